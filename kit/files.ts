@@ -1,0 +1,37 @@
+import { randomBytes } from "node:crypto";
+import { open, rename, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/**
+ * Replaces a file so that a reader sees either the old content or the new, never a part, even across a crash (with fsync, also across a
+ * power loss): a dot-named temporary file in the same directory, write, fsync, rename, fsync of the directory. Leaves no temporary file
+ * behind when it throws. Not promised: the old file's owner and extended attributes.
+ */
+export async function replaceFile(path: string, data: Uint8Array | string, options: { readonly mode?: number; readonly fsync?: boolean } = {}): Promise<void> {
+  const temporary = join(dirname(path), `.podkit-${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    const file = await open(temporary, "wx", options.mode ?? 0o644);
+    try {
+      if (options.mode !== undefined) await file.chmod(options.mode); // the umask has taken bits off
+      await file.writeFile(data);
+      if (options.fsync !== false) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined); // it may never have come to be
+    throw error;
+  }
+  if (options.fsync !== false) await fsyncDirectory(dirname(path));
+}
+
+/** Makes renames and creations in a directory durable. */
+export async function fsyncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
