@@ -1,0 +1,29 @@
+// pure
+import type { ApiObject } from "./meta.ts";
+import type { IntOrString, Protocol } from "./pod.ts";
+
+/**
+ * core/v1 Service. podkit gives every Service with a selector DNS names that resolve to the addresses of its Pods. A Service
+ * of type ClusterIP without `clusterIP: None` is accepted and resolves in the same way.
+ *
+ * Not promised: a virtual address. No ClusterIP is allocated, so `port` differing from `targetPort` is not translated for such
+ * a Service, and connections are spread only as far as clients spread over the addresses that DNS returns.
+ */
+export type Service = ApiObject & { readonly apiVersion: "v1"; readonly kind: "Service"; readonly spec: ServiceSpec; readonly status?: ServiceStatus };
+
+export type ServiceSpec = {
+  readonly type?: "ClusterIP" | "ExternalName";
+  readonly selector?: Readonly<Record<string, string>>;
+  readonly ports?: readonly ServicePort[];
+  /** "None" or absent. */
+  readonly clusterIP?: string;
+  readonly clusterIPs?: readonly string[];
+  readonly externalName?: string;
+  readonly publishNotReadyAddresses?: boolean;
+  readonly sessionAffinity?: "None";
+  readonly ipFamilies?: readonly "IPv4"[];
+  readonly ipFamilyPolicy?: "SingleStack" | "PreferDualStack";
+  readonly internalTrafficPolicy?: "Cluster" | "Local";
+};
+export type ServicePort = { readonly name?: string; readonly protocol?: Protocol; readonly appProtocol?: string; readonly port: number; readonly targetPort?: IntOrString };
+export type ServiceStatus = { readonly loadBalancer?: Readonly<Record<never, never>> };
