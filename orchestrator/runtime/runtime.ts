@@ -2,7 +2,7 @@ import type { Readable, Writable } from "node:stream";
 
 /**
  * What the node agent needs of a container engine: the shape of the Kubernetes CRI (RuntimeService and ImageService),
- * reduced to what Pods need. Drivers: docker.ts (Engine API) and fake.ts (in memory); both pass test/contract/runtime.
+ * reduced to what Pods need. Drivers: docker/ (Engine API) and fake.ts (in memory); both pass test/contract/runtime.
  *
  * Every create is idempotent by name: creating a sandbox or container whose name exists returns the existing id, so that a
  * create repeated after a crash adopts instead of duplicating. Every stop and remove of something absent succeeds.
@@ -29,7 +29,10 @@ export interface Runtime {
   /** Starts a created sandbox; a no-op when it runs. A sandbox that has exited is never started again (its members' network namespace would differ): throws "InvalidState". */
   startSandbox(id: string): Promise<SandboxStatus>;
   createContainer(spec: ContainerSpec): Promise<string>;
-  /** Throws "StartFailed" with the engine's words when the command cannot be executed, "PortInUse" for a sandbox's ports. */
+  /**
+   * A no-op when it runs. Throws "StartFailed" with the engine's words when the command cannot be executed (the container then stays
+   * "created"), "InvalidState" when its sandbox does not run or when it has exited: every restart is a new container.
+   */
   startContainer(id: string): Promise<void>;
   /** SIGTERM (or the image's stop signal), then SIGKILL after the grace. Resolves when the container no longer runs. Serves sandboxes and containers. */
   stop(id: string, options: { readonly graceSeconds: number; readonly signal?: AbortSignal }): Promise<void>;
