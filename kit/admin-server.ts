@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { logLevels, type Log } from "./log.ts";
+import { logLevelNames } from "./log-levels.ts";
+import type { Log } from "./log.ts";
 import type { MetricRegistry } from "./metrics.ts";
 
 export type AdminRoute = {
@@ -122,7 +123,7 @@ function sendMetrics(request: IncomingMessage, response: ServerResponse, metrics
 
 async function setLogLevel(request: IncomingMessage, response: ServerResponse, log: Log): Promise<void> {
   const level = (await readBody(request)).trim().replace(/^"|"$/g, "");
-  if (!(logLevels as readonly string[]).includes(level)) return sendText(response, 400, `expected one of ${logLevels.join(", ")}, got "${level.slice(0, 40)}"\n`);
+  if (!(logLevelNames as readonly string[]).includes(level)) return sendText(response, 400, `expected one of ${logLevelNames.join(", ")}, got "${level.slice(0, 40)}"\n`);
   log.level = level;
   sendText(response, 200, `${level}\n`);
 }

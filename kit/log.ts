@@ -14,8 +14,6 @@ export interface Log {
   child(bindings: Record<string, unknown>): Log;
 }
 
-export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-
 /**
  * A pino logger that writes one JSON object a line to standard error, synchronously, so that nothing is lost at exit: time (RFC 3339),
  * level (a word), role, pod, msg. Errors given as `err` are written with stack and cause.
