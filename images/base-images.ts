@@ -1,0 +1,125 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { contentHash } from "./content-hash.ts";
+import { openDebianPackages, type DebianPackages } from "./debian/apt.ts";
+import { packageName, packageVersion } from "./debian/root-tree.ts";
+import type { ImageEngine } from "./engine.ts";
+import type { ImageRecord } from "./image-list.ts";
+import { assembleKind, assemblyObstacle, inTemporaryFolder, type BaseKind } from "./kinds.ts";
+import { hashLabel, packagesLabel } from "./labels.ts";
+import { writeTar } from "./tar.ts";
+
+/**
+ * auto: assembled from Debian packages where the machine can, else pulled. offline: assembled or an error.
+ * pull: pulled or an error (the pause image is assembled all the same: it needs neither packages nor a registry).
+ */
+export type ImagePolicy = "auto" | "pull" | "offline";
+
+export type BaseOptions = {
+  readonly engine: ImageEngine;
+  readonly architecture: string;
+  readonly policy: ImagePolicy;
+  readonly version: string;
+  readonly cacheDirectory: string;
+  /** Renews the package lists even when they are fresh. */
+  readonly refresh: boolean;
+  readonly nowMs: number;
+  readonly say: (line: string) => void;
+};
+
+const suite = "trixie";
+
+/**
+ * Makes every kind present as `podkit/<name>:<version>` with the wanted content. What is there already is found by the hash
+ * in its label. Throws an AggregateError with one error per kind that could not be had.
+ */
+export async function ensureBaseImages(kinds: readonly BaseKind[], o: BaseOptions): Promise<ReadonlyMap<string, ImageRecord>> {
+  const plans: Plan[] = [];
+  let packages: DebianPackages | undefined;
+  for (const kind of kinds) plans.push(await plan(kind, o, async () => (packages ??= await openDebianPackages({ ...o, suite }))));
+  const results = await Promise.allSettled(plans.map(async (plan) => await perform(plan, o)));
+  const failures = results.flatMap((result): unknown[] => (result.status === "rejected" ? [result.reason] : []));
+  if (failures.length > 0) throw new AggregateError(failures, failures.map((failure) => (failure instanceof Error ? failure.message : String(failure))).join("\n"));
+  return new Map(results.flatMap((result, index): [string, ImageRecord][] => (result.status === "fulfilled" ? [[kinds[index]?.name ?? "", result.value]] : [])));
+}
+
+type Plan = { readonly kind: BaseKind; readonly reference: string } & (
+  | { readonly action: "keep"; readonly hash: string }
+  | { readonly action: "assemble"; readonly hash: string; readonly files: readonly string[]; readonly archives: string }
+  | { readonly action: "pull"; readonly hash: string; readonly upstream: string; readonly because: string }
+  | { readonly action: "refuse"; readonly because: string }
+);
+
+/** Package resolution and download happen here, one kind after the other: apt's state takes no two at once. */
+async function plan(kind: BaseKind, o: BaseOptions, debian: () => Promise<DebianPackages>): Promise<Plan> {
+  const reference = `podkit/${kind.name}:${o.version}`;
+  const present = await o.engine.inspect(reference);
+  let because = o.policy === "pull" && kind.upstream !== undefined ? "PODKIT_IMAGES=pull" : assemblyObstacle(kind, o.architecture);
+  if (because === undefined) {
+    try {
+      const files = kind.packages.length === 0 ? [] : await (await debian()).resolve(kind.packages);
+      const hash = contentHash([...sources(), kind.name, o.architecture, o.version, ...kind.packages, ...kind.skip, ...kind.changes, ...kind.ingredients(o.architecture), ...files]);
+      if (present?.labels[hashLabel] === hash) return { kind, reference, action: "keep", hash };
+      const archives = kind.packages.length === 0 ? "" : await (await debian()).download(kind.packages);
+      return { kind, reference, action: "assemble", hash, files, archives };
+    } catch (error) {
+      if (o.policy === "offline") throw error;
+      because = error instanceof Error ? error.message : String(error);
+    }
+  }
+  if (kind.upstream === undefined || o.policy === "offline") return { kind, reference, action: "refuse", because };
+  const hash = contentHash([kind.name, kind.upstream, o.architecture, o.version]);
+  if (present?.labels[hashLabel] === hash) return { kind, reference, action: "keep", hash };
+  return { kind, reference, action: "pull", hash, upstream: kind.upstream, because };
+}
+
+async function perform(plan: Plan, o: BaseOptions): Promise<ImageRecord> {
+  switch (plan.action) {
+    case "keep":
+      return { reference: plan.reference, hash: plan.hash, how: "present" };
+    case "refuse":
+      throw new Error(`Cannot make image ${plan.reference} from Debian packages: ${plan.because}. Remedy: run on Debian, or allow pulling with PODKIT_IMAGES=auto`);
+    case "pull": {
+      o.say(`${plan.kind.name}: pulling ${plan.upstream} (${plan.because})`);
+      try {
+        if ((await o.engine.inspect(plan.upstream)) === undefined) await o.engine.pull(plan.upstream);
+      } catch (error) {
+        throw new Error(`Cannot have image ${plan.reference}: not from Debian packages (${plan.because}), and not pulled: ${error instanceof Error ? error.message : String(error)}. Remedy: reach a Debian mirror or the registry, or name an image in ${overrideVariable(plan.kind.name)}`, { cause: error });
+      }
+      const dockerfile = [`FROM ${plan.upstream}`, ...labels(plan.kind, plan.hash, [], o.version)].join("\n");
+      await o.engine.build({ reference: plan.reference, buildArguments: {}, context: writeTar([{ path: "Dockerfile", mode: 0o644, uid: 0, gid: 0, kind: "bytes", bytes: Buffer.from(dockerfile) }]) });
+      return { reference: plan.reference, hash: plan.hash, how: `pulled ${plan.upstream}` };
+    }
+    case "assemble":
+      await inTemporaryFolder(async (root) => {
+        const entries = await assembleKind(plan.kind, { root, architecture: o.architecture, archives: plan.archives, files: plan.files, say: o.say });
+        await o.engine.importArchive({ archive: writeTar(entries), repository: `podkit/${plan.kind.name}`, tag: o.version, changes: [...plan.kind.changes, ...labels(plan.kind, plan.hash, plan.files, o.version)] });
+      });
+      return { reference: plan.reference, hash: plan.hash, how: "assembled" };
+    default:
+      return plan satisfies never;
+  }
+}
+
+/** The variable that names an image to use instead of one of ours. */
+export function overrideVariable(name: string): string {
+  return `PODKIT_IMAGE_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+function labels(kind: BaseKind, hash: string, files: readonly string[], version: string): readonly string[] {
+  const packages = files.filter((file) => !kind.skip.has(packageName(file))).map(packageVersion);
+  const pairs = {
+    [hashLabel]: hash,
+    [packagesLabel]: packages.join(" "),
+    "org.opencontainers.image.title": kind.title,
+    "org.opencontainers.image.version": version,
+    "org.opencontainers.image.licenses": kind.licences,
+  };
+  return Object.entries(pairs).map(([name, value]) => `LABEL ${name}=${JSON.stringify(value)}`);
+}
+
+/** The programs that decide what an image holds: a change in one of them makes new images. */
+function sources(): readonly Uint8Array[] {
+  const here = import.meta.dirname;
+  return ["kinds.ts", "tar.ts", ...readdirSync(join(here, "debian")).toSorted().map((name) => `debian/${name}`)].map((name) => readFileSync(join(here, name)));
+}
