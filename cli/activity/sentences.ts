@@ -1,0 +1,61 @@
+// pure
+import type { Sample } from "./metrics-text.ts";
+
+/**
+ * How known counters are told to people. `says` names what was counted; `by` lists the labels whose values split the sum, in the
+ * order shown. Every other podkit_*_total is told by its own name, so that a new role needs no line here.
+ */
+type Telling = { readonly says: (count: string) => string; readonly by: readonly string[] };
+
+const known: Readonly<Record<string, Telling>> = {
+  podkit_log_shipper_lines_shipped_total: { says: (count) => `${count} lines shipped`, by: ["sink"] },
+  podkit_redis_ambassador_commands_total: { says: (count) => `${count} commands`, by: ["class", "node"] },
+  podkit_format_adapter_files_adapted_total: { says: (count) => `${count} reports adapted`, by: ["mapping"] },
+  podkit_format_adapter_rows_adapted_total: { says: (count) => `${count} rows adapted`, by: [] },
+};
+
+/** Counters about the process rather than about its work. */
+const notWork: ReadonlySet<string> = new Set(["podkit_config_reload_total"]);
+
+const thousands = (value: number): string => Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+
+/** What a sidecar did, one sentence a counter: known ones first and in their order, the others by name; those at zero are left out, except known ones. */
+export function tellActivity(samples: readonly Sample[]): readonly string[] {
+  const families = new Map<string, Sample[]>();
+  for (const sample of samples) {
+    if (!/^podkit_.*_total$/.test(sample.name) || notWork.has(sample.name)) continue;
+    families.set(sample.name, [...(families.get(sample.name) ?? []), sample]);
+  }
+  const knownSentences = Object.entries(known).flatMap(([name, telling]) => {
+    const family = families.get(name);
+    return family === undefined ? [] : [tellFamily(family, telling)];
+  });
+  const others = [...families].filter(([name]) => known[name] === undefined).toSorted(([left], [right]) => (left < right ? -1 : 1));
+  return [...knownSentences, ...others.flatMap(([name, family]) => (total(family) === 0 ? [] : [tellFamily(family, genericTelling(name, family))]))];
+}
+
+const total = (family: readonly Sample[]): number => family.reduce((sum, sample) => sum + sample.value, 0);
+
+function genericTelling(name: string, family: readonly Sample[]): Telling {
+  const words = name.replace(/^podkit_/, "").replace(/_total$/, "").replaceAll("_", " ");
+  return { says: (count) => `${words}: ${count}`, by: [...new Set(family.flatMap((sample) => Object.keys(sample.labels)))] };
+}
+
+/** "12 commands (7 write at primary:6379, 5 read at replica:6379)"; one part alone only names itself: "12 lines shipped (sink central)". */
+function tellFamily(family: readonly Sample[], telling: Telling): string {
+  const sentence = telling.says(thousands(total(family)));
+  const parts = new Map<string, number>();
+  for (const sample of family) {
+    const values = telling.by.map((label) => sample.labels[label] ?? "").filter((value) => value !== "");
+    const part = values.length === 2 ? `${values[0] ?? ""} at ${values[1] ?? ""}` : values.join(" ");
+    if (part !== "" && sample.value !== 0) parts.set(part, (parts.get(part) ?? 0) + sample.value);
+  }
+  if (parts.size === 0) return sentence;
+  const [only] = parts.keys();
+  if (parts.size === 1) return `${sentence} (${only ?? ""})`;
+  const listed = [...parts].toSorted(([, left], [, right]) => right - left);
+  const shown = listed.slice(0, partsMax).map(([part, value]) => `${thousands(value)} ${part}`);
+  return `${sentence} (${[...shown, ...(listed.length > partsMax ? [`and ${listed.length - partsMax} more`] : [])].join(", ")})`;
+}
+
+const partsMax = 8;

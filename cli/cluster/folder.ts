@@ -1,0 +1,33 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { cliExit } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
+
+/** Where one cluster lives: everything podkit keeps of it on this machine, in one folder. */
+export type ClusterFolder = {
+  readonly name: string;
+  readonly path: string;
+  readonly socketPath: string;
+  readonly lockPath: string;
+  readonly logPath: string;
+};
+
+/** sun_path of a Unix socket holds 108 bytes with the closing zero. */
+const socketPathBytesMax = 107;
+
+/** Decides the folder; creates nothing. Throws CliFailure for a name or a place that cannot be used. */
+export function clusterFolder(env: Readonly<Record<string, string | undefined>>, givenName: string | undefined): ClusterFolder {
+  const name = givenName ?? nonEmpty(env["PODKIT_CLUSTER"]) ?? "default";
+  if (!/^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/.test(name)) {
+    throw new CliFailure(cliExit.usage, `Cannot use "${name}" as a cluster name: must be 1 to 40 lower-case letters, digits and dashes, beginning and ending with a letter or digit`);
+  }
+  const home = resolve(nonEmpty(env["PODKIT_HOME"]) ?? join(homedir(), ".podkit"));
+  const path = join(home, "clusters", name);
+  const socketPath = join(path, "api.sock");
+  if (Buffer.byteLength(socketPath) > socketPathBytesMax) {
+    throw new CliFailure(cliExit.config, `Cannot serve on ${socketPath}: the path of a Unix socket has at most ${socketPathBytesMax} bytes, this one has ${Buffer.byteLength(socketPath)}`, { remedy: "set PODKIT_HOME to a shorter path" });
+  }
+  return { name, path, socketPath, lockPath: join(path, "serve.lock"), logPath: join(path, "serve.log") };
+}
+
+const nonEmpty = (text: string | undefined): string | undefined => (text === "" ? undefined : text);

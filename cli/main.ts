@@ -1,0 +1,77 @@
+import process from "node:process";
+import { systemClock } from "../kit/clock.ts";
+import { parseArguments } from "./arguments.ts";
+import type { CommandContext, Installation } from "./command.ts";
+import { cliExit } from "./exit-codes.ts";
+import { CliFailure, messageOf } from "./failure.ts";
+import { overview, verbHelp } from "./help.ts";
+import { choosePalette, type Palette } from "./print/palette.ts";
+import { verbs } from "./verbs.ts";
+
+/**
+ * Runs the command line and leaves the exit code in process.exitCode, so that output still in the pipes is written. Called by
+ * podkit.js, which knows where the files are. Only the verb that runs is loaded.
+ */
+export async function main(installation: Installation): Promise<void> {
+  endQuietlyWhenNobodyReads();
+  const palette = choosePalette({ isTty: process.stderr.isTTY, env: process.env });
+  try {
+    process.exitCode = await dispatch(installation, process.argv.slice(2), palette);
+  } catch (error) {
+    process.exitCode = report(error, palette);
+  }
+}
+
+async function dispatch(installation: Installation, argv: readonly string[], stderrPalette: Palette): Promise<number> {
+  const [name, ...words] = argv;
+  const width = Math.min(process.stdout.columns ?? 100, 120);
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const remark = (line: string): void => void process.stderr.write(`${line}\n`);
+  if (name === undefined || name === "--help" || name === "-h") {
+    const text = overview(verbs, installation.version, width);
+    if (name === undefined) remark(text);
+    else print(text);
+    return name === undefined ? cliExit.usage : cliExit.ok;
+  }
+  const wanted = name === "--version" || name === "-v" ? "version" : name;
+  const verb = verbs.find((candidate) => candidate.name === wanted);
+  if (verb === undefined) throw (await import("./commands/help.ts")).unknownVerb(name);
+  const parsed = parseArguments(verb, words);
+  if (parsed.kind === "help") {
+    print(verbHelp(verb, width));
+    return cliExit.ok;
+  }
+  if (parsed.kind === "wrong") throw new CliFailure(cliExit.usage, parsed.message, { remedy: parsed.remedy, details: [`Usage: ${verb.usage}`, `podkit ${verb.name} --help explains it`] });
+  const command = await verb.load();
+  const context: CommandContext = {
+    arguments: parsed.arguments, installation, env: process.env,
+    stdin: process.stdin, stdout: process.stdout, stderr: process.stderr,
+    palette: choosePalette({ isTty: process.stdout.isTTY, env: process.env }), stderrPalette,
+    clock: systemClock, print, remark,
+  };
+  return await command(context);
+}
+
+/** Prints one message for whatever ended the command, and gives its exit code. */
+function report(error: unknown, palette: Palette): number {
+  const write = (line: string): void => void process.stderr.write(`${line}\n`);
+  if (error instanceof CliFailure) {
+    write(`${palette.red("error:")} ${error.message}`);
+    for (const line of error.details) write(`  ${line}`);
+    if (error.remedy !== undefined) write(`${palette.bold("remedy:")} ${error.remedy}`);
+    return error.exitCode;
+  }
+  write(`${palette.red("error:")} podkit has a defect: ${messageOf(error)}`);
+  if (error instanceof Error && error.stack !== undefined) write(error.stack);
+  return cliExit.bug;
+}
+
+/** `podkit get pods | head -1` closes the pipe early: then there is nobody to tell, and nothing to complain about. */
+function endQuietlyWhenNobodyReads(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(process.exitCode ?? cliExit.ok);
+      throw error;
+    });
+  }
+}
