@@ -56,7 +56,7 @@ export async function startAdminServer(options: {
   addRoute({ method: "GET", path: "/readyz", loopbackOnly: false, handle: (request, response) => sendReadiness(request, response, readiness()) });
   addRoute({ method: "GET", path: "/metrics", loopbackOnly: false, handle: (request, response) => sendMetrics(request, response, options.metrics) });
   addRoute({ method: "GET", path: "/config", loopbackOnly: true, handle: (_, response) => sendJson(response, 200, options.redactedConfig()) });
-  addRoute({ method: "PUT", path: "/loglevel", loopbackOnly: true, handle: async (request, response) => setLogLevel(request, response, options.log) });
+  addRoute({ method: "PUT", path: "/loglevel", loopbackOnly: true, handle: (request, response) => setLogLevel(request, response, options.log) });
   const onQuit = options.onQuit;
   if (onQuit !== undefined) addRoute({ method: "POST", path: "/quitquitquit", loopbackOnly: true, handle: (request, response) => quit(request, response, onQuit) });
 

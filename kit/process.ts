@@ -27,7 +27,7 @@ export type RoleContext<C> = {
   readonly graceMs: number;
   readonly version: string;
   /** Asks for changed configurations. A throw refuses the change: the old one stays in force and readiness tells why. */
-  reload(onConfig: (config: C) => Promise<void> | void): void;
+  readonly reload: (onConfig: (config: C) => Promise<void> | void) => void;
 };
 
 export type CommandContext<C> = { readonly config: C; readonly log: Log; readonly argv: readonly string[]; readonly print: (text: string) => void };
@@ -73,7 +73,7 @@ async function tellStory<F extends AnyField & { parse(...input: never): CommonCo
   const common = config as ConfigOf<F> & CommonConfig;
   const pod = process.env["POD_NAME"] ?? process.env["HOSTNAME"];
   const log = createLog({ role: role.role, level: common.log.level, ...(pod === undefined ? {} : { pod }) });
-  if (command !== undefined) return command({ config, log, argv, print: (text) => process.stdout.write(text) });
+  if (command !== undefined) return await command({ config, log, argv, print: (text) => process.stdout.write(text) });
 
   const shutdown = createShutdown({ graceMs: common.shutdown.graceMs, clock: systemClock });
   const metrics = new MetricRegistry();
@@ -101,7 +101,7 @@ async function tellStory<F extends AnyField & { parse(...input: never): CommonCo
       admin.addReadinessCheck("config", follower.problem);
     },
   };
-  return finish(role, context, admin);
+  return await finish(role, context, admin);
 }
 
 async function finish<F extends AnyField>(role: Role<F>, context: RoleContext<ConfigOf<F>>, admin: AdminServer): Promise<number> {

@@ -38,10 +38,10 @@ export function readYaml(name: string, text: string): { readonly node: RawNode |
       return { kind: "map", entries: new Map(entries), origin: at };
     }
     if (++aliases > aliasesMax) throw new TooComplex(at, `has more than ${aliasesMax} aliases`);
-    return toRaw("resolve" in node ? (node.resolve(document) as Node | undefined) : undefined, at, depth + 1);
+    return toRaw("resolve" in node ? node.resolve(document) : undefined, at, depth + 1);
   };
   try {
-    return { node: toRaw(document.contents as Node, `${name}:1:1`, 0), problems: [] };
+    return { node: toRaw(document.contents, `${name}:1:1`, 0), problems: [] };
   } catch (error) {
     if (error instanceof TooComplex) return { node: undefined, problems: [{ origin: error.origin, path: "", message: error.message }] };
     throw error;
