@@ -37,13 +37,17 @@ export async function ensureBaseImages(kinds: readonly BaseKind[], o: BaseOption
   const plans: Plan[] = [];
   let packages: DebianPackages | undefined;
   for (const kind of kinds) plans.push(await plan(kind, o, async () => (packages ??= await openDebianPackages({ ...o, suite }))));
-  const results = await Promise.allSettled(plans.map(async (plan) => await perform(plan, o)));
+  const results = await Promise.allSettled(plans.map(async (plan) => {
+    const record = await perform(plan, o);
+    if (plan.replaces !== undefined && plan.action !== "keep") await o.engine.removeIfUnused(plan.replaces);
+    return record;
+  }));
   const failures = results.flatMap((result): unknown[] => (result.status === "rejected" ? [result.reason] : []));
   if (failures.length > 0) throw new AggregateError(failures, failures.map((failure) => (failure instanceof Error ? failure.message : String(failure))).join("\n"));
   return new Map(results.flatMap((result, index): [string, ImageRecord][] => (result.status === "fulfilled" ? [[kinds[index]?.name ?? "", result.value]] : [])));
 }
 
-type Plan = { readonly kind: BaseKind; readonly reference: string } & (
+type Plan = { readonly kind: BaseKind; readonly reference: string; readonly replaces: string | undefined } & (
   | { readonly action: "keep"; readonly hash: string }
   | { readonly action: "assemble"; readonly hash: string; readonly files: readonly string[]; readonly archives: string }
   | { readonly action: "pull"; readonly hash: string; readonly upstream: string; readonly because: string }
@@ -54,23 +58,24 @@ type Plan = { readonly kind: BaseKind; readonly reference: string } & (
 async function plan(kind: BaseKind, o: BaseOptions, debian: () => Promise<DebianPackages>): Promise<Plan> {
   const reference = `podkit/${kind.name}:${o.version}`;
   const present = await o.engine.inspect(reference);
+  const base = { kind, reference, replaces: present?.id };
   let because = o.policy === "pull" && kind.upstream !== undefined ? "PODKIT_IMAGES=pull" : assemblyObstacle(kind, o.architecture);
   if (because === undefined) {
     try {
       const files = kind.packages.length === 0 ? [] : await (await debian()).resolve(kind.packages);
       const hash = contentHash([...sources(), kind.name, o.architecture, o.version, ...kind.packages, ...kind.skip, ...kind.changes, ...kind.ingredients(o.architecture), ...files]);
-      if (present?.labels[hashLabel] === hash) return { kind, reference, action: "keep", hash };
+      if (present?.labels[hashLabel] === hash) return { ...base, action: "keep", hash };
       const archives = kind.packages.length === 0 ? "" : await (await debian()).download(kind.packages);
-      return { kind, reference, action: "assemble", hash, files, archives };
+      return { ...base, action: "assemble", hash, files, archives };
     } catch (error) {
       if (o.policy === "offline") throw error;
       because = error instanceof Error ? error.message : String(error);
     }
   }
-  if (kind.upstream === undefined || o.policy === "offline") return { kind, reference, action: "refuse", because };
+  if (kind.upstream === undefined || o.policy === "offline") return { ...base, action: "refuse", because };
   const hash = contentHash([kind.name, kind.upstream, o.architecture, o.version]);
-  if (present?.labels[hashLabel] === hash) return { kind, reference, action: "keep", hash };
-  return { kind, reference, action: "pull", hash, upstream: kind.upstream, because };
+  if (present?.labels[hashLabel] === hash) return { ...base, action: "keep", hash };
+  return { ...base, action: "pull", hash, upstream: kind.upstream, because };
 }
 
 async function perform(plan: Plan, o: BaseOptions): Promise<ImageRecord> {

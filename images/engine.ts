@@ -14,14 +14,17 @@ export interface ImageEngine {
   build(o: { readonly context: AsyncIterable<Uint8Array>; readonly reference: string; readonly buildArguments: Readonly<Record<string, string>> }): Promise<void>;
   /** Throws with the registry's words. */
   pull(reference: string): Promise<void>;
-  tag(reference: string, repository: string, tag: string): Promise<void>;
+  /** Removes an image by id when nothing uses it and no name is left on it; otherwise does nothing. */
+  removeIfUnused(id: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export type EngineImage = {
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly names: readonly string[];
   readonly repoDigests: readonly string[];
+  readonly env: readonly string[];
   readonly sizeBytes: number;
 };
 
@@ -43,7 +46,7 @@ export function connectEngine(env: Readonly<Record<string, string | undefined>>)
   const { origin, socketPath } = engineAddress(env);
   // A build or an import may be silent for minutes on a slow disk; headers come with the first line of progress.
   const client = new Client(origin, { ...(socketPath === undefined ? {} : { socketPath }), headersTimeout: 600_000, bodyTimeout: 600_000 });
-  const call = async (method: "GET" | "POST", path: string, body?: AsyncIterable<Uint8Array>): Promise<{ status: number; text: string }> => {
+  const call = async (method: "GET" | "POST" | "DELETE", path: string, body?: AsyncIterable<Uint8Array>): Promise<{ status: number; text: string }> => {
     const answer = await client.request({ method, path: `/v1.41${path}`, ...(body === undefined ? {} : { body: Readable.from(body), headers: { "content-type": "application/x-tar" } }) });
     return { status: answer.statusCode, text: await answer.body.text() };
   };
@@ -69,18 +72,18 @@ export function connectEngine(env: Readonly<Record<string, string | undefined>>)
     async importArchive({ archive, repository, tag, changes }) {
       const query = new URLSearchParams({ fromSrc: "-", repo: repository, tag });
       for (const change of changes) query.append("changes", change);
-      expectProgress(`import image ${repository}:${tag}`, await call("POST", `/images/create?${query}`, archive));
+      expectProgress(`import image ${repository}:${tag}`, await call("POST", `/images/create?${query.toString()}`, archive));
     },
     async build({ context, reference, buildArguments }) {
       const query = new URLSearchParams({ t: reference, version: "1", rm: "1", forcerm: "1", buildargs: JSON.stringify(buildArguments) });
-      expectProgress(`build image ${reference}`, await call("POST", `/build?${query}`, context));
+      expectProgress(`build image ${reference}`, await call("POST", `/build?${query.toString()}`, context));
     },
     async pull(reference) {
-      expectProgress(`pull image ${reference}`, await call("POST", `/images/create?${new URLSearchParams({ fromImage: reference })}`));
+      expectProgress(`pull image ${reference}`, await call("POST", `/images/create?${new URLSearchParams({ fromImage: reference }).toString()}`));
     },
-    async tag(reference, repository, tag) {
-      const answer = await call("POST", `/images/${encodeURI(reference)}/tag?${new URLSearchParams({ repo: repository, tag })}`);
-      if (answer.status !== 201) throw new Error(`Cannot tag ${reference} as ${repository}:${tag}: ${answer.text.trim()}`);
+    async removeIfUnused(id) {
+      const image = await this.inspect(id);
+      if (image !== undefined && image.names.length === 0) await call("DELETE", `/images/${encodeURIComponent(id)}`); // refused by the engine while in use
     },
     async close() {
       await client.close();
@@ -91,12 +94,13 @@ export function connectEngine(env: Readonly<Record<string, string | undefined>>)
 function imageOf(value: unknown): EngineImage {
   const config = field(value, "Config");
   const labels = field(config, "Labels");
-  const digests = field(value, "RepoDigests");
   const size = field(value, "Size");
   return {
     id: stringField(value, "Id") ?? "",
     labels: typeof labels === "object" && labels !== null ? Object.fromEntries(Object.entries(labels).filter((pair): pair is [string, string] => typeof pair[1] === "string")) : {},
-    repoDigests: Array.isArray(digests) ? digests.filter((digest) => typeof digest === "string") : [],
+    names: strings(field(value, "RepoTags")),
+    repoDigests: strings(field(value, "RepoDigests")),
+    env: strings(field(config, "Env")),
     sizeBytes: typeof size === "number" ? size : 0,
   };
 }
@@ -121,6 +125,10 @@ function parse(text: string): unknown {
 
 function field(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+}
+
+function strings(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }
 
 function stringField(value: unknown, name: string): string | undefined {

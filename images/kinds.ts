@@ -1,10 +1,10 @@
-import { readFileSync, existsSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { copyFile, mkdtemp, rm, stat } from "node:fs/promises";
-import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { debianObstacle, run } from "./debian/apt.ts";
 import { treeEntries, unpackPackages } from "./debian/root-tree.ts";
+import { packageDescription } from "./package-description.ts";
 import { pauseProgram } from "./pause/program.ts";
 import type { TarEntry } from "./tar.ts";
 
@@ -144,6 +144,12 @@ export function assemblyObstacle(kind: BaseKind, engineArchitecture: string): st
   if (own !== engineArchitecture) return `the engine is ${engineArchitecture} and this machine ${own}`;
   if (kind.name === "node-base" && !existsSync(nodePackage(engineArchitecture))) return `no package carries Node for ${engineArchitecture}`;
   return debianObstacle();
+}
+
+/** The version of the Node that an assembled base holds; undefined when no package carries one for the architecture. */
+export function nodeVersionOf(architecture: string): string | undefined {
+  const description = join(nodePackage(architecture), "package.json");
+  return existsSync(description) ? packageDescription(description).version : undefined;
 }
 
 function nodePackage(architecture: string): string {

@@ -1,0 +1,64 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { build, type Metafile } from "esbuild";
+import type { Role } from "./roles.ts";
+import type { BundledPackage } from "./sbom.ts";
+
+/**
+ * Bundles a role into dist/<role>: main.cjs, a source map without sources, and the licences of what is inside. CommonJS,
+ * because `import "node:http"` as a module of the newer kind loads half as many built-in modules again; not minified,
+ * because that gains nothing measurable and costs readable traces. A warning is an error: esbuild only warns of
+ * `import.meta`, which is undefined in such a bundle.
+ */
+export async function bundleRole(o: { readonly root: string; readonly role: Role; readonly version: string }): Promise<readonly BundledPackage[]> {
+  const entry = join(o.root, o.role.entry);
+  if (!existsSync(entry)) throw new Error(`Cannot bundle ${o.role.name}: ${o.role.entry} does not exist`);
+  const folder = join(o.root, "dist", o.role.name);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const result = await build({
+    absWorkingDir: o.root,
+    entryPoints: [o.role.entry],
+    outfile: join("dist", o.role.name, "main.cjs"),
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    target: "esnext",
+    sourcemap: true,
+    sourcesContent: false,
+    legalComments: "none",
+    external: ["winston-transport"],
+    define: { PODKIT_VERSION: JSON.stringify(o.version) },
+    metafile: true,
+    logLevel: "silent",
+  });
+  if (result.warnings.length > 0) {
+    const lines = result.warnings.map((warning) => `${warning.location?.file ?? "?"}:${warning.location?.line ?? 0}: ${warning.text}`);
+    throw new Error(`Cannot bundle ${o.role.name}:\n${lines.join("\n")}`);
+  }
+  const packages = await bundledPackages(o.root, result.metafile);
+  await writeFile(join(folder, "LICENSES.txt"), packages.map((found) => `${found.name} ${found.version} (${found.licence})\n\n${found.licenceText.trim()}\n`).join(`\n${"-".repeat(80)}\n\n`));
+  return packages;
+}
+
+/** The packages whose code is in the output, by the nearest package.json above each file that contributed a byte. */
+async function bundledPackages(root: string, metafile: Metafile): Promise<readonly BundledPackage[]> {
+  const folders = new Set<string>();
+  for (const output of Object.values(metafile.outputs)) {
+    for (const [path, input] of Object.entries(output.inputs)) {
+      const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
+      if (folder !== undefined && input.bytesInOutput > 0) folders.add(folder);
+    }
+  }
+  const packages = await Promise.all([...folders].map(async (folder) => await describePackage(join(root, folder))));
+  return packages.toSorted((a, b) => (`${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1));
+}
+
+async function describePackage(folder: string): Promise<BundledPackage> {
+  const description: unknown = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+  const fields = new Map<string, unknown>(Object.entries(typeof description === "object" && description !== null ? description : {}));
+  const text = (name: string): string => { const value = fields.get(name); return typeof value === "string" ? value : "unknown"; };
+  const licenceFile = ["LICENSE", "LICENSE.md", "LICENSE.txt", "license", "LICENCE", "License"].map((name) => join(folder, name)).find((path) => existsSync(path));
+  return { name: text("name"), version: text("version"), licence: text("license"), licenceText: licenceFile === undefined ? "No licence file in the package." : await readFile(licenceFile, "utf8") };
+}

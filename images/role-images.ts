@@ -1,0 +1,70 @@
+import { spawnSync } from "node:child_process";
+import { readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { bundleRole } from "./bundle.ts";
+import { contentHash } from "./content-hash.ts";
+import type { ImageEngine } from "./engine.ts";
+import type { ImageRecord } from "./image-list.ts";
+import { hashLabel, packagesLabel } from "./labels.ts";
+import type { Role } from "./roles.ts";
+import { billOfMaterials } from "./sbom.ts";
+import { writeTar, type TarEntry } from "./tar.ts";
+
+export type RoleOptions = {
+  readonly root: string;
+  readonly engine: ImageEngine;
+  readonly base: ImageRecord;
+  readonly version: string;
+  /** Where the source is published; from package.json. */
+  readonly source: string;
+  readonly nodeVersion: string | undefined;
+};
+
+/**
+ * Bundles the role and makes `podkit/<role>:<version>` of it, unless an image of the same content is there already.
+ * The commit in the image's labels is the one at which it was made; it is not part of the content.
+ */
+export async function ensureRoleImage(role: Role, o: RoleOptions): Promise<ImageRecord> {
+  const reference = `podkit/${role.name}:${o.version}`;
+  const packages = await bundleRole({ root: o.root, role, version: o.version });
+  const folder = join(o.root, "dist", role.name);
+  const dockerfile = await readFile(join(o.root, "images/Dockerfile"));
+  const bundle = await readFolder(folder);
+  const hash = contentHash([dockerfile, role.name, role.title, role.user ?? "", o.version, o.source, o.base.hash, o.base.reference, ...bundle.flatMap((file) => [file.name, file.bytes])]);
+  const present = await o.engine.inspect(reference);
+  const base = await o.engine.inspect(o.base.reference);
+  if (base === undefined) throw new Error(`Cannot build ${reference}: its base ${o.base.reference} is not on the engine`);
+  const bill = billOfMaterials({
+    role: role.name, version: o.version, contentHash: hash, packages, baseName: o.base.reference,
+    debianPackages: (base.labels[packagesLabel] ?? "").split(" ").filter((name) => name !== ""),
+    nodeVersion: (base.labels[packagesLabel] ?? "") === "" ? undefined : o.nodeVersion,
+  });
+  const billBytes = Buffer.from(`${JSON.stringify(bill, undefined, 1)}\n`);
+  await writeFile(join(folder, "sbom.cdx.json"), billBytes);
+  if (present?.labels[hashLabel] === hash) return { reference, hash, how: "present" };
+
+  const files = [{ path: "Dockerfile", bytes: dockerfile }, { path: `dist/${role.name}/sbom.cdx.json`, bytes: billBytes }, ...bundle.map((file) => ({ path: `dist/${role.name}/${file.name}`, bytes: file.bytes }))];
+  const context = files.map((file): TarEntry => ({ ...file, kind: "bytes", mode: 0o644, uid: 0, gid: 0 }));
+  await o.engine.build({
+    context: writeTar(context),
+    reference,
+    buildArguments: {
+      NODE_BASE: o.base.reference, ROLE: role.name, TITLE: role.title, VERSION: o.version, REVISION: revision(o.root), SOURCE: o.source,
+      BASE_NAME: o.base.reference, BASE_DIGEST: base.repoDigests[0]?.split("@")[1] ?? base.id, CONTENT_HASH: hash,
+      ...(role.user === undefined ? {} : { RUN_AS: role.user }),
+    },
+  });
+  if (present !== undefined) await o.engine.removeIfUnused(present.id);
+  return { reference, hash, how: "built" };
+}
+
+async function readFolder(folder: string): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
+  const names = (await readdir(folder)).filter((name) => name !== "sbom.cdx.json").toSorted();
+  return await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(folder, name)) })));
+}
+
+/** The commit of the working tree, or "unknown" in an unpacked archive without history. */
+function revision(root: string): string {
+  const answer = spawnSync("git", ["-C", root, "rev-parse", "HEAD"], { encoding: "utf8" });
+  return answer.status === 0 ? answer.stdout.trim() : "unknown";
+}
