@@ -1,3 +1,4 @@
+// pure
 import type { Readable, Writable } from "node:stream";
 
 /**
