@@ -227,11 +227,15 @@ class DockerRuntime implements Runtime {
 
   /** A name that exists is adopted: names are made from the Pod's uid and the attempt, so the existing object is this very one. */
   async #create(name: string, body: Json, doing: string): Promise<string> {
-    const { status, json } = await this.#http.call({ method: "POST", path: "/containers/create", query: { name }, body, doing, kind: "create", accept: [409] });
-    if (status !== 409) return text(json, "Id");
-    const existing = await this.#inspect(name);
-    if (existing !== undefined) return text(existing, "Id");
-    throw new RuntimeError("InvalidState", `Cannot ${doing}: ${text(json, "message")}`, { remedy: "It is being removed; try again." });
+    for (let attempt = 0; ; attempt += 1) {
+      const { status, json } = await this.#http.call({ method: "POST", path: "/containers/create", query: { name }, body, doing, kind: "create", accept: [409] });
+      if (status !== 409) return text(json, "Id");
+      const existing = await this.#inspect(name);
+      if (existing !== undefined) return text(existing, "Id");
+      // The name is taken, but there is nothing yet or no longer: a create or a removal of it is under way.
+      if (attempt >= 50) throw new RuntimeError("InvalidState", `Cannot ${doing}: ${text(json, "message")}`, { remedy: "The engine holds the name of a container that it does not show; restart the engine." });
+      await sleepMs(100);
+    }
   }
 
   async #start(id: string, what: "sandbox" | "container"): Promise<void> {
