@@ -7,11 +7,15 @@ export type ImageList = Readonly<Record<string, ImageRecord>>;
 
 /** Reads the list that the last set-up wrote; empty when there was none or it cannot be read (the set-up then writes it anew). */
 export async function readImageList(path: string): Promise<ImageList> {
-  const text = await readFile(path, "utf8").catch(() => "{}");
+  return parseImageList(await readFile(path, "utf8").catch(() => "{}"));
+}
+
+/** The records in the text of a list; empty when it is cut or something else. */
+export function parseImageList(text: string): ImageList {
   try {
     return imageListOf(JSON.parse(text));
   } catch {
-    return {}; // a cut file: every image is looked up and recorded again
+    return {}; // every image is then looked up and recorded again
   }
 }
 

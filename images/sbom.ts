@@ -1,4 +1,5 @@
 // pure
+import { createHash } from "node:crypto";
 
 /** An npm package of which something went into a bundle. */
 export type BundledPackage = { readonly name: string; readonly version: string; readonly licence: string; readonly licenceText: string };
@@ -17,7 +18,7 @@ export function billOfMaterials(o: {
   readonly nodeVersion: string | undefined;
   readonly baseName: string;
 }): Readonly<Record<string, unknown>> {
-  const digits = o.contentHash.padEnd(32, "0");
+  const digits = createHash("sha256").update(o.contentHash).digest("hex");
   return {
     bomFormat: "CycloneDX",
     specVersion: "1.6",
