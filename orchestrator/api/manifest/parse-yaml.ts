@@ -1,0 +1,61 @@
+// pure
+import { isScalar, LineCounter, parseAllDocuments, visit, type Document, type ScalarTag, type Tags } from "yaml";
+
+/** One document of a manifest file, as JSON. */
+export type ParsedDocument = { readonly kind: "ok"; readonly value: unknown; readonly document: Document; readonly index: number } | { readonly kind: "broken"; readonly index: number; readonly faults: readonly SyntaxFault[] };
+export type SyntaxFault = { readonly offset: number; readonly message: string };
+
+const aliasesMax = 100;
+/** After the first faults of a document the rest are mostly their consequences. */
+const faultsMax = 10;
+const tooDeep = "is nested too deeply to be read";
+
+/**
+ * Parses YAML or JSON as Kubernetes' tools do: YAML 1.1, where 0644 is octal and `yes` a boolean, but with texts like 12:30 and
+ * 2026-01-31 left as texts. Stricter than they are in refusing duplicate keys, unknown tags and keys that are no scalars.
+ */
+export function parseDocuments(text: string): { readonly documents: readonly ParsedDocument[]; readonly lines: LineCounter } {
+  const lines = new LineCounter();
+  try {
+    const parsed = parseAllDocuments(text, { version: "1.1", customTags: kubernetesTags, strict: true, uniqueKeys: true, stringKeys: false, prettyErrors: false, lineCounter: lines, logLevel: "silent" });
+    const documents = (Array.isArray(parsed) ? parsed : []).map((document, index) => readDocument(document, index));
+    return { documents: documents.filter((one) => one.kind === "broken" || one.value !== null), lines };
+  } catch (error) {
+    // The parser recurses: only nesting without any sense exhausts the stack.
+    if (error instanceof RangeError) return { documents: [{ kind: "broken", index: 0, faults: [{ offset: 0, message: tooDeep }] }], lines };
+    throw error;
+  }
+}
+
+function readDocument(document: Document.Parsed, index: number): ParsedDocument {
+  const broken = [...document.errors, ...document.warnings];
+  if (broken.some((error) => error.message.startsWith("Maximum call stack"))) return { kind: "broken", index, faults: [{ offset: document.range[0], message: tooDeep }] };
+  const faults: SyntaxFault[] = broken.slice(0, faultsMax).map((error) => ({ offset: error.pos[0], message: plainMessage(error.message) }));
+  visit(document, {
+    Pair: (_, pair) => {
+      if (!isScalar(pair.key)) faults.push({ offset: document.range[0], message: "has a key that is not a plain text" });
+    },
+  });
+  if (faults.length > 0) return { kind: "broken", index, faults };
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
+    return { kind: "ok", value, document, index };
+  } catch (error) {
+    // Thrown for aliases: too many, or of an anchor that does not exist.
+    if (error instanceof ReferenceError) return { kind: "broken", index, faults: [{ offset: document.range[0], message: plainMessage(error.message) }] };
+    throw error;
+  }
+}
+
+function plainMessage(message: string): string {
+  if (message === "Map keys must be unique") return "this key stands twice in one map";
+  return `is not YAML: ${message}`;
+}
+
+const octal: ScalarTag = { tag: "tag:yaml.org,2002:int", default: true, format: "OCT", test: /^0o[0-7]+$/, resolve: (text) => Number.parseInt(text.slice(2), 8) };
+const unknownToKubernetes = new Set(["timestamp", "binary", "omap", "pairs", "set"].map((name) => `tag:yaml.org,2002:${name}`));
+
+function kubernetesTags(tags: Tags): Tags {
+  const kept = tags.filter((tag) => typeof tag === "string" || !(unknownToKubernetes.has(tag.tag) || ("format" in tag && tag.format === "TIME")));
+  return [octal, ...kept];
+}
