@@ -24,6 +24,8 @@ export type CommandContext = {
   readonly palette: Palette;
   readonly stderrPalette: Palette;
   readonly clock: Clock;
+  /** Ends the process now; only for what cannot be unwound, such as a third Ctrl-C. */
+  readonly exit: (code: number) => never;
   /** Writes a line to standard output. */
   readonly print: (line: string) => void;
   /** Writes a line to standard error: progress and remarks that are not the answer. */

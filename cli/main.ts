@@ -47,7 +47,7 @@ async function dispatch(installation: Installation, argv: readonly string[], std
     arguments: parsed.arguments, installation, env: process.env,
     stdin: process.stdin, stdout: process.stdout, stderr: process.stderr,
     palette: choosePalette({ isTty: process.stdout.isTTY, env: process.env }), stderrPalette,
-    clock: systemClock, print, remark,
+    clock: systemClock, print, remark, exit: (code) => process.exit(code),
   };
   return await command(context);
 }

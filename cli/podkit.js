@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The bin entry. Plain JavaScript that every Node since 18 can read: it finds a Node that is new enough, then hands over to the
 // bundle (dist/cli/main.cjs), or to the sources when they are newer. It has no dependencies, since those need the newer Node.
+/* oxlint-disable typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-argument, typescript/no-unsafe-return, typescript/strict-boolean-expressions -- the compiler does not read this file, so every type in it is unknown to the linter */
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import nodeModule from "node:module";

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { messageOf } from "../failure.ts";
 import { parseMetrics } from "./metrics-text.ts";
-import { tellActivity } from "./sentences.ts";
+import { tellActivity, workFamilies } from "./sentences.ts";
 import type { Activity, MetricsTarget } from "./targets.ts";
 
 const timeoutMs = 2000;
@@ -12,9 +12,10 @@ export async function readActivity(targets: readonly MetricsTarget[], signal?: A
   return await Promise.all(
     targets.map(async (target) => {
       try {
-        return { target, sentences: tellActivity(parseMetrics(await fetchText(target.url, signal))), trouble: undefined };
+        const samples = parseMetrics(await fetchText(target.url, signal));
+        return { target, sentences: tellActivity(samples), busy: workFamilies(samples).some((family) => family.total > 0), trouble: undefined };
       } catch (error) {
-        return { target, sentences: [], trouble: `no metrics from ${target.url}: ${messageOf(error)}` };
+        return { target, sentences: [], busy: false, trouble: `no metrics from ${target.url}: ${messageOf(error)}` };
       }
     }),
   );

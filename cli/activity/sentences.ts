@@ -19,33 +19,32 @@ const notWork: ReadonlySet<string> = new Set(["podkit_config_reload_total"]);
 
 const thousands = (value: number): string => Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 
-/** What a sidecar did, one sentence a counter: known ones first and in their order, the others by name; those at zero are left out, except known ones. */
-export function tellActivity(samples: readonly Sample[]): readonly string[] {
-  const families = new Map<string, Sample[]>();
-  for (const sample of samples) {
-    if (!/^podkit_.*_total$/.test(sample.name) || notWork.has(sample.name)) continue;
-    families.set(sample.name, [...(families.get(sample.name) ?? []), sample]);
-  }
-  const knownSentences = Object.entries(known).flatMap(([name, telling]) => {
-    const family = families.get(name);
-    return family === undefined ? [] : [tellFamily(family, telling)];
-  });
-  const others = [...families].filter(([name]) => known[name] === undefined).toSorted(([left], [right]) => (left < right ? -1 : 1));
-  return [...knownSentences, ...others.flatMap(([name, family]) => (total(family) === 0 ? [] : [tellFamily(family, genericTelling(name, family))]))];
+type Family = { readonly name: string; readonly samples: readonly Sample[]; readonly total: number };
+
+/** The counters that tell of work: podkit_*_total, but those about the process itself. */
+export function workFamilies(samples: readonly Sample[]): readonly Family[] {
+  const work = samples.filter((sample) => /^podkit_.*_total$/.test(sample.name) && !notWork.has(sample.name));
+  return [...Map.groupBy(work, (sample) => sample.name)].map(([name, members]) => ({ name, samples: members, total: members.reduce((sum, sample) => sum + sample.value, 0) }));
 }
 
-const total = (family: readonly Sample[]): number => family.reduce((sum, sample) => sum + sample.value, 0);
+/** What a sidecar did, one sentence a counter: known ones first and in their order, the others by name; others at zero are left out. */
+export function tellActivity(samples: readonly Sample[]): readonly string[] {
+  const families = workFamilies(samples);
+  const knownSentences = Object.entries(known).flatMap(([name, telling]) => families.filter((family) => family.name === name).map((family) => tellFamily(family, telling)));
+  const others = families.filter((family) => known[family.name] === undefined && family.total !== 0).toSorted((left, right) => (left.name < right.name ? -1 : 1));
+  return [...knownSentences, ...others.map((family) => tellFamily(family, genericTelling(family)))];
+}
 
-function genericTelling(name: string, family: readonly Sample[]): Telling {
+function genericTelling({ name, samples }: Family): Telling {
   const words = name.replace(/^podkit_/, "").replace(/_total$/, "").replaceAll("_", " ");
-  return { says: (count) => `${words}: ${count}`, by: [...new Set(family.flatMap((sample) => Object.keys(sample.labels)))] };
+  return { says: (count) => `${words}: ${count}`, by: [...new Set(samples.flatMap((sample) => Object.keys(sample.labels)))] };
 }
 
 /** "12 commands (7 write at primary:6379, 5 read at replica:6379)"; one part alone only names itself: "12 lines shipped (sink central)". */
-function tellFamily(family: readonly Sample[], telling: Telling): string {
-  const sentence = telling.says(thousands(total(family)));
+function tellFamily(family: Family, telling: Telling): string {
+  const sentence = telling.says(thousands(family.total));
   const parts = new Map<string, number>();
-  for (const sample of family) {
+  for (const sample of family.samples) {
     const values = telling.by.map((label) => sample.labels[label] ?? "").filter((value) => value !== "");
     const part = values.length === 2 ? `${values[0] ?? ""} at ${values[1] ?? ""}` : values.join(" ");
     if (part !== "" && sample.value !== 0) parts.set(part, (parts.get(part) ?? 0) + sample.value);

@@ -5,7 +5,13 @@ import type { Pod } from "../../orchestrator/api/types/pod.ts";
 export type MetricsTarget = { readonly namespace: string; readonly pod: string; readonly container: string; readonly url: string };
 
 /** What one target said: sentences, or why there are none. */
-export type Activity = { readonly target: MetricsTarget; readonly sentences: readonly string[]; readonly trouble: string | undefined };
+export type Activity = {
+  readonly target: MetricsTarget;
+  readonly sentences: readonly string[];
+  /** Whether any of its counters is above zero. */
+  readonly busy: boolean;
+  readonly trouble: string | undefined;
+};
 
 export function metricsTargets(pods: readonly Pod[]): readonly MetricsTarget[] {
   return pods.flatMap((pod) => {

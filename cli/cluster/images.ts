@@ -18,12 +18,16 @@ async function readRecorded(path: string): Promise<ReadonlyMap<string, string>> 
   try {
     const list: unknown = JSON.parse(await readFile(path, "utf8"));
     if (typeof list !== "object" || list === null) return references;
-    for (const [name, record] of Object.entries(list)) {
-      const reference: unknown = typeof record === "object" && record !== null && "reference" in record ? record.reference : undefined;
+    for (const [name, record] of new Map<string, unknown>(Object.entries(list))) {
+      const reference = referenceOf(record);
       if (typeof reference === "string") references.set(name.replace(/^podkit\//, ""), reference);
     }
   } catch (error) {
     if (!isErrno(error, "ENOENT", "ENOTDIR") && !(error instanceof SyntaxError)) throw error; // never built here: the usual names hold
   }
   return references;
+}
+
+function referenceOf(record: unknown): unknown {
+  return typeof record === "object" && record !== null && "reference" in record ? record.reference : undefined;
 }

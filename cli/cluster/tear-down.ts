@@ -1,0 +1,75 @@
+import { readdir, rm } from "node:fs/promises";
+import { createLog } from "../../kit/log.ts";
+import { allKinds } from "../../orchestrator/api/types/kinds.ts";
+import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
+import type { CommandContext } from "../command.ts";
+import { cliExit } from "../exit-codes.ts";
+import { CliFailure, messageOf } from "../failure.ts";
+import { endControlPlane } from "./background.ts";
+import type { Connection } from "./connect.ts";
+import { connectEngine, engineFailure } from "./engine.ts";
+import type { ClusterFolder } from "./folder.ts";
+import { acquireLock, readHolder } from "./lock.ts";
+import { isErrno } from "./process-identity.ts";
+
+export const controlPlaneGraceMs = 20_000;
+
+/** Kinds and objects that the control plane makes for itself. */
+const ownKinds: ReadonlySet<string> = new Set(["Node", "Event", "EndpointSlice"]);
+const ownNamespaces: ReadonlySet<string> = new Set(["default", "kube-system", "kube-public", "kube-node-lease"]);
+
+function isUsers(object: ApiObject): boolean {
+  if (object.kind === "Namespace") return !ownNamespaces.has(object.metadata.name);
+  if (object.kind === "ConfigMap") return object.metadata.name !== "kube-root-ca.crt";
+  return !(object.kind === "Service" && object.metadata.name === "kubernetes" && object.metadata.namespace === "default");
+}
+
+/** Everything in the cluster that somebody put there. */
+export async function usersObjects(api: Connection): Promise<readonly ApiObject[]> {
+  const lists = await Promise.all(allKinds.filter((kind) => !ownKinds.has(kind.kind)).map(async (kind) => (await api.list(kind)).items));
+  return lists.flat().filter(isUsers);
+}
+
+/** Whether the folder holds a store, that is, a cluster that lived before. */
+export async function hasState(folder: ClusterFolder): Promise<boolean> {
+  try {
+    return (await readdir(folder.path)).some((name) => name.startsWith("store"));
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) return false;
+    throw error;
+  }
+}
+
+/**
+ * Ends the control plane, removes every container, network and volume that carries the cluster's label, and then its folder. Holds
+ * the lock meanwhile, so that nothing starts in between. Needs no control plane that answers.
+ */
+export async function tearDown(context: CommandContext, folder: ClusterFolder): Promise<void> {
+  const holder = await readHolder(folder.lockPath);
+  if (holder !== undefined) await endControlPlane(holder, { clock: context.clock, graceMs: controlPlaneGraceMs });
+  const runtime = await connectEngine(context);
+  try {
+    const lock = await acquireLock(folder.lockPath, { startedBy: "up", version: context.installation.version, nowMs: context.clock.nowMs() });
+    if (lock.kind === "held") throw new CliFailure(cliExit.retry, `Another podkit (process ${lock.holder.pid}) has taken the cluster "${folder.name}" meanwhile; nothing more was removed`);
+    try {
+      const { tearDownCluster } = await import("../../orchestrator/control-plane.ts");
+      await tearDownCluster({ clusterName: folder.name, stateDirectory: folder.path, runtime, log: createLog({ role: "down", level: "warn" }) });
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    await removeFolder(folder);
+  } catch (error) {
+    throw engineFailure(error);
+  } finally {
+    await runtime.close();
+  }
+}
+
+async function removeFolder(folder: ClusterFolder): Promise<void> {
+  try {
+    await rm(folder.path, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    throw new CliFailure(cliExit.unavailable, `Cannot remove the folder ${folder.path}: ${messageOf(error)}`, { remedy: `containers may have written files there as another user: sudo rm -r ${folder.path}`, cause: error });
+  }
+}

@@ -1,0 +1,243 @@
+import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
+import type { Pod } from "../../orchestrator/api/types/pod.ts";
+import { pods as podKind } from "../../orchestrator/api/types/kinds.ts";
+import { parseDurationMs } from "../arguments.ts";
+import { startInBackground } from "../cluster/background.ts";
+import { apiFailure, type Cluster, findCluster, folderOf } from "../cluster/connect.ts";
+import { connectEngine, engineFailure } from "../cluster/engine.ts";
+import type { ClusterFolder } from "../cluster/folder.ts";
+import { controlPlaneImages } from "../cluster/images.ts";
+import { hostPorts, missingImages, missingLocalImages, refuseLacks, takenHostPorts } from "../cluster/preflight.ts";
+import { hasState, tearDown, usersObjects } from "../cluster/tear-down.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { cliExit } from "../exit-codes.ts";
+import { CliFailure, messageOf, usageFailure } from "../failure.ts";
+import { readManifestFiles } from "../manifest-files.ts";
+import { isPod, placedName } from "../print/kinds.ts";
+import { plural, printable } from "../print/text.ts";
+import { applyAll, type Applied } from "../up/apply.ts";
+import { Interrupted, Interruption } from "../up/interruption.ts";
+import { usualPatience } from "../up/progress.ts";
+import { showActivity } from "../up/show-activity.ts";
+import { ProgressDisplay } from "../up/show-progress.ts";
+import { undo } from "../up/undo.ts";
+import { waitForPods, type PodView, type WaitOutcome } from "../up/wait.ts";
+import { followActivity } from "./activity.ts";
+
+const timeoutMsDefault = 300_000;
+const logLinesShown = 10;
+
+/** What this run of the command has done so far, and so would have to undo. */
+type Run = { readonly cluster: Cluster; readonly startedHere: boolean; readonly applied: Applied[]; readonly timeoutMs: number; readonly interruption: Interruption };
+
+export const up: Command = async (context) => {
+  const timeoutText = context.arguments.text("timeout");
+  const timeoutMs = timeoutText === undefined ? timeoutMsDefault : parseDurationMs(timeoutText);
+  if (timeoutMs === undefined) throw usageFailure(`Cannot use "${timeoutText ?? ""}" for --timeout: must be a duration, such as 90s or 5m`);
+  const folder = folderOf(context);
+  const objects = await readManifestFiles(context);
+  const interruption = new Interruption(context);
+  const startedMs = context.clock.monotonicMs();
+  const { cluster, startedHere } = await prepare(context, folder, objects, interruption);
+  const run: Run = { cluster, startedHere, applied: [], timeoutMs, interruption };
+  try {
+    const failed = await applyAndWait(context, run, objects);
+    if (failed !== undefined) return failed;
+    const pods = await currentPods(run);
+    if (!context.arguments.on("no-wait")) await tellSuccess(context, run, pods, context.clock.monotonicMs() - startedMs);
+    return cliExit.ok;
+  } finally {
+    await cluster.api.close();
+  }
+};
+
+/** Everything that can be known to be missing is found before anything is started; then a control plane is found or started. */
+async function prepare(context: CommandContext, folder: ClusterFolder, objects: readonly ApiObject[], interruption: Interruption): Promise<{ readonly cluster: Cluster; readonly startedHere: boolean }> {
+  const running = await findCluster(folder);
+  const wanted = hostPorts(objects);
+  const fresh = running === undefined && !(await hasState(folder));
+  try {
+    await preflight(context, objects, fresh ? wanted : []);
+    const cluster = running ?? (await startControlPlane(context, folder, interruption, fresh));
+    try {
+      // Ports that our own Pods hold are known only to the control plane.
+      if (!fresh) refuseLacks(await takenHostPorts(wanted, hostPorts((await cluster.api.list(podKind)).items)));
+    } catch (error) {
+      await cluster.api.close();
+      throw error;
+    }
+    return { cluster, startedHere: running === undefined };
+  } catch (error) {
+    await running?.api.close();
+    throw apiFailure(error);
+  }
+}
+
+async function preflight(context: CommandContext, objects: readonly ApiObject[], wanted: ReturnType<typeof hostPorts>): Promise<void> {
+  const runtime = await connectEngine(context);
+  try {
+    refuseLacks([...(await missingImages(runtime, await controlPlaneImages(context.installation))), ...(await missingLocalImages(runtime, objects)), ...(await takenHostPorts(wanted, []))]);
+  } catch (error) {
+    throw engineFailure(error);
+  } finally {
+    await runtime.close();
+  }
+}
+
+async function startControlPlane(context: CommandContext, folder: ClusterFolder, interruption: Interruption, fresh: boolean): Promise<Cluster> {
+  context.remark(`Starting a control plane for cluster "${folder.name}" in the background (log: ${folder.logPath})`);
+  try {
+    return await startInBackground(folder, { installation: context.installation, storeKind: context.arguments.text("store") ?? "sqlite", clock: context.clock, signal: interruption.signal });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    if (fresh) await tearDown(context, folder);
+    throw new CliFailure(cliExit.retry, "Interrupted while the control plane was starting; nothing was applied", { cause: error });
+  }
+}
+
+/** Returns an exit code when it was interrupted, undefined when all is ready. Throws CliFailure when it failed, after undoing. */
+async function applyAndWait(context: CommandContext, run: Run, objects: readonly ApiObject[]): Promise<number | undefined> {
+  const { api } = run.cluster;
+  let applied = false;
+  for (;;) {
+    try {
+      if (!applied) {
+        const said = applyReporter(context);
+        await applyAll(objects, run.applied, { api, clock: context.clock, signal: run.interruption.signal, ...said });
+        said.finish();
+      }
+      applied = true;
+      if (context.arguments.on("no-wait")) return undefined;
+      await waitUntilReady(context, run);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw await failWith(context, run, apiFailure(error));
+      const decision = await run.interruption.decide(error, { mayContinue: applied });
+      run.interruption.rearm();
+      if (decision === "continue") continue;
+      return decision === "leave" ? leave(context, run) : await stopAll(context, run);
+    }
+  }
+}
+
+/** One line per change; objects that are as they should be are only counted. */
+function applyReporter(context: CommandContext): { readonly onStep: (applied: Applied) => void; readonly onReplacing: (object: ApiObject, changed: string) => void; readonly finish: () => void } {
+  const words = { create: "created", update: "updated", replace: "replaced", unchanged: "unchanged" } as const;
+  let unchanged = 0;
+  return {
+    onStep: ({ object, step }) => (step.kind === "unchanged" ? void unchanged++ : context.remark(`${placedName(object)} ${words[step.kind]}`)),
+    onReplacing: (object, changed) => context.remark(`${placedName(object)} is replaced, since its specification changed: ${changed}`),
+    finish: () => (unchanged === 0 ? undefined : context.remark(`${plural(unchanged, "object")} unchanged`)),
+  };
+}
+
+async function waitUntilReady(context: CommandContext, run: Run): Promise<void> {
+  const pods = run.applied.map((applied) => applied.object).filter(isPod);
+  const display = new ProgressDisplay(context);
+  let outcome: WaitOutcome;
+  try {
+    outcome = await waitForPods(pods, { api: run.cluster.api, clock: context.clock, timeoutMs: run.timeoutMs, patience: usualPatience, signal: run.interruption.signal, onProgress: (views) => display.show(views) });
+  } finally {
+    display.finish();
+  }
+  switch (outcome.kind) {
+    case "ready":
+      return;
+    case "removed":
+      throw new CliFailure(cliExit.failed, `${placedName(outcome.pod)} was removed by somebody while waiting for it`);
+    case "timeout":
+      throw new CliFailure(cliExit.failed, `${plural(outcome.views.length, "Pod")} not ready after ${run.timeoutMs / 1000} s`, { details: outcome.views.flatMap(describeView), remedy: "see `podkit describe`, or give more time with --timeout" });
+    case "hopeless": {
+      const details: string[] = [];
+      for (const view of outcome.views) details.push(...(await describeHopeless(run, view)));
+      throw new CliFailure(cliExit.failed, `${outcome.views.map(({ pod }) => placedName(pod)).join(", ")} cannot become ready`, { details });
+    }
+  }
+}
+
+function describeView({ pod, progress }: PodView): readonly string[] {
+  return [`${placedName(pod)}: ${printable(progress.words)}`, ...progress.containers.filter((container) => container.mark !== "done").map((container) => `  ${container.name}: ${printable(container.words)}`)];
+}
+
+async function describeHopeless(run: Run, { pod, progress }: PodView): Promise<readonly string[]> {
+  const lines = [`${placedName(pod)}: ${printable(progress.words)}`];
+  const container = progress.hopeless?.container;
+  if (container === undefined) return lines;
+  const text = await lastLines(run, pod, container);
+  return [...lines, ...(text.length === 0 ? [`  ${container} wrote nothing`] : [`  its last lines (podkit logs ${pod.metadata.name} -c ${container}):`, ...text.map((line) => `  | ${printable(line)}`)])];
+}
+
+async function lastLines(run: Run, pod: Pod, container: string): Promise<readonly string[]> {
+  try {
+    const chunks: Uint8Array[] = [];
+    const signal = AbortSignal.timeout(5000);
+    for await (const chunk of run.cluster.api.logs({ namespace: pod.metadata.namespace ?? "default", pod: pod.metadata.name, container, follow: false, previous: false, timestamps: false, tailLines: logLinesShown, signal })) chunks.push(chunk);
+    return Buffer.concat(chunks).toString("utf8").split("\n").filter((line) => line !== "");
+  } catch (error) {
+    return [`its log cannot be read: ${messageOf(error)}`];
+  }
+}
+
+/** Undoes, unless asked to keep, and says which; returns the failure to report. */
+async function failWith(context: CommandContext, run: Run, failure: unknown): Promise<unknown> {
+  if (context.arguments.on("keep")) {
+    context.remark("Keeping what was created, as --keep asks; `podkit down` removes it");
+    return failure;
+  }
+  if (failure instanceof CliFailure) context.remark(`${context.stderrPalette.red("failed:")} ${failure.message}`);
+  await takeBack(context, run);
+  return failure;
+}
+
+async function takeBack(context: CommandContext, run: Run): Promise<void> {
+  run.interruption.divert(() => {
+    context.remark("Interrupted again: what is left stays; `podkit down --all` removes it");
+    context.exit(cliExit.retry);
+  });
+  try {
+    await undo(context, { api: run.cluster.api, applied: run.applied });
+    const nothingLeft = run.startedHere && (await usersObjects(run.cluster.api)).length === 0;
+    if (nothingLeft) {
+      await run.cluster.api.close();
+      await tearDown(context, run.cluster.folder);
+      context.remark("The control plane was ended; nothing is left");
+    }
+  } catch (error) {
+    context.remark(`${context.stderrPalette.yellow("warning:")} could not remove everything: ${messageOf(error)}; \`podkit down --all\` does`);
+  }
+}
+
+function leave(context: CommandContext, run: Run): number {
+  context.remark(`Left running: ${run.applied.map(({ object }) => object).filter(isPod).map(placedName).join(", ")}`);
+  context.remark(`See it with \`podkit get pods\`; remove it with \`podkit down ${fileArguments(context)}\``);
+  return cliExit.retry;
+}
+
+async function stopAll(context: CommandContext, run: Run): Promise<number> {
+  await takeBack(context, run);
+  return cliExit.retry;
+}
+
+async function currentPods(run: Run): Promise<readonly Pod[]> {
+  const uids = new Set(run.applied.map(({ object }) => object.metadata.uid));
+  return (await run.cluster.api.list(podKind)).items.filter((pod) => uids.has(pod.metadata.uid));
+}
+
+async function tellSuccess(context: CommandContext, run: Run, pods: readonly Pod[], tookMs: number): Promise<void> {
+  const { palette } = context;
+  const changed = run.applied.some(({ step }) => step.kind !== "unchanged");
+  if (pods.length > 0) context.print(palette.green(`${pods.length === 1 ? "The Pod is" : `All ${pods.length} Pods are`} ready${changed ? ` after ${(tookMs / 1000).toFixed(1)} s` : "; nothing had to be done"}`));
+  const told = await showActivity(context, pods, run.interruption.signal);
+  context.print("");
+  const cluster = run.cluster.folder.name === "default" ? "" : ` --cluster ${run.cluster.folder.name}`;
+  const hints: readonly (readonly [string, string])[] = [
+    [`podkit get pods${cluster}`, "how they are"],
+    ...(told ? [[`podkit activity${cluster} --follow`, "what the sidecars do, live"] as const] : []),
+    [`podkit down${cluster} ${fileArguments(context)}`, "removes everything again"],
+  ];
+  const width = Math.max(...hints.map(([command]) => command.length)) + 3;
+  for (const [command, what] of hints) context.print(`  ${command.padEnd(width)}${palette.dim(what)}`);
+  if (told && context.arguments.on("follow")) await followActivity(context, async () => await currentPods(run), run.interruption.signal);
+}
+
+const fileArguments = (context: CommandContext): string => context.arguments.texts("filename").map((name) => `-f ${/^[\w./@:-]+$/.test(name) ? name : JSON.stringify(name)}`).join(" ");
