@@ -1,5 +1,5 @@
 // pure
-import { isScalar, LineCounter, parseAllDocuments, visit, type Document, type ScalarTag, type Tags } from "yaml";
+import { isNode, isScalar, LineCounter, parseAllDocuments, visit, type Document, type ScalarTag, type Tags } from "yaml";
 
 /** One document of a manifest file, as JSON. */
 export type ParsedDocument = { readonly kind: "ok"; readonly value: unknown; readonly document: Document; readonly index: number } | { readonly kind: "broken"; readonly index: number; readonly faults: readonly SyntaxFault[] };
@@ -30,10 +30,14 @@ export function parseDocuments(text: string): { readonly documents: readonly Par
 function readDocument(document: Document.Parsed, index: number): ParsedDocument {
   const broken = [...document.errors, ...document.warnings];
   if (broken.some((error) => error.message.startsWith("Maximum call stack"))) return { kind: "broken", index, faults: [{ offset: document.range[0], message: tooDeep }] };
-  const faults: SyntaxFault[] = broken.slice(0, faultsMax).map((error) => ({ offset: error.pos[0], message: plainMessage(error.message) }));
+  const faults: SyntaxFault[] = [];
+  for (const error of broken.slice(0, faultsMax)) {
+    const fault = { offset: error.pos[0], message: plainMessage(error.message) };
+    if (!faults.some((other) => other.offset === fault.offset && other.message === fault.message)) faults.push(fault);
+  }
   visit(document, {
     Pair: (_, pair) => {
-      if (!isScalar(pair.key)) faults.push({ offset: document.range[0], message: "has a key that is not a plain text" });
+      if (!isScalar(pair.key)) faults.push({ offset: (isNode(pair.key) ? pair.key.range?.[0] : undefined) ?? document.range[0], message: "has a key that is not a plain text" });
     },
   });
   if (faults.length > 0) return { kind: "broken", index, faults };

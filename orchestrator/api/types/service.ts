@@ -26,4 +26,6 @@ export type ServiceSpec = {
   readonly internalTrafficPolicy?: "Cluster" | "Local";
 };
 export type ServicePort = { readonly name?: string; readonly protocol?: Protocol; readonly appProtocol?: string; readonly port: number; readonly targetPort?: IntOrString };
-export type ServiceStatus = { readonly loadBalancer?: Readonly<Record<never, never>> };
+/** `loadBalancer` is empty: there is none. */
+export type ServiceStatus = { readonly loadBalancer?: LoadBalancerStatus };
+export type LoadBalancerStatus = { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };

@@ -47,7 +47,8 @@ export type RuleContext = {
 };
 export type Rule<T> = (value: Loose<T>, context: RuleContext) => void;
 
-export type Fields<T> = { readonly [K in keyof T]-?: Record<never, never> extends Pick<T, K> ? Check<Exclude<T[K], undefined | null>> : RequiredCheck<T[K]> };
+/** A row per key; keys that T demands need a required check. */
+export type Fields<T> = { readonly [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K> ? Check<Exclude<T[K], undefined | null>> : RequiredCheck<T[K]> };
 
 /** The one place where the tables vouch for a type: every present part of a rebuilt value has passed the check for its key. */
 function isRebuilt<T>(value: unknown): value is Loose<T> {

@@ -1,6 +1,6 @@
 // pure
-import type { Service, ServicePort, ServiceSpec, ServiceStatus } from "../types/service.ts";
-import { portOrName } from "./common.ts";
+import type { LoadBalancerStatus, Service, ServicePort, ServiceSpec, ServiceStatus } from "../types/service.ts";
+import { ip, portOrName } from "./common.ts";
 import { duplicate, forbidden, invalid, required as requiredFault } from "./fault.ts";
 import { dns1035Label, dns1123Label, dns1123Subdomain, portNumber, qualifiedName } from "./formats.ts";
 import { labels, metadata } from "./metadata.ts";
@@ -70,7 +70,9 @@ const spec: Check<ServiceSpec> = record<ServiceSpec>(
   { unsupported: serviceSpecUnsupported, rules: [portsArePresent, portsAreDistinct, externalName, addressesAgree] },
 );
 
-const status: Check<ServiceStatus> = record<ServiceStatus>({ loadBalancer: record<Readonly<Record<never, never>>>({}) });
+const status: Check<ServiceStatus> = record<ServiceStatus>({
+  loadBalancer: record<LoadBalancerStatus>({ ingress: list(record<{ readonly ip?: string; readonly hostname?: string }>({ ip, hostname: text() })) }),
+});
 
 export const service: Check<Service> = record<Service>({
   apiVersion: required(choice(["v1"])),
