@@ -1,0 +1,222 @@
+// pure
+/**
+ * MessagePack, reading: finding the end of a value without decoding it, and decoding small control messages.
+ *
+ * Strings come back as their bytes (`Uint8Array`), because the Forward handshake hashes the bytes of the wire and a nonce is not
+ * UTF-8; `textOf` turns them into text where text is meant. Map keys are text.
+ */
+export type Decoded = null | boolean | number | bigint | Uint8Array | EventTime | readonly Decoded[] | ReadonlyMap<string, Decoded>;
+/** An extension value; type 0 with 8 bytes is the Forward protocol's EventTime. */
+export type EventTime = { readonly extension: number; readonly data: Uint8Array };
+
+/** The bytes cannot be MessagePack (the reserved byte 0xc1) or are not the expected message. */
+export class MalformedMessageError extends Error {
+  override name = "MalformedMessageError";
+}
+
+export const incomplete = -1;
+
+/**
+ * Returns where the value at `from` ends, or `incomplete` if it reaches past `end`. Does not recurse, so nesting costs no stack;
+ * a declared length costs no memory. Throws MalformedMessageError for the byte 0xc1.
+ */
+export function skipValue(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  for (let wanted = 1; wanted > 0; wanted--) {
+    if (at >= end) return incomplete;
+    const type = bytes[at] ?? 0;
+    if (type < 0x80 || type >= 0xe0) {
+      at += 1;
+    } else if (type < 0x90) {
+      wanted += (type & 15) * 2;
+      at += 1;
+    } else if (type < 0xa0) {
+      wanted += type & 15;
+      at += 1;
+    } else if (type < 0xc0) {
+      at += 1 + (type & 31);
+    } else {
+      const header = headerBytes[type - 0xc0] ?? 0;
+      if (header === 0) throw new MalformedMessageError(`Cannot read MessagePack: byte 0x${type.toString(16)} is not a type`);
+      if (at + header > end) return incomplete;
+      const count = lengthAt(bytes, at, type);
+      if (type >= 0xde) wanted += count * 2;
+      else if (type >= 0xdc) wanted += count;
+      else at += count;
+      at += header;
+    }
+    if (at > end) return incomplete;
+  }
+  return at;
+}
+
+/** Bytes of type, length and fixed payload for 0xc0 to 0xdf; 0 is not a type. */
+const headerBytes: readonly number[] = [
+  1, 0, 1, 1, 2, 3, 5, 3, 4, 6, 5, 9, 2, 3, 5, 9, // nil, -, false, true, bin, ext, float, uint
+  2, 3, 5, 9, 3, 4, 6, 10, 18, 2, 3, 5, 3, 5, 3, 5, // int, fixext, str, array, map
+];
+
+/** The variable length that a 0xc0 to 0xdf header declares, 0 if it has none. */
+function lengthAt(bytes: Uint8Array, at: number, type: number): number {
+  switch (type) {
+    case 0xc4:
+    case 0xc7:
+    case 0xd9:
+      return bytes[at + 1] ?? 0;
+    case 0xc5:
+    case 0xc8:
+    case 0xda:
+    case 0xdc:
+    case 0xde:
+      return uint(bytes, at + 1, 2);
+    case 0xc6:
+    case 0xc9:
+    case 0xdb:
+    case 0xdd:
+    case 0xdf:
+      return uint(bytes, at + 1, 4);
+    default:
+      return 0;
+  }
+}
+
+function uint(bytes: Uint8Array, at: number, width: number): number {
+  let value = 0;
+  for (let index = 0; index < width; index++) value = value * 256 + (bytes[at + index] ?? 0);
+  return value;
+}
+
+const decodeDepthMax = 32;
+
+/** Decodes the whole value at `from`, which must be complete (see skipValue). Refuses nesting deeper than 32. */
+export function decodeValue(bytes: Uint8Array, from: number): { readonly value: Decoded; readonly end: number } {
+  const cursor = { bytes, at: from };
+  const value = decodeNext(cursor, 0);
+  return { value, end: cursor.at };
+}
+
+type Cursor = { readonly bytes: Uint8Array; at: number };
+
+function decodeNext(cursor: Cursor, depth: number): Decoded {
+  if (depth > decodeDepthMax) throw new MalformedMessageError(`Cannot read MessagePack: nested deeper than ${decodeDepthMax}`);
+  const { bytes } = cursor;
+  const start = cursor.at;
+  const type = bytes[start] ?? 0xc1;
+  if (type < 0x80) return advance(cursor, 1, type);
+  if (type >= 0xe0) return advance(cursor, 1, type - 256);
+  if (type < 0x90) return decodeMap(cursor, type & 15, 1, depth);
+  if (type < 0xa0) return decodeArray(cursor, type & 15, 1, depth);
+  if (type < 0xc0) return take(cursor, 1, type & 31);
+  const header = headerBytes[type - 0xc0] ?? 0;
+  if (header === 0) throw new MalformedMessageError(`Cannot read MessagePack: byte 0x${type.toString(16)} is not a type`);
+  const count = lengthAt(bytes, start, type);
+  if (type >= 0xde) return decodeMap(cursor, count, header, depth);
+  if (type >= 0xdc) return decodeArray(cursor, count, header, depth);
+  if (type >= 0xd9 || (type >= 0xc4 && type <= 0xc6)) return take(cursor, header, count);
+  return decodeScalar(cursor, type, header, count);
+}
+
+function decodeScalar(cursor: Cursor, type: number, header: number, count: number): Decoded {
+  const { bytes, at } = cursor;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (type === 0xc0) return advance(cursor, 1, null);
+  if (type === 0xc2 || type === 0xc3) return advance(cursor, 1, type === 0xc3);
+  if (type >= 0xc7 && type <= 0xc9) {
+    const extension = view.getInt8(at + header - 1);
+    return advance(cursor, header + count, { extension, data: bytes.subarray(at + header, at + header + count) });
+  }
+  if (type >= 0xd4 && type <= 0xd8) return advance(cursor, header, { extension: view.getInt8(at + 1), data: bytes.subarray(at + 2, at + header) });
+  if (type === 0xca) return advance(cursor, header, view.getFloat32(at + 1));
+  if (type === 0xcb) return advance(cursor, header, view.getFloat64(at + 1));
+  if (type === 0xcf) return advance(cursor, header, narrow(view.getBigUint64(at + 1)));
+  if (type === 0xd3) return advance(cursor, header, narrow(view.getBigInt64(at + 1)));
+  if (type < 0xd0) return advance(cursor, header, uint(bytes, at + 1, header - 1));
+  return advance(cursor, header, type === 0xd0 ? view.getInt8(at + 1) : type === 0xd1 ? view.getInt16(at + 1) : view.getInt32(at + 1));
+}
+
+function narrow(value: bigint): number | bigint {
+  const short = Number(value);
+  return Number.isSafeInteger(short) ? short : value;
+}
+
+function advance<T>(cursor: Cursor, by: number, value: T): T {
+  cursor.at += by;
+  return value;
+}
+
+function take(cursor: Cursor, header: number, count: number): Uint8Array {
+  const from = cursor.at + header;
+  cursor.at = from + count;
+  return cursor.bytes.subarray(from, from + count);
+}
+
+function decodeArray(cursor: Cursor, count: number, header: number, depth: number): readonly Decoded[] {
+  cursor.at += header;
+  const items: Decoded[] = [];
+  for (let index = 0; index < count; index++) items.push(decodeNext(cursor, depth + 1));
+  return items;
+}
+
+function decodeMap(cursor: Cursor, count: number, header: number, depth: number): ReadonlyMap<string, Decoded> {
+  cursor.at += header;
+  const map = new Map<string, Decoded>();
+  for (let index = 0; index < count; index++) {
+    const key = decodeNext(cursor, depth + 1);
+    map.set(key instanceof Uint8Array ? textOf(key) : String(key), decodeNext(cursor, depth + 1));
+  }
+  return map;
+}
+
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+}
+
+/** A decoded value as plain JSON-like data: strings as text, maps as objects, integers beyond 2^53 as decimal text. */
+export function toPlain(value: Decoded): unknown {
+  if (value instanceof Uint8Array) return textOf(value);
+  if (typeof value === "bigint") return value.toString();
+  if (isMap(value)) return Object.fromEntries([...value].map(([key, item]) => [key, toPlain(item)]));
+  if (isArray(value)) return value.map(toPlain);
+  return value;
+}
+
+export function isMap(value: Decoded | undefined): value is ReadonlyMap<string, Decoded> {
+  return value instanceof Map;
+}
+
+export function isArray(value: Decoded | undefined): value is readonly Decoded[] {
+  return Array.isArray(value);
+}
+
+/**
+ * Cuts a byte stream into whole MessagePack values, whatever the segments. Holds at most `bytesMax` of an unfinished value and
+ * throws MalformedMessageError beyond that. The yielded views are valid until the next `push`.
+ */
+export class MessageSplitter {
+  readonly #bytesMax: number;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(options: { readonly bytesMax: number }) {
+    this.#bytesMax = options.bytesMax;
+  }
+
+  get heldBytes(): number {
+    return this.#held.length;
+  }
+
+  *push(segment: Buffer): Generator<Buffer> {
+    const bytes = this.#held.length === 0 ? segment : Buffer.concat([this.#held, segment]);
+    let from = 0;
+    this.#held = bytes;
+    while (from < bytes.length) {
+      const end = skipValue(bytes, from, bytes.length);
+      if (end === incomplete) break;
+      this.#held = bytes.subarray(end);
+      yield bytes.subarray(from, end);
+      from = end;
+    }
+    if (this.#held.length > this.#bytesMax) {
+      throw new MalformedMessageError(`Cannot accept a message: ${this.#held.length} bytes are not a whole message yet, the limit is ${this.#bytesMax}`);
+    }
+  }
+}

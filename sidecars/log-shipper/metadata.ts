@@ -1,0 +1,60 @@
+// pure
+import { MsgpackWriter, type MsgpackValue } from "./forward-protocol/msgpack-writer.ts";
+import type { ExtraPairs } from "./records.ts";
+
+/**
+ * What Kubernetes tells a container about its Pod, from the downward API alone (no API server). The names inside the record are
+ * those that Fluent Bit's and fluentd's Kubernetes filters use, so that dashboards keep working.
+ */
+export type PodMetadata = { readonly [name: string]: MsgpackValue };
+
+const fileFields: ReadonlyMap<string, string> = new Map([
+  ["name", "pod_name"],
+  ["pod", "pod_name"],
+  ["podname", "pod_name"],
+  ["pod-name", "pod_name"],
+  ["namespace", "namespace_name"],
+  ["uid", "pod_id"],
+  ["poduid", "pod_id"],
+  ["pod-uid", "pod_id"],
+  ["nodename", "host"],
+  ["node-name", "host"],
+  ["node", "host"],
+]);
+
+/** Fields from the files of a downward-API volume (name -> content). `labels` has the volume's own `key="value"` lines. */
+export function metadataFromFiles(files: ReadonlyMap<string, string>): PodMetadata {
+  const fields: Record<string, MsgpackValue> = {};
+  for (const [name, content] of files) {
+    const lower = name.toLowerCase();
+    if (lower === "labels") {
+      fields["labels"] = parseQuotedPairs(content);
+      continue;
+    }
+    const field = fileFields.get(lower);
+    if (field !== undefined && content.trim() !== "") fields[field] = content.trim();
+  }
+  return fields;
+}
+
+/** Reads `key="value"` lines; the value is quoted as Go's strconv.Quote does it. Lines of another form are passed over. */
+export function parseQuotedPairs(text: string): Readonly<Record<string, string>> {
+  const pairs: [string, string][] = [];
+  for (const line of text.split("\n")) {
+    const match = /^([^=]+)="(.*)"$/.exec(line.trim());
+    if (match?.[1] === undefined || match[2] === undefined) continue;
+    pairs.push([match[1], match[2].replaceAll(/\\(.)/g, (_, character: string) => (character === "n" ? "\n" : character === "t" ? "\t" : character))]);
+  }
+  return Object.fromEntries(pairs);
+}
+
+/** Encodes the pairs that every record gets, once. */
+export function encodeExtraPairs(pairs: Readonly<Record<string, MsgpackValue>>): ExtraPairs {
+  const writer = new MsgpackWriter(256);
+  const entries = Object.entries(pairs);
+  for (const [key, value] of entries) {
+    writer.string(key);
+    writer.value(value);
+  }
+  return { count: entries.length, bytes: writer.copy() };
+}

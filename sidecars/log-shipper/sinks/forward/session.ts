@@ -1,0 +1,165 @@
+import { randomBytes } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import type { Clock } from "../../../../kit/clock.ts";
+import type { Chunk } from "../../chunk.ts";
+import { checkPong, packedForwardFrame, pingMessage, readAck, readHelo, type Credentials, type Helo } from "../../forward-protocol/messages.ts";
+import { MessageSplitter } from "../../forward-protocol/msgpack-reader.ts";
+
+/**
+ * One connection to one Forward server, from connect to its end. Any doubt ends it: an error, the peer's FIN, a frame that is not
+ * an ack, a deadline. What was sent and not acknowledged by then is the caller's to send again elsewhere; an ack can no longer
+ * arrive after the end.
+ */
+export type SessionOptions = {
+  readonly server: { readonly host: string; readonly port: number };
+  /** Our name in the shared-key handshake; must differ from the server's. */
+  readonly hostname: string;
+  readonly credentials: Credentials | undefined;
+  readonly connectTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  /** The longest wait from sending a chunk to its ack. */
+  readonly ackTimeoutMs: number;
+  /** The longest time that a chunk may take to leave for the kernel. */
+  readonly writeTimeoutMs: number;
+  readonly clock: Clock;
+  readonly onAck: (chunkId: string) => void;
+};
+
+/** Control messages are small; more unfinished bytes than this is not a Forward server. */
+const controlBytesMax = 65_536;
+
+export class ForwardSession {
+  readonly #options: SessionOptions;
+  readonly #socket: Socket;
+  readonly #splitter = new MessageSplitter({ bytesMax: controlBytesMax });
+  readonly #sent = new Map<string, { readonly atMs: number; flushed: boolean }>();
+  readonly #over = new AbortController();
+  /** Resolves with the reason when the session is over. Never rejects. */
+  readonly ended: Promise<Error>;
+  #end: (reason: Error) => void = () => undefined;
+  #onMessage: (message: Buffer) => void = (message) => this.#acknowledged(message);
+
+  private constructor(options: SessionOptions, socket: Socket) {
+    this.#options = options;
+    this.#socket = socket;
+    this.ended = new Promise((resolve) => {
+      this.#end = (reason) => {
+        this.#end = () => undefined;
+        this.#over.abort(reason);
+        socket.destroy();
+        resolve(reason);
+      };
+    });
+    const where = `${options.server.host}:${options.server.port}`;
+    socket.on("error", (error) => this.#end(new Error(`The connection to ${where} failed: ${error.message}`, { cause: error })));
+    socket.on("end", () => this.#end(new Error(`The server ${where} closed the connection`)));
+    socket.on("close", () => this.#end(new Error(`The connection to ${where} was closed`)));
+    socket.on("data", (segment) => this.#received(segment));
+  }
+
+  /** Connects and, with credentials, shakes hands. Throws with the reason. */
+  static async open(options: SessionOptions, signal: AbortSignal): Promise<ForwardSession> {
+    const where = `${options.server.host}:${options.server.port}`;
+    const socket = connect({ host: options.server.host, port: options.server.port, noDelay: true, keepAlive: true });
+    const session = new ForwardSession(options, socket);
+    const onAbort = (): void => session.destroy("stopped");
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await session.#within(options.connectTimeoutMs, `connect to ${where}`, (done) => void socket.once("connect", done));
+      if (options.credentials !== undefined) await session.#within(options.handshakeTimeoutMs, `shake hands with ${where}`, (done) => session.#shakeHands(options.credentials, done));
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+    void session.#watch();
+    return session;
+  }
+
+  get inFlight(): number {
+    return this.#sent.size;
+  }
+
+  /** Writes the chunk; its ack arrives through `onAck`, or the session ends. */
+  send(chunk: Chunk): void {
+    const entry = { atMs: this.#options.clock.monotonicMs(), flushed: false };
+    this.#sent.set(chunk.id, entry);
+    const { before, after } = packedForwardFrame({ tag: chunk.tag, entriesBytes: chunk.entries.length, count: chunk.records, chunkId: chunk.id });
+    this.#socket.cork();
+    this.#socket.write(before);
+    this.#socket.write(chunk.entries);
+    this.#socket.write(after, () => (entry.flushed = true));
+    this.#socket.uncork();
+  }
+
+  destroy(reason: string): void {
+    this.#end(new Error(reason));
+  }
+
+  /** Runs one phase of the opening with its deadline. */
+  async #within(timeoutMs: number, doing: string, start: (done: () => void) => void): Promise<void> {
+    const timer = new AbortController();
+    const done = new Promise<"done">((resolve) => start(() => resolve("done")));
+    const late = this.#options.clock.sleep(timeoutMs, timer.signal).then(() => "late" as const, () => "done" as const);
+    const outcome = await Promise.race([done, late, this.ended]);
+    timer.abort();
+    if (outcome === "done") return;
+    if (outcome === "late") {
+      const reason = new Error(`Cannot ${doing}: no success within ${timeoutMs} ms`);
+      this.#end(reason);
+      throw reason;
+    }
+    throw new Error(`Cannot ${doing}: ${outcome.message}`, { cause: outcome });
+  }
+
+  #shakeHands(credentials: Credentials | undefined, done: () => void): void {
+    if (credentials === undefined) return done();
+    const { hostname } = this.#options;
+    const salt = randomBytes(16);
+    let helo: Helo | undefined;
+    this.#onMessage = (message) => {
+      if (helo === undefined) {
+        const received = readHelo(message);
+        // The splitter's views do not outlive this call.
+        helo = { nonce: Uint8Array.from(received.nonce), authSalt: Uint8Array.from(received.authSalt) };
+        this.#socket.write(pingMessage({ helo, hostname, salt, credentials }));
+        return;
+      }
+      checkPong(message, { helo, hostname, salt, sharedKey: credentials.sharedKey });
+      this.#onMessage = (next) => this.#acknowledged(next);
+      done();
+    };
+  }
+
+  #received(segment: Buffer): void {
+    try {
+      for (const message of this.#splitter.push(segment)) this.#onMessage(message);
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #acknowledged(message: Buffer): void {
+    const id = readAck(message);
+    if (id === undefined) {
+      const hint = this.#options.credentials === undefined ? "; if it is a HELO, the server demands a shared key: set sinks.sharedKey" : "";
+      return this.#end(new Error(`The server sent something that is not an acknowledgement${hint}`));
+    }
+    // An unknown or repeated ack confirms nothing and harms nothing.
+    if (this.#sent.delete(id)) this.#options.onAck(id);
+  }
+
+  /** Ends the session when the oldest chunk's write or ack is overdue. */
+  async #watch(): Promise<void> {
+    const { clock, ackTimeoutMs, writeTimeoutMs } = this.#options;
+    const everyMs = Math.max(10, Math.min(1_000, ackTimeoutMs / 4, writeTimeoutMs / 4));
+    while (!this.#over.signal.aborted) {
+      await clock.sleep(everyMs, this.#over.signal).catch(() => undefined);
+      const nowMs = clock.monotonicMs();
+      const [oldest] = this.#sent;
+      if (oldest === undefined) continue;
+      const [id, entry] = oldest;
+      const waitedMs = nowMs - entry.atMs;
+      if (!entry.flushed && waitedMs > writeTimeoutMs) this.#end(new Error(`The server took no data of chunk ${id} for ${Math.round(waitedMs)} ms`));
+      if (waitedMs > ackTimeoutMs) this.#end(new Error(`No acknowledgement of chunk ${id} within ${ackTimeoutMs} ms`));
+    }
+  }
+}

@@ -1,0 +1,399 @@
+import { closeSync, openSync } from "node:fs";
+import type { Clock } from "../../kit/clock.ts";
+import type { Log } from "../../kit/log.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { identityOf, statOf, type Discovery, type FoundFile, type FoundSibling, type Look } from "./discover.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { emptyFingerprint, identityKey, inodeKey, type FileIdentity } from "./tail-state.ts";
+import type { RangeOptions, ReadOutcome, TailReader } from "./tail-reader.ts";
+import { fingerprintAt, holdsContent, TrackedFile } from "./tracked-file.ts";
+import type { WakeUp } from "./wake-up.ts";
+
+/**
+ * Follows the files of one tail source through growth, rotation, truncation and removal, and cuts them into chunks while the
+ * pipeline has room. It has no loop of its own: `scan` and `advanceAll` are called by the shipper's loop (shipper.ts), one at a
+ * time.
+ *
+ * Rotation. A content is read from its open file to the end, wherever its name goes, and closed `rotateWaitMs` after both its
+ * path led elsewhere and it last grew; an unterminated last line is shipped then. Names outside the patterns are adopted when
+ * they are rotated forms of a matching name and were born after the last known generation of that name. A file born later than
+ * the one that still has the name is a copy, not a rotation: it is left alone until the original shrinks, and then continues it.
+ */
+export type TailerOptions = {
+  readonly name: string;
+  readonly discovery: Discovery;
+  readonly range: (path: string) => RangeOptions;
+  readonly reader: TailReader;
+  readonly pipeline: Pipeline;
+  readonly checkpoint: Checkpoint;
+  readonly ledger: Ledger;
+  readonly wakeUp: WakeUp;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly start: "beginning" | "end";
+  readonly rotateWaitMs: number;
+  readonly openFilesMax: number;
+  readonly nextNumber: () => number;
+  readonly events: TailEvents;
+};
+export type TailEvents = {
+  readonly read: (path: string, records: number, bytes: number) => void;
+  readonly unparsed: (records: number) => void;
+  readonly rotated: () => void;
+  readonly truncated: () => void;
+  /** Bytes known to have been written that can no longer be read. */
+  readonly lost: (bytes: number) => void;
+};
+
+/** A file that grew within this time is looked at often, because wake-ups are throttled. */
+const hotMs = 1_000;
+const hotEveryMs = 15;
+const forgetAfterMs = 86_400_000;
+const rememberedMax = 10_000;
+const birthSlackNs = 20_000_000n;
+
+export class Tailer {
+  readonly #options: TailerOptions;
+  readonly #files = new Set<TrackedFile>();
+  readonly #byInode = new Map<string, TrackedFile>();
+  /** Inodes of copies made beside a file that still has its name. */
+  readonly #copies = new Set<string>();
+  readonly #newestBirthNs = new Map<string, bigint>();
+  readonly #startedNs: bigint;
+  #look: Look | undefined;
+  #refusedOpens = 0;
+  /** Set when all unterminated last lines are to be shipped: nobody writes any more. */
+  finishing = false;
+
+  constructor(options: TailerOptions, remembered: readonly TrackedFile[]) {
+    this.#options = options;
+    this.#startedNs = BigInt(options.clock.nowMs()) * 1_000_000n - birthSlackNs;
+    for (const file of remembered) this.#add(file);
+  }
+
+  get files(): ReadonlySet<TrackedFile> {
+    return this.#files;
+  }
+
+  get directories(): readonly string[] {
+    return [...(this.#look?.directories.keys() ?? [])];
+  }
+
+  /** Whether nothing readable is left and nothing is in flight. */
+  get idle(): boolean {
+    return [...this.#files].every((file) => file.inFlight === 0 && file.replay.length === 0 && this.#atEnd(file));
+  }
+
+  get caughtUp(): boolean {
+    return [...this.#files].every((file) => file.replay.length === 0 && this.#atEnd(file));
+  }
+
+  get lastGrowthMs(): number {
+    return Math.max(0, ...[...this.#files].map((file) => file.lastGrowthMs));
+  }
+
+  /** Looks at the directories once. True when something was found, renamed or replaced, so that another look is due soon. */
+  scan(): boolean {
+    const first = this.#look === undefined;
+    const look = this.#options.discovery.look();
+    this.#look = look;
+    const nowMs = this.#options.clock.monotonicMs();
+    const floors = new Map(this.#newestBirthNs);
+    const inodeAt = new Map(look.matches.map((found) => [found.path, found.inode]));
+    const birthAt = new Map(look.matches.map((found) => [found.path, BigInt(found.identity.birthNs)]));
+    let changed = false;
+    for (const found of look.matches) changed = this.#sawMatch(found, nowMs, first) || changed;
+    for (const file of this.#files) changed = this.#noteRotation(file, inodeAt.get(file.path), nowMs) || changed;
+    for (const found of look.siblings) changed = this.#sawSibling(found, { floors, currentBirthNs: birthAt.get(found.formerPath), nowMs }) || changed;
+    this.#forget(nowMs);
+    return changed;
+  }
+
+  /** Works on every file that is due, once. True when something was cut. */
+  async advanceAll(): Promise<boolean> {
+    let progressed = false;
+    for (const file of this.#files) {
+      if (file.dueMs > this.#options.clock.monotonicMs()) continue;
+      progressed = (await this.#advance(file)) || progressed;
+    }
+    return progressed;
+  }
+
+  /** When the next file is due; Infinity when only a wake-up or a scan can tell. */
+  nextDueMs(): number {
+    let next = Infinity;
+    for (const file of this.#files) next = Math.min(next, file.dueMs);
+    return next;
+  }
+
+  /** Makes every open file due: there is room again, or the end has come. */
+  allDue(): void {
+    for (const file of this.#files) if (file.fd !== undefined) file.dueMs = 0;
+  }
+
+  /** What was written and not delivered, as byte ranges of named files. */
+  undelivered(): readonly { readonly path: string; readonly from: number; readonly to: number }[] {
+    return [...this.#files].flatMap((file) => {
+      const from = file.deliveredTo;
+      const to = Math.max(file.offset, file.gone ? 0 : Number(file.stat()?.size ?? file.size));
+      return to > from ? [{ path: file.path, from, to }] : [];
+    });
+  }
+
+  close(): void {
+    for (const file of this.#files) file.close();
+  }
+
+  #atEnd(file: TrackedFile): boolean {
+    if (file.fd === undefined) return true;
+    const size = Number(file.stat()?.size ?? 0);
+    return file.verified && (size === file.offset || (!this.finishing && size === file.partialAtSize));
+  }
+
+  #sawMatch(found: FoundFile, nowMs: number, first: boolean): boolean {
+    const known = this.#known(found);
+    if (known === undefined) {
+      const atEnd = first && this.#options.start === "end" && this.#options.checkpoint.state.files.length === 0;
+      return this.#adopt(found, found.path, nowMs, atEnd ? found.size : 0);
+    }
+    this.#touch(known, found, nowMs);
+    return false;
+  }
+
+  #sawSibling(found: FoundSibling, context: { readonly floors: ReadonlyMap<string, bigint>; readonly currentBirthNs: bigint | undefined; readonly nowMs: number }): boolean {
+    const known = this.#known(found);
+    if (known !== undefined) {
+      this.#touch(known, found, context.nowMs);
+      return false;
+    }
+    const birthNs = BigInt(found.identity.birthNs);
+    if (birthNs === 0n || this.#copies.has(found.inode)) return false;
+    if (context.currentBirthNs !== undefined && birthNs > context.currentBirthNs) {
+      this.#copies.add(found.inode);
+      return false;
+    }
+    const floorNs = context.floors.get(found.formerPath) ?? this.#startedNs;
+    return birthNs >= floorNs && this.#adopt(found, found.formerPath, context.nowMs, 0);
+  }
+
+  /** The tracked content behind a found inode; a reused inode is not the old content. */
+  #known(found: FoundFile): TrackedFile | undefined {
+    const known = this.#byInode.get(found.inode);
+    if (known === undefined || known.fd !== undefined) return known;
+    if (known.identity.birthNs === found.identity.birthNs) return known;
+    this.#drop(known);
+    return undefined;
+  }
+
+  #touch(file: TrackedFile, found: FoundFile, nowMs: number): void {
+    file.lastSeenMs = nowMs;
+    const changed = found.size !== file.size || found.mtimeNs !== file.mtimeNs;
+    if (file.fd !== undefined) {
+      if (changed) file.dueMs = 0;
+    } else if (changed || file.replay.length > 0) {
+      this.#open(file, found.path);
+    }
+  }
+
+  #adopt(found: FoundFile, path: string, nowMs: number, offset: number): boolean {
+    const content = `${identityKey(found.identity)}:0`;
+    const file = this.#create({ identity: found.identity, path, generation: 0, content, nowMs });
+    file.offset = offset;
+    if (!this.#open(file, found.path)) return false;
+    this.#add(file);
+    // Starting at the end needs the fingerprint of what is passed over; it is taken at the first read.
+    if (offset > 0) void this.#markStart(file);
+    else this.#remember(file);
+    this.#options.log.debug({ path: found.path, offset, inode: file.inode }, "Following a file");
+    return true;
+  }
+
+  async #markStart(file: TrackedFile): Promise<void> {
+    file.dueMs = Infinity;
+    if (file.fd !== undefined) file.print = await fingerprintAt(file.fd, file.offset);
+    this.#remember(file);
+    file.dueMs = 0;
+    this.#options.wakeUp.ring();
+  }
+
+  #create(from: { readonly identity: FileIdentity; readonly path: string; readonly generation: number; readonly content: string; readonly nowMs: number }): TrackedFile {
+    const { identity, path, generation, content, nowMs } = from;
+    return new TrackedFile({ ...identity, number: this.#options.nextNumber(), path, generation, content, offset: 0, discarding: false, print: emptyFingerprint }, { replay: [], nowMs });
+  }
+
+  #add(file: TrackedFile): void {
+    this.#files.add(file);
+    this.#byInode.set(file.inode, file);
+    const birthNs = BigInt(file.identity.birthNs);
+    if (birthNs > (this.#newestBirthNs.get(file.path) ?? 0n)) this.#newestBirthNs.set(file.path, birthNs);
+  }
+
+  #remember(file: TrackedFile): void {
+    const { number, path, generation, content, offset, print, discarding, identity } = file;
+    void this.#options.checkpoint.append({ kind: "file", number, path, generation, content, offset, print, discarding, ...identity });
+  }
+
+  #open(file: TrackedFile, path: string): boolean {
+    if (this.#openCount() >= this.#options.openFilesMax) return this.#refused(path, new Error(`${this.#options.openFilesMax} files are open already (openFilesMax)`));
+    try {
+      return file.open(path);
+    } catch (error) {
+      const vanished = error instanceof Error && "code" in error && error.code === "ENOENT";
+      return vanished ? false : this.#refused(path, error);
+    }
+  }
+
+  /** Said once; the next scan tries again. */
+  #refused(path: string, error: unknown): false {
+    if (this.#refusedOpens++ === 0) this.#options.log.error({ err: error, path }, "Cannot open a log file; it is tried again with every scan. Check its permissions (the shipper's uid needs to read it) or the limit of open files");
+    return false;
+  }
+
+  #openCount(): number {
+    let count = 0;
+    for (const file of this.#files) if (file.fd !== undefined) count++;
+    return count;
+  }
+
+  #noteRotation(file: TrackedFile, inodeNow: string | undefined, nowMs: number): boolean {
+    if (inodeNow === file.inode) {
+      file.rotatedAtMs = undefined;
+      return false;
+    }
+    if (file.rotatedAtMs !== undefined || file.fd === undefined) return false;
+    file.rotatedAtMs = nowMs;
+    file.dueMs = 0;
+    this.#options.events.rotated();
+    return true;
+  }
+
+  async #advance(file: TrackedFile): Promise<boolean> {
+    const { clock, pipeline, reader, range } = this.#options;
+    file.dueMs = Infinity;
+    if (file.fd === undefined) return false;
+    if (!pipeline.hasRoom()) return false; // allDue() when there is room
+    const nowMs = clock.monotonicMs();
+    const outcome = await reader.next(file, range(file.path), { final: this.#isFinal(file, nowMs), nowMs });
+    switch (outcome.kind) {
+      case "chunk":
+        await this.#ship(file, outcome);
+        file.dueMs = 0;
+        return true;
+      case "gathering":
+        file.dueMs = outcome.untilMs;
+        return false;
+      case "replaced":
+        await this.#replaced(file, nowMs);
+        return true;
+      case "caught-up":
+        this.#rest(file, nowMs);
+        return false;
+    }
+  }
+
+  #isFinal(file: TrackedFile, nowMs: number): boolean {
+    if (this.finishing) return true;
+    return file.rotatedAtMs !== undefined && nowMs - Math.max(file.rotatedAtMs, file.lastGrowthMs) >= this.#options.rotateWaitMs;
+  }
+
+  /** Nothing to read now: decides when to look again, and closes what is over. */
+  #rest(file: TrackedFile, nowMs: number): void {
+    if (file.rotatedAtMs !== undefined && this.#isFinal(file, nowMs) && file.offset === file.size) {
+      file.close();
+      return;
+    }
+    if (nowMs - file.lastGrowthMs < hotMs) {
+      file.dueMs = nowMs + hotEveryMs;
+      if (file.rotatedAtMs === undefined) {
+        const now = statOf(file.path);
+        if (now === undefined || inodeKey(identityOf(now)) !== file.inode) this.scan();
+      }
+    }
+    if (file.rotatedAtMs !== undefined) file.dueMs = Math.min(file.dueMs, Math.max(file.rotatedAtMs, file.lastGrowthMs) + this.#options.rotateWaitMs);
+  }
+
+  async #ship(file: TrackedFile, outcome: Extract<ReadOutcome, { kind: "chunk" }>): Promise<void> {
+    const { checkpoint, ledger, events, pipeline } = this.#options;
+    const { chunk, cut, filteredBytes, replayed } = outcome;
+    const bytes = cut.to - cut.from;
+    ledger.read(bytes);
+    events.read(file.path, chunk.records, bytes);
+    events.unparsed(outcome.unparsed);
+    file.inFlight++;
+    file.unacked.set(cut.from, cut.to);
+    if (!replayed) await checkpoint.append({ kind: "cut", number: file.number, ...cut });
+    const delivered = chunk.records === 0 ? Promise.resolve(true) : pipeline.deliver(chunk);
+    void delivered.then((done) => {
+      file.inFlight--;
+      if (done) {
+        file.unacked.delete(cut.from);
+        ledger.acked(bytes, filteredBytes);
+        void checkpoint.append({ kind: "ack", number: file.number, from: cut.from });
+        if (file.gone && file.inFlight === 0) this.#drop(file);
+      }
+      if (file.behindSinceMs !== undefined) file.dueMs = 0;
+      this.#options.wakeUp.ring();
+    });
+  }
+
+  /** The file no longer holds the content: it goes on in a copy, if there is one, and the file is a new content. */
+  async #replaced(file: TrackedFile, nowMs: number): Promise<void> {
+    const { events, log, checkpoint } = this.#options;
+    events.truncated();
+    const { identity, fd } = file;
+    const copy = await this.#findCopy(file);
+    const next = this.#create({ identity, path: file.path, generation: file.generation + 1, content: `${identityKey(identity)}:${file.generation + 1}`, nowMs });
+    next.fd = fd;
+    next.rotatedAtMs = file.rotatedAtMs;
+    if (copy === undefined) {
+      const unread = Math.max(0, file.size - file.offset);
+      file.fd = undefined;
+      file.gone = true;
+      file.replay = [];
+      if (unread > 0) events.lost(unread);
+      log.warn({ path: file.path, offset: file.offset, lostBytes: unread }, "A log file was truncated; reading it from its start. Bytes that were not read before are lost");
+      if (file.inFlight === 0) this.#drop(file);
+    } else {
+      file.moveTo(copy.identity);
+      file.rotatedAtMs = nowMs;
+      if (this.#open(file, copy.path)) log.info({ path: file.path, copy: copy.path, offset: file.offset }, "A log file was copied and truncated; finishing it from the copy");
+      this.#byInode.set(file.inode, file);
+      this.#copies.delete(file.inode);
+      await checkpoint.append({ kind: "move", number: file.number, ...copy.identity });
+    }
+    this.#add(next);
+    this.#remember(next);
+  }
+
+  async #findCopy(file: TrackedFile): Promise<FoundFile | undefined> {
+    if (file.offset === 0) return undefined;
+    const candidates = [...(this.#options.discovery.look().siblings), ...(this.#look?.matches ?? [])];
+    for (const found of candidates) {
+      if (this.#byInode.has(found.inode) || found.size < file.offset) continue;
+      if ("formerPath" in found && found.formerPath !== file.path) continue;
+      try {
+        const fd = openSync(found.path, "r");
+        const same = await holdsContent(fd, file.offset, file.print).finally(() => closeSync(fd));
+        if (same) return found;
+      } catch (error) {
+        this.#options.log.debug({ err: error, path: found.path }, "Cannot look into a possible copy");
+      }
+    }
+    return undefined;
+  }
+
+  #drop(file: TrackedFile): void {
+    file.close();
+    this.#files.delete(file);
+    if (this.#byInode.get(file.inode) === file) this.#byInode.delete(file.inode);
+    void this.#options.checkpoint.append({ kind: "drop", number: file.number });
+  }
+
+  /** Closed contents are remembered while their inode is seen, so that a rotated file is not taken for a new one. */
+  #forget(nowMs: number): void {
+    const closed = [...this.#files].filter((file) => file.fd === undefined && file.inFlight === 0 && !file.gone);
+    for (const file of closed) if (nowMs - file.lastSeenMs > forgetAfterMs) this.#drop(file);
+    for (const file of closed.slice(0, Math.max(0, this.#files.size - rememberedMax))) this.#drop(file);
+  }
+}

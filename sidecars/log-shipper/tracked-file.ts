@@ -1,0 +1,144 @@
+import { closeSync, constants, fstatSync, openSync, read, type BigIntStats } from "node:fs";
+import type { Cut, FileState, RememberedFile } from "./checkpoint-log.ts";
+import { identityOf } from "./discover.ts";
+import { headBytesMax, hashBytes, inodeKey, tailBytesMax, type FileIdentity, type Fingerprint } from "./tail-state.ts";
+
+/**
+ * One content being read: usually one file, followed by its inode through every rename. After a copytruncate the content goes on
+ * in the copy (`moveTo`) and the truncated file becomes a tracked file of its own.
+ *
+ * Positions: everything before `offset` was cut into chunks; what was not acknowledged of that is in flight or in `replay`.
+ */
+export class TrackedFile {
+  readonly number: number;
+  readonly path: string;
+  readonly generation: number;
+  readonly content: string;
+  identity: FileIdentity;
+  offset: number;
+  print: Fingerprint;
+  discarding: boolean;
+  /** Ranges cut before a restart and not acknowledged; they are cut the same way again, before anything new. */
+  replay: Cut[];
+  fd: number | undefined;
+  /** Whether the content up to `offset` was compared with the fingerprint since the file was opened. */
+  verified = false;
+  size = 0;
+  mtimeNs = -1n;
+  inFlight = 0;
+  /** In-flight ranges, by their start. */
+  readonly unacked = new Map<number, number>();
+  /** Size at which the bytes after `offset` were found not to hold a whole line. */
+  partialAtSize = -1;
+  /** Everything of it is being given up: its content was overwritten and no copy was found. */
+  gone = false;
+  lastGrowthMs: number;
+  behindSinceMs: number | undefined;
+  /** Since when no path leads from `path` to this content. */
+  rotatedAtMs: number | undefined;
+  lastSeenMs: number;
+  /** When the loop should look at it next (monotonic). */
+  dueMs = 0;
+  finalRead = false;
+
+  constructor(state: FileState, options: { readonly replay: readonly Cut[]; readonly nowMs: number }) {
+    this.number = state.number;
+    this.path = state.path;
+    this.generation = state.generation;
+    this.content = state.content;
+    this.identity = { dev: state.dev, ino: state.ino, birthNs: state.birthNs };
+    this.offset = state.offset;
+    this.print = state.print;
+    this.discarding = state.discarding;
+    this.replay = [...options.replay];
+    this.lastGrowthMs = options.nowMs;
+    this.lastSeenMs = options.nowMs;
+  }
+
+  static remembered({ file, cuts }: RememberedFile, nowMs: number): TrackedFile {
+    const tracked = new TrackedFile(file, { replay: cuts.filter((cut) => !cut.acked), nowMs });
+    const last = cuts.at(-1);
+    if (last !== undefined) {
+      tracked.offset = last.to;
+      tracked.print = last.print;
+      tracked.discarding = last.discarding;
+    }
+    return tracked;
+  }
+
+  get inode(): string {
+    return inodeKey(this.identity);
+  }
+
+  get behindBytes(): number {
+    return Math.max(0, this.size - this.offset);
+  }
+
+  /** The lowest byte not known to be delivered. */
+  get deliveredTo(): number {
+    let lowest = this.offset;
+    for (const from of this.unacked.keys()) lowest = Math.min(lowest, from);
+    for (const cut of this.replay) lowest = Math.min(lowest, cut.from);
+    return lowest;
+  }
+
+  /** Opens the content at `path`. False when the path now leads elsewhere; throws when the system refuses. */
+  open(path: string): boolean {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(fd, { bigint: true });
+    if (inodeKey(identityOf(stats)) !== this.inode) {
+      closeSync(fd);
+      return false;
+    }
+    this.fd = fd;
+    this.verified = false;
+    this.dueMs = 0;
+    return true;
+  }
+
+  close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
+  }
+
+  moveTo(identity: FileIdentity): void {
+    this.identity = identity;
+    this.fd = undefined;
+  }
+
+  /** The open file's own state; undefined when closed. */
+  stat(): BigIntStats | undefined {
+    return this.fd === undefined ? undefined : fstatSync(this.fd, { bigint: true });
+  }
+}
+
+/** Reads up to `length` bytes at `position`; fewer only at the end of the file. */
+export async function readAt(fd: number, buffer: Buffer, at: number, length: number, position: number): Promise<number> {
+  let done = 0;
+  while (done < length) {
+    const count = await new Promise<number>((resolve, reject) => {
+      read(fd, buffer, at + done, length - done, position + done, (error, bytes) => (error === null ? resolve(bytes) : reject(error)));
+    });
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** Whether the file holds, before `offset`, the content of the fingerprint. */
+export async function holdsContent(fd: number, offset: number, print: Fingerprint): Promise<boolean> {
+  const bytes = Buffer.allocUnsafe(headBytesMax + tailBytesMax);
+  if ((await readAt(fd, bytes, 0, print.headLength, 0)) !== print.headLength) return false;
+  if (hashBytes(bytes.subarray(0, print.headLength)) !== print.headHash) return false;
+  if ((await readAt(fd, bytes, 0, print.tailLength, offset - print.tailLength)) !== print.tailLength) return false;
+  return hashBytes(bytes.subarray(0, print.tailLength)) === print.tailHash;
+}
+
+/** The fingerprint of the content up to `offset`, read from the file. */
+export async function fingerprintAt(fd: number, offset: number): Promise<Fingerprint> {
+  const head = Buffer.allocUnsafe(Math.min(headBytesMax, offset));
+  const tail = Buffer.allocUnsafe(Math.min(tailBytesMax, offset));
+  await readAt(fd, head, 0, head.length, 0);
+  await readAt(fd, tail, 0, tail.length, offset - tail.length);
+  return { headLength: head.length, headHash: hashBytes(head), tailLength: tail.length, tailHash: hashBytes(tail) };
+}
