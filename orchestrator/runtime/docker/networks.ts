@@ -3,7 +3,7 @@ import type { NetworkInfo, NetworkSpec } from "../runtime.ts";
 import { poolOf } from "./container-status.ts";
 import type { EngineHttp } from "./engine-http.ts";
 import { text } from "./engine-json.ts";
-import { dynamicRange, firstAddress } from "./subnet.ts";
+import { dynamicRange, firstAddress } from "../subnet.ts";
 
 /**
  * A pinned address (the DNS server's) needs a network whose subnet was given by its creator. So without a wish the engine chooses first:
