@@ -27,9 +27,10 @@ type Context = Omit<RoleContext<ShipperConfig>, "reload" | "graceMs" | "version"
 
 /**
  * Builds the shipper from its configuration and runs it to its end. The exit code is 0 only if everything that was written is
- * delivered; 75 otherwise, after naming what is not, byte range by byte range.
+ * delivered; 75 otherwise, after naming what is not, byte range by byte range. `watch` gives the wake-ups, on which nothing but
+ * speed depends.
  */
-export async function runShipper(context: Context): Promise<number> {
+export async function runShipper(context: Context, watch: typeof watchDirectories = watchDirectories): Promise<number> {
   const { config, log, metrics: registry, admin, clock } = context;
   const faults = contradictions(config);
   if (faults.length > 0) {
@@ -67,7 +68,7 @@ export async function runShipper(context: Context): Promise<number> {
   const watching = new AbortController();
   const shipper = new Shipper({
     tailers, pipeline, wakeUp, clock, log,
-    watch: watchDirectories({ onWake: () => shipper.wake(), signal: watching.signal, log, polling: config.files.polling }),
+    watch: watch({ onWake: () => shipper.wake(), signal: watching.signal, log, polling: config.files.polling }),
     drain: config.drain,
     otherSourcesIdle: () => servers.every((server) => server.idle),
   });

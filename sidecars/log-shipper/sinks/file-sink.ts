@@ -60,6 +60,6 @@ export class FileSink implements Sink {
 
   async #open(path: string): Promise<FileHandle> {
     await mkdir(dirname(path), { recursive: true });
-    return open(path, "a");
+    return await open(path, "a");
   }
 }

@@ -25,7 +25,7 @@ export class StdoutSink implements Sink {
     for (const { timeMs, record } of decodeEntries(chunk)) this.#write({ time: new Date(timeMs).toISOString(), tag: chunk.tag, record });
     const { promise, resolve } = Promise.withResolvers<"delivered" | "stopped">();
     this.#destination.flush((error) => resolve(error === undefined || error === null ? "delivered" : "stopped"));
-    return promise;
+    return await promise;
   }
 
   problem(): string | undefined {

@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readConfig } from "../../../../kit/config/read.ts";
+import { systemClock } from "../../../../kit/clock.ts";
+import { createLog } from "../../../../kit/log.ts";
+import { MetricRegistry } from "../../../../kit/metrics.ts";
+import type { watchDirectories } from "../../../../kit/watch-directories.ts";
+import { spec, type ShipperConfig } from "../../../../sidecars/log-shipper/config.ts";
+import { runShipper } from "../../../../sidecars/log-shipper/run.ts";
+import { eventually } from "../../../support/eventually.ts";
+
+/** Directories of one test; removed at its end. */
+export function temporary(): { readonly root: string; readonly logs: string; readonly state: string } & Disposable {
+  const root = mkdtempSync(join(tmpdir(), "podkit-log-shipper-"));
+  return { root, logs: join(root, "logs"), state: join(root, "state"), [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) };
+}
+
+/** A configuration as a user would write it, with quick defaults for tests. */
+export function configOf(directory: string, written: { readonly [key: string]: unknown }): { readonly config: ShipperConfig; readonly file: string } {
+  const file = join(directory, "config.yaml");
+  writeFileSync(file, JSON.stringify({ files: { rotateWaitMs: 300 }, drain: { quietMs: 100, watchWriters: false }, metadata: { directory: "/nonexistent" }, ...written }));
+  const outcome = readConfig(spec, { files: [file], env: {}, argv: [] });
+  if (outcome.kind === "problems") throw new Error(outcome.problems.map((problem) => `${problem.origin} ${problem.path}: ${problem.message}`).join("\n"));
+  return { config: outcome.config, file };
+}
+
+export type RunningShipper = {
+  /** Asks it to end, as SIGTERM does; resolves with the exit code. */
+  stop(): Promise<number>;
+  giveUp(): Promise<number>;
+  readonly metrics: MetricRegistry;
+  /** A metric's value, summed over its series. */
+  metric(name: string, labels?: string): number;
+  readonly readiness: ReadonlyMap<string, () => string | undefined>;
+  /** Diagnostics, parsed. */
+  readonly logged: readonly Readonly<Record<string, unknown>>[];
+  logLine(message: string): Promise<Readonly<Record<string, unknown>>>;
+};
+
+export function startShipper(config: ShipperConfig, watch?: typeof watchDirectories): RunningShipper {
+  const stopping = new AbortController();
+  const givingUp = new AbortController();
+  const metrics = new MetricRegistry();
+  const readiness = new Map<string, () => string | undefined>();
+  const logged: Readonly<Record<string, unknown>>[] = [];
+  const log = createLog({ role: "log-shipper", level: "debug", stream: { write: (text) => void logged.push(JSON.parse(text) as Record<string, unknown>) } });
+  const done = runShipper({
+    config, log, metrics,
+    admin: { addReadinessCheck: (name, check) => void readiness.set(name, check), addRoute: () => undefined, address: { host: "127.0.0.1", port: 0 } },
+    clock: systemClock,
+    random: Math.random,
+    stopAccepting: stopping.signal,
+    giveUp: givingUp.signal,
+  }, watch);
+  return {
+    stop: async () => {
+      stopping.abort(new Error("SIGTERM"));
+      return done;
+    },
+    giveUp: async () => {
+      givingUp.abort(new Error("grace is over"));
+      return done;
+    },
+    metrics,
+    metric(name, labels = "") {
+      const lines = metrics.render().split("\n").filter((line) => line.startsWith(`podkit_log_shipper_${name}`) && line.includes(labels));
+      return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+    },
+    readiness,
+    logged,
+    logLine: async (message) => eventually(() => logged.find((line) => String(line["msg"]).includes(message)), { what: `a log line "${message}"` }),
+  };
+}
+
+/** `count` lines with unique ids, "<prefix> <number> <filler>". */
+export function lines(prefix: string, from: number, count: number): string {
+  let text = "";
+  for (let index = from; index < from + count; index++) text += `${prefix} ${index} some filler that makes the line as long as lines are\n`;
+  return text;
+}
+
+/** The ids of raw records made by `lines`. */
+export function idsOf(records: readonly Readonly<Record<string, unknown>>[]): readonly string[] {
+  return records.map((record) => String(record["log"]).split(" ").slice(0, 2).join(" "));
+}
+
+export function idsFrom(prefix: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix} ${index}`);
+}
