@@ -35,13 +35,10 @@ export function cgroupLimits(limits: ResourceList | undefined, requests: Resourc
 
 /** Guaranteed is killed last, BestEffort first, Burstable by its share of the node's memory that it asked for. */
 export function oomScoreAdj(pod: Pod, container: Container, node: NodeShape): number {
-  switch (qosClass(pod)) {
-    case "Guaranteed": return -997;
-    case "BestEffort": return 1000;
-    case "Burstable": {
-      const asked = container.resources?.requests?.["memory"] ?? container.resources?.limits?.["memory"];
-      const score = 1000 - Math.floor((1000 * (asked === undefined ? 0 : toBytes(asked))) / node.memoryBytes);
-      return Math.min(999, Math.max(3, score));
-    }
-  }
+  const qos = qosClass(pod);
+  if (qos === "Guaranteed") return -997;
+  if (qos === "BestEffort") return 1000;
+  const asked = container.resources?.requests?.["memory"] ?? container.resources?.limits?.["memory"];
+  const score = 1000 - Math.floor((1000 * (asked === undefined ? 0 : toBytes(asked))) / node.memoryBytes);
+  return Math.min(999, Math.max(3, score));
 }

@@ -52,7 +52,7 @@ function chooseContainer(pod: Pod, wanted: string | undefined): string {
 /** Newest first. */
 async function attemptsOf(o: StreamsOptions, pod: Pod, container: string): Promise<readonly RuntimeObject[]> {
   const objects = await o.runtime.list({ [label.cluster]: o.cluster, [label.podUid]: pod.metadata.uid ?? "", [label.container]: container });
-  return [...objects].sort((a, b) => Number(b.labels[label.attempt] ?? 0) - Number(a.labels[label.attempt] ?? 0));
+  return objects.toSorted((a, b) => Number(b.labels[label.attempt] ?? 0) - Number(a.labels[label.attempt] ?? 0));
 }
 
 /** What lastState tells of: while a container waits for its restart its newest dead attempt, else the dead one before the newest. */

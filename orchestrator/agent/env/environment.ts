@@ -25,7 +25,7 @@ export function buildEnvironment(pod: Pod, container: Container, referenced: Ref
       throw new ConfigError(`${kind.toLowerCase()} "${name ?? ""}" not found`);
     }
     const names = Object.keys(data).map((key) => ({ key, variable: `${source.prefix ?? ""}${key}` }));
-    const invalid = names.filter(({ variable }) => !variableName.test(variable)).map(({ key }) => key).sort();
+    const invalid = names.filter(({ variable }) => !variableName.test(variable)).map(({ key }) => key).toSorted();
     for (const { key, variable } of names) if (!invalid.includes(key)) variables.set(variable, data[key] ?? "");
     if (invalid.length > 0) skipped.push(`Keys [${invalid.join(", ")}] from the EnvFrom ${kind} ${pod.metadata.namespace ?? "default"}/${name ?? ""} were skipped since they are considered invalid environment variable names.`);
   }

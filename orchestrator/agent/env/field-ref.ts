@@ -36,7 +36,7 @@ export function fieldValue(pod: Pod, fieldPath: string, context: FieldContext): 
 
 /** One key="value" a line, sorted by key. */
 function formatMap(map: Readonly<Record<string, string>> | undefined): string {
-  return Object.entries(map ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join("\n");
+  return Object.entries(map ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join("\n");
 }
 
 /** A limit that is not set is what the node can give; the quotient is rounded up, as in Kubernetes. */

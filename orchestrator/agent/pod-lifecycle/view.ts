@@ -43,7 +43,7 @@ export function containerHash(container: Container): string {
 }
 
 export function newestFirst<T extends { readonly attempt: number }>(items: readonly T[]): readonly T[] {
-  return [...items].sort((a, b) => b.attempt - a.attempt);
+  return items.toSorted((a, b) => b.attempt - a.attempt);
 }
 
 /** Instances of one container, newest first, a failed start shown as the end that it is. */

@@ -38,7 +38,7 @@ export async function probeGrpc(target: { readonly host: string; readonly port: 
       session.destroy();
       resolve(outcome);
     };
-    session.on("error", (error) => finish({ kind: "failure", output: `timeout: failed to connect service "${address}" within ${target.timeoutMs / 1000}s: ${error.message}` }));
+    session.on("error", (error: Error) => finish({ kind: "failure", output: `timeout: failed to connect service "${address}" within ${target.timeoutMs / 1000}s: ${error.message}` }));
     const request = session.request({
       [constants.HTTP2_HEADER_METHOD]: "POST", [constants.HTTP2_HEADER_PATH]: "/grpc.health.v1.Health/Check",
       [constants.HTTP2_HEADER_CONTENT_TYPE]: "application/grpc", te: "trailers", "user-agent": "kube-probe/podkit",

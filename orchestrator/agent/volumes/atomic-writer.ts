@@ -20,11 +20,8 @@ export async function writeAtomically(directory: string, payload: Payload, gid: 
   const next = `..${new Date().toISOString().replace(/[-:.TZ]/g, "_")}${randomBytes(4).toString("hex")}`;
   await mkdir(join(directory, next), { mode: 0o755 });
   for (const [path, file] of payload) await writePayloadFile(join(directory, next), path, file.data, file.mode, gid);
-  await symlink(next, join(directory, `${dataLink}_tmp`)).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error; // left behind by a crash
-    await rm(join(directory, `${dataLink}_tmp`));
-    await symlink(next, join(directory, `${dataLink}_tmp`));
-  });
+  await rm(join(directory, `${dataLink}_tmp`), { force: true }); // a crash may have left one behind
+  await symlink(next, join(directory, `${dataLink}_tmp`));
   await rename(join(directory, `${dataLink}_tmp`), join(directory, dataLink));
   await linkNames(directory, payload);
   await removeStale(directory, next, payload);

@@ -1,0 +1,35 @@
+import type { Runtime } from "../../../orchestrator/runtime/runtime.ts";
+
+const mutating: ReadonlySet<string> = new Set(["createSandbox", "startSandbox", "createContainer", "startContainer", "stop", "remove", "ensureVolume", "removeVolume", "imageStatus", "execSync"]);
+
+/**
+ * A runtime whose user dies, as by SIGKILL, at its nth call that does something: before the call reaches the engine, or after it took effect.
+ * From then on no call ever returns, so nothing of the old agent goes on.
+ */
+export function killable(runtime: Runtime, o: { readonly atCall: number; readonly when: "before" | "after"; readonly onKill: () => void }): { readonly runtime: Runtime; readonly calls: () => number; readonly freeze: () => void } {
+  let calls = 0;
+  let dead = false;
+  const never = new Promise<never>(() => undefined);
+  const kill = (): void => {
+    dead = true;
+    o.onKill();
+  };
+  const wrapped = new Proxy(runtime, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target);
+      if (typeof value !== "function" || property === "events" || property === "logs") return typeof value === "function" ? value.bind(target) : value;
+      return async (...given: unknown[]): Promise<unknown> => {
+        if (dead) return await never;
+        const fatal = mutating.has(String(property)) && ++calls === o.atCall;
+        if (fatal && o.when === "before") {
+          kill();
+          return await never;
+        }
+        const result: unknown = await Reflect.apply(value, target, given);
+        if (fatal) kill();
+        return dead ? await never : result;
+      };
+    },
+  });
+  return { runtime: wrapped, calls: () => calls, freeze: () => { dead = true; } };
+}
