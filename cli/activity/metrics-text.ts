@@ -3,7 +3,7 @@
 export type Sample = { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly value: number };
 
 const labelPair = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*,?\s*/gy;
-const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s+(\S+)(?:\s+[-\d.]+)?(?:\s+#.*)?$/;
+const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?\s+(\S+)(?:\s+[-\d.]+)?(?:\s+#.*)?$/;
 
 /** Reads Prometheus text exposition (0.0.4, and OpenMetrics as far as it is alike). Lines that are neither comment nor sample are left out: the page is somebody else's. */
 export function parseMetrics(text: string): readonly Sample[] {

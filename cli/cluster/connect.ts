@@ -1,6 +1,5 @@
 import type { ApiClient } from "../../orchestrator/api/client.ts";
 import { ApiError } from "../../orchestrator/api/errors.ts";
-import { connectApi } from "../../orchestrator/api/http/client.ts";
 import type { NodeStreams } from "../../orchestrator/api/node-streams.ts";
 import type { CommandContext } from "../command.ts";
 import { cliExit } from "../exit-codes.ts";
@@ -18,6 +17,7 @@ export const folderOf = (context: CommandContext): ClusterFolder => clusterFolde
 export async function findCluster(folder: ClusterFolder): Promise<Cluster | undefined> {
   const holder = await readHolder(folder.lockPath);
   if (holder === undefined) return undefined;
+  const { connectApi } = await import("../../orchestrator/api/http/client.ts"); // undici takes longer to load than to learn that nobody serves
   const api: Connection = connectApi({ socketPath: folder.socketPath });
   try {
     await api.version();

@@ -1,34 +1,15 @@
 import { readdir, rm } from "node:fs/promises";
 import { createLog } from "../../kit/log.ts";
-import { allKinds } from "../../orchestrator/api/types/kinds.ts";
-import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import type { CommandContext } from "../command.ts";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure, messageOf } from "../failure.ts";
 import { endControlPlane } from "./background.ts";
-import type { Connection } from "./connect.ts";
 import { connectEngine, engineFailure } from "./engine.ts";
 import type { ClusterFolder } from "./folder.ts";
 import { acquireLock, readHolder } from "./lock.ts";
 import { isErrno } from "./process-identity.ts";
 
 export const controlPlaneGraceMs = 20_000;
-
-/** Kinds and objects that the control plane makes for itself. */
-const ownKinds: ReadonlySet<string> = new Set(["Node", "Event", "EndpointSlice"]);
-const ownNamespaces: ReadonlySet<string> = new Set(["default", "kube-system", "kube-public", "kube-node-lease"]);
-
-function isUsers(object: ApiObject): boolean {
-  if (object.kind === "Namespace") return !ownNamespaces.has(object.metadata.name);
-  if (object.kind === "ConfigMap") return object.metadata.name !== "kube-root-ca.crt";
-  return !(object.kind === "Service" && object.metadata.name === "kubernetes" && object.metadata.namespace === "default");
-}
-
-/** Everything in the cluster that somebody put there. */
-export async function usersObjects(api: Connection): Promise<readonly ApiObject[]> {
-  const lists = await Promise.all(allKinds.filter((kind) => !ownKinds.has(kind.kind)).map(async (kind) => (await api.list(kind)).items));
-  return lists.flat().filter(isUsers);
-}
 
 /** Whether the folder holds a store, that is, a cluster that lived before. */
 export async function hasState(folder: ClusterFolder): Promise<boolean> {
