@@ -108,9 +108,9 @@ async function untilEvent(options: ClusterNetworkOptions, clock: Clock): Promise
 }
 
 async function isServing(options: ClusterNetworkOptions, dnsServer: string): Promise<boolean> {
-  const spec = await dnsSpec(options, dnsServer);
   const found = await options.runtime.list(dnsLabels(options.clusterName));
-  return found.length === 1 && found.every((object) => isCurrent(object, spec));
+  const spec = await dnsSpec(options, dnsServer);
+  return found.length === 1 && (await findCurrent(options.runtime, found, spec)) !== undefined;
 }
 
 /** Leaves exactly one DNS container, running and as wanted; everything else of that kind is removed. */
@@ -118,17 +118,20 @@ async function healDns(options: ClusterNetworkOptions, dnsServer: string): Promi
   const { runtime, log } = options;
   const spec = await dnsSpec(options, dnsServer);
   const found = await runtime.list(dnsLabels(options.clusterName));
-  const current = found.find((object) => isCurrent(object, spec));
+  const current = await findCurrent(runtime, found, spec);
   for (const object of found) {
-    if (object === current) continue;
-    if (object.state === "exited") log.warn({ container: object.name, lastWords: await lastWords(runtime, object) }, "The DNS container has ended");
+    if (object.id === current) continue;
+    log.warn({ container: object.name, lastWords: await lastWords(runtime, object) }, "Removing a DNS container that has ended or is out of date");
     await runtime.remove(object.id);
   }
   if (current === undefined) await runtime.startSandbox(await runtime.createSandbox(spec));
 }
 
-function isCurrent(object: RuntimeObject, spec: SandboxSpec): boolean {
-  return object.state === "running" && object.name === spec.name && object.labels[label.specHash] === spec.labels[label.specHash];
+/** The id of the container that runs and is as wanted. The list alone lags behind the event of a container's end. */
+async function findCurrent(runtime: Runtime, found: readonly RuntimeObject[], spec: SandboxSpec): Promise<string | undefined> {
+  const wanted = found.find((object) => object.name === spec.name && object.labels[label.specHash] === spec.labels[label.specHash]);
+  const status = wanted === undefined ? undefined : await runtime.sandboxStatus(wanted.id);
+  return status?.state.kind === "running" ? status.id : undefined;
 }
 
 /**

@@ -43,7 +43,7 @@ export interface Runtime {
 
   sandboxStatus(id: string): Promise<SandboxStatus | undefined>;
   containerStatus(id: string): Promise<ContainerStatus | undefined>;
-  /** All sandboxes and containers carrying all these labels, running or not. */
+  /** All sandboxes and containers carrying all these labels, running or not. States may lag behind an event that told of a change: ask for the status. */
   list(labels: Labels): Promise<readonly RuntimeObject[]>;
 
   exec(id: string, options: ExecOptions): Promise<ExecSession>;
