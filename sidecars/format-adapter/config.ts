@@ -1,0 +1,22 @@
+// pure
+import { choice, object, string, type ConfigOf } from "../../kit/config/schema.ts";
+import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
+import { adaptersField, foldShorthand } from "./adapter-config.ts";
+
+const inner = object(
+  {
+    admin: adminSpec,
+    log: logSpec,
+    shutdown: shutdownSpec,
+    apiVersion: choice(["podkit/v1"], { doc: "version of this configuration", default: "podkit/v1" }),
+    kind: choice(["Adapter"], { doc: "what this file configures", default: "Adapter" }),
+    stateDirectory: string({ doc: "where the ledger and quarantined reports are kept; must live as long as the reports", default: "/podkit/state" }),
+    adapters: adaptersField,
+  },
+  { doc: "the format adapter" },
+);
+
+/** The role's whole configuration. */
+export const spec: typeof inner = { ...inner, parse: (node, path, context) => inner.parse(foldShorthand(node, context.problems), path, context) };
+
+export type Config = ConfigOf<typeof spec>;

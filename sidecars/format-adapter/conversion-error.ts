@@ -1,0 +1,31 @@
+// pure
+/**
+ * Why a report cannot be adapted.
+ *   SYNTAX     the file is not in its format            INCOMPLETE  it ends in the middle: not finished yet, perhaps
+ *   ENCODING   it is not UTF-8                          LIMIT       a field, record or nesting is larger than allowed
+ *   COLUMN     a column is unknown, missing or double   CAST        a value is not of its declared type, or would lose something
+ *   ENUM       a value that a map does not list         VERSION     no detect rule fits
+ */
+export type ConversionCode = "SYNTAX" | "INCOMPLETE" | "ENCODING" | "LIMIT" | "COLUMN" | "CAST" | "ENUM" | "VERSION";
+
+/** A permanent fault of the input. `line` counts from 1 and is where the record begins, or where the fault is when the record has no end. */
+export class ConversionError extends Error {
+  readonly code: ConversionCode;
+  readonly line: number;
+  readonly column: string | undefined;
+  /** What was found, shortened. */
+  readonly sample: string | undefined;
+
+  constructor(code: ConversionCode, message: string, place: { readonly line: number; readonly column?: string | undefined; readonly sample?: string | undefined }) {
+    super(message);
+    this.name = "ConversionError";
+    this.code = code;
+    this.line = place.line;
+    this.column = place.column;
+    this.sample = place.sample === undefined ? undefined : shorten(place.sample);
+  }
+}
+
+export function shorten(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

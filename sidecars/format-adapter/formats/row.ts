@@ -1,0 +1,25 @@
+// pure
+/** What kind of value stands in a cell. CSV knows text alone; JSON tells the others. `nested` is an object or array as JSON text. */
+export type CellKind = "text" | "number" | "boolean" | "null" | "nested";
+
+/** One record of a report, by column name. `text` is the value as it was written, unescaped; numbers keep their digits. */
+export type Row = {
+  /** The line on which the record begins, from 1. */
+  readonly line: number;
+  text(column: string): string | undefined;
+  kind(column: string): CellKind | undefined;
+};
+
+/** Takes a report in pieces of text and hands out its records. Throws ConversionError. */
+export type RecordReader = {
+  push(text: string): void;
+  /** The input is over. `finished` false = a last record without an end is refused as INCOMPLETE instead of being taken. */
+  end(options: { readonly takeUnfinished: boolean }): void;
+};
+
+/** `onColumns` is called once before the first row: the CSV header, or the keys of the first JSON record; not at all for an input without records and header. */
+export type RecordHandler = { onColumns(columns: readonly string[]): void; onRow(row: Row): void };
+
+export type ReaderLimits = { readonly recordCharsMax: number; readonly columnsMax: number; readonly depthMax: number };
+
+export const readerLimitsDefault: ReaderLimits = { recordCharsMax: 16_777_216, columnsMax: 10_000, depthMax: 128 };

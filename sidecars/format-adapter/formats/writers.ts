@@ -1,0 +1,47 @@
+// pure
+/** One value to be written. `json` is its JSON form when that is not a string. */
+export type OutCell = { readonly text: string; readonly json: "string" | "raw" | "null" };
+
+/** Turns rows into the text of a report. Deterministic: the same rows give the same bytes. */
+export type RecordWriter = { start(): string; row(cells: readonly OutCell[]): string; end(): string };
+
+export type CsvWriterOptions = { readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
+
+/** CSV after RFC 4180. `minimal` quotes a field only when it holds the delimiter, a quote, CR or LF, or when it is the only column and empty. */
+export function createCsvWriter(columns: readonly string[], options: CsvWriterOptions): RecordWriter {
+  const eol = options.eol === "crlf" ? "\r\n" : "\n";
+  const special = new RegExp(`["\\r\\n${options.delimiter === "\\" ? "\\\\" : options.delimiter === "]" ? "\\]" : options.delimiter === "^" ? "\\^" : options.delimiter}]`);
+  const field = (text: string): string => (options.quote === "all" || special.test(text) || (text === "" && columns.length === 1) ? `"${text.replaceAll('"', '""')}"` : text);
+  const line = (texts: readonly string[]): string => texts.map((text) => field(text)).join(options.delimiter) + eol;
+  return {
+    start: () => (options.bom ? "\uFEFF" : "") + line(columns),
+    row: (cells) => line(cells.map((cell) => cell.text)),
+    end: () => "",
+  };
+}
+
+function jsonObject(keys: readonly string[], cells: readonly OutCell[]): string {
+  const members = cells.map((cell, index) => `${keys[index] ?? ""}:${cell.json === "raw" ? cell.text : cell.json === "null" ? "null" : JSON.stringify(cell.text)}`);
+  return `{${members.join(",")}}`;
+}
+
+/** One JSON object a line. */
+export function createNdjsonWriter(columns: readonly string[]): RecordWriter {
+  const keys = columns.map((column) => JSON.stringify(column));
+  return { start: () => "", row: (cells) => `${jsonObject(keys, cells)}\n`, end: () => "" };
+}
+
+/** A JSON array, one record a line. */
+export function createJsonArrayWriter(columns: readonly string[]): RecordWriter {
+  const keys = columns.map((column) => JSON.stringify(column));
+  let first = true;
+  return {
+    start: () => "[",
+    row(cells) {
+      const lead = first ? "\n" : ",\n";
+      first = false;
+      return lead + jsonObject(keys, cells);
+    },
+    end: () => (first ? "]\n" : "\n]\n"),
+  };
+}

@@ -1,0 +1,206 @@
+// pure
+import { compileExpression } from "./expression.ts";
+import type { Example, FieldMapping, FieldSource, InputFormat, Mapping, OutputFormat } from "./mapping.ts";
+import type { NodeReader } from "./node-reader.ts";
+import { compileDateFormat } from "./timestamp.ts";
+import { parseType, typeNames, type ValueType } from "./types.ts";
+
+/** Reads one entry of `mappings:`. Undefined when a problem was found (all of them are pushed). */
+export function readMapping(name: string, node: NodeReader): Mapping | undefined {
+  const parts = node.map(["in", "out", "fields", "examples"]);
+  if (parts === undefined) return undefined;
+  const missing = (["in", "out", "fields"] as const).filter((key) => !parts.has(key));
+  for (const key of missing) node.problem(`needs "${key}"`);
+  const [inNode, outNode, fieldsNode] = [parts.get("in"), parts.get("out"), parts.get("fields")];
+  const input = inNode === undefined ? undefined : readInput(inNode);
+  const output = outNode === undefined ? undefined : readOutput(outNode);
+  const fields = fieldsNode === undefined || input === undefined ? undefined : readFields(fieldsNode, input.columns);
+  const examples = parts.get("examples")?.list()?.map((example) => readExample(example)) ?? [];
+  if (input === undefined || output === undefined || fields === undefined || examples.includes(undefined)) return undefined;
+  return { name, input, output, fields, examples: examples.filter((example) => example !== undefined) };
+}
+
+const formats = ["csv", "tsv", "ndjson", "json"] as const;
+
+function readInput(node: NodeReader): InputFormat | undefined {
+  const parts = node.map(["format", "strict", "columns", "delimiter"]);
+  const format = readFormat(node, parts);
+  if (parts === undefined || format === undefined) return undefined;
+  const columns = new Map<string, ValueType>();
+  for (const [column, type] of parts.get("columns")?.map() ?? []) {
+    const text = type.text("a type");
+    const parsed = text === undefined ? undefined : parseType(text);
+    if (parsed !== undefined) columns.set(column, parsed);
+    else if (text !== undefined) type.problem(`"${text}" is not a type; there are ${typeNames.join(", ")}, each with ? behind it when it may be empty`);
+  }
+  return { format: format === "tsv" ? "csv" : format, delimiter: readDelimiter(parts, format), strict: parts.get("strict")?.oneOf(["true", "false"]) !== "false", columns };
+}
+
+function readOutput(node: NodeReader): OutputFormat | undefined {
+  const parts = node.map(["format", "eol", "bom", "quote", "delimiter", "file"]);
+  const format = readFormat(node, parts);
+  const file = parts?.get("file")?.text("a path");
+  if (parts !== undefined && !parts.has("file")) node.problem('needs "file": the path of the adapted report, with {name} for the name of the input');
+  if (parts === undefined || format === undefined || file === undefined) return undefined;
+  const place = parts.get("file") ?? node;
+  if (!file.startsWith("/")) place.problem(`expected an absolute path, got "${file}"`);
+  const unknown = [...file.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]).find((word) => word !== "name");
+  if (unknown !== undefined) place.problem(`"{${unknown}}" means nothing here; there is {name}`);
+  return {
+    format: format === "tsv" ? "csv" : format,
+    delimiter: readDelimiter(parts, format),
+    eol: parts.get("eol")?.oneOf(["lf", "crlf"]) ?? "lf",
+    bom: parts.get("bom")?.oneOf(["true", "false"]) === "true",
+    quote: parts.get("quote")?.oneOf(["minimal", "all"]) ?? "minimal",
+    file,
+  };
+}
+
+function readFormat(node: NodeReader, parts: ReadonlyMap<string, NodeReader> | undefined): (typeof formats)[number] | undefined {
+  if (parts === undefined) return undefined;
+  if (!parts.has("format")) node.problem(`needs "format": one of ${formats.join(", ")}`);
+  return parts.get("format")?.oneOf(formats);
+}
+
+function readDelimiter(parts: ReadonlyMap<string, NodeReader>, format: (typeof formats)[number]): string {
+  const given = parts.get("delimiter");
+  const fallback = format === "tsv" ? "\t" : ",";
+  const text = given?.text("one character") ?? fallback;
+  if (text.length === 1 && !'"\r\n'.includes(text)) return text;
+  given?.problem(`expected one character that is no quote and no line end, got ${JSON.stringify(text)}`);
+  return fallback;
+}
+
+function readFields(node: NodeReader, columns: ReadonlyMap<string, ValueType>): readonly FieldMapping[] | undefined {
+  const entries = node.map();
+  if (entries === undefined) return undefined;
+  if (entries.size === 0) node.problem("needs at least one field");
+  const fields = [...entries].map(([name, source]) => ({ name, source: readSource(source, columns) }));
+  return fields.every((field): field is FieldMapping => field.source !== undefined) ? fields : undefined;
+}
+
+const verbs = ["const", "join", "expr", "split", "map", "date"] as const;
+const keysOf: Readonly<Record<(typeof verbs)[number] | "copy", readonly string[]>> = {
+  const: ["const"], join: ["join", "sep"], expr: ["expr", "type", "round"], split: ["from", "split"], map: ["from", "map", "else"], date: ["from", "date"], copy: ["from", "type", "default"],
+};
+
+function readSource(node: NodeReader, columns: ReadonlyMap<string, ValueType>): FieldSource | undefined {
+  if (node.raw.kind === "scalar") {
+    const from = node.text("the name of a column");
+    return from === undefined ? undefined : { kind: "copy", from, type: undefined, fallback: undefined };
+  }
+  const entries = node.raw.kind === "map" ? node.raw.entries : undefined;
+  const kind = verbs.find((verb) => entries?.has(verb) === true) ?? "copy";
+  const parts = node.map(keysOf[kind]);
+  if (parts === undefined) return undefined;
+  const from = keysOf[kind].includes("from") ? required(node, parts, "from", "the name of a column") : "";
+  if (from === undefined) return undefined;
+  switch (kind) {
+    case "copy":
+      return { kind, from, type: readFieldType(parts.get("type")), fallback: parts.get("default")?.text("a value") };
+    case "const":
+      return readConst(parts.get("const"));
+    case "join": {
+      const joined = parts.get("join")?.list()?.map((each) => each.text("the name of a column"));
+      return joined === undefined || joined.includes(undefined) ? undefined : { kind, from: joined.filter((each) => each !== undefined), separator: parts.get("sep")?.text("a separator") ?? "" };
+    }
+    case "split":
+      return readSplit(from, parts.get("split"));
+    case "map":
+      return readMap(from, parts);
+    case "date":
+      return readDate(from, parts.get("date"));
+    case "expr":
+      return readExpr(node, parts, columns);
+  }
+}
+
+function required(node: NodeReader, parts: ReadonlyMap<string, NodeReader>, key: string, expected: string): string | undefined {
+  const part = parts.get(key);
+  if (part === undefined) node.problem(`needs "${key}": ${expected}`);
+  return part?.text(expected);
+}
+
+function readFieldType(node: NodeReader | undefined): ValueType | undefined {
+  const text = node?.text("a type");
+  const type = text === undefined ? undefined : parseType(text);
+  if (text !== undefined && type === undefined) node?.problem(`"${text}" is not a type; there are ${typeNames.join(", ")}`);
+  return type;
+}
+
+function readConst(node: NodeReader | undefined): FieldSource | undefined {
+  const text = node?.text("a value");
+  return text === undefined || node?.raw.kind !== "scalar" ? undefined : { kind: "const", text, bare: typeof node.raw.value !== "string" };
+}
+
+function readSplit(from: string, node: NodeReader | undefined): FieldSource | undefined {
+  const parts = node?.map(["sep", "index"]);
+  if (node === undefined || parts === undefined) return undefined;
+  const separator = required(node, parts, "sep", "a separator");
+  const index = required(node, parts, "index", "which part, from 0");
+  if (index !== undefined && !/^\d{1,4}$/.test(index)) parts.get("index")?.problem(`expected which part, from 0, got "${index}"`);
+  if (separator === "") parts.get("sep")?.problem("expected a separator, got an empty one");
+  return separator === undefined || index === undefined ? undefined : { kind: "split", from, separator, index: Number(index) };
+}
+
+function readMap(from: string, parts: ReadonlyMap<string, NodeReader>): FieldSource | undefined {
+  const entries = parts.get("map")?.map();
+  if (entries === undefined) return undefined;
+  const values = new Map<string, string>();
+  for (const [key, value] of entries) values.set(key, value.text("a value") ?? "");
+  const otherwise = parts.get("else")?.text('"error", "keep" or a value') ?? "error";
+  return { kind: "map", from, values, otherwise: otherwise === "error" || otherwise === "keep" ? { kind: otherwise } : { kind: "value", text: otherwise } };
+}
+
+function readDate(from: string, node: NodeReader | undefined): FieldSource | undefined {
+  const parts = node?.map(["out", "zone"]);
+  if (node === undefined || parts === undefined) return undefined;
+  const pattern = required(node, parts, "out", "a pattern such as dd/MM/yyyy HH:mm");
+  const zone = parts.get("zone")?.text("a time zone") ?? "UTC";
+  if (pattern === undefined) return undefined;
+  const compiled = compileDateFormat(pattern, zone);
+  if (compiled.kind === "wrong") node.problem(compiled.reason);
+  return { kind: "date", from, pattern, zone };
+}
+
+function readExpr(node: NodeReader, parts: ReadonlyMap<string, NodeReader>, columns: ReadonlyMap<string, ValueType>): FieldSource | undefined {
+  const text = required(node, parts, "expr", "an expression");
+  const rounding = parts.get("round")?.oneOf(["half-up", "half-even", "down"]) ?? "none";
+  const type = readFieldType(parts.get("type"));
+  if (!parts.has("type")) node.problem(`needs "type": what the expression gives, one of ${typeNames.join(", ")}`);
+  if (text === undefined || type === undefined) return undefined;
+  const compiled = compileExpression(text, (name) => columns.get(name));
+  const place = parts.get("expr") ?? node;
+  if (compiled.kind === "wrong") {
+    place.problem(`cannot use the expression "${text}": ${compiled.reason} (at character ${compiled.at + 1})`);
+    return undefined;
+  }
+  const got = compiled.expression.type;
+  const wanted = type.kind === "int64" || type.kind === "decimal" ? "number" : type.kind === "bool" ? "boolean" : "string";
+  if (got.kind !== wanted) place.problem(`the expression gives a ${got.kind}, its type says ${wanted}`);
+  else if (got.kind === "number" && got.scale > type.digits && rounding === "none") place.problem(`the expression gives ${got.scale} digits after the point, its type keeps ${type.digits}; say how to round: half-up, half-even or down`);
+  return { kind: "expr", text, type, rounding };
+}
+
+function readExample(node: NodeReader): Example | undefined {
+  const parts = node.map(["in", "out", "error"]);
+  const input = parts === undefined ? undefined : required(node, parts, "in", "the text of a report");
+  if (parts === undefined || input === undefined) return undefined;
+  const [out, error] = [parts.get("out"), parts.get("error")];
+  if ((out === undefined) === (error === undefined)) {
+    node.problem('needs either "out" or "error"');
+    return undefined;
+  }
+  if (out !== undefined) {
+    const output = out.text("the text of the adapted report");
+    return output === undefined ? undefined : { kind: "gives", input, output, origin: node.origin };
+  }
+  const expected = error?.map(["code", "line", "column"]);
+  const code = expected?.get("code")?.text("a code");
+  if (expected === undefined || code === undefined) {
+    error?.problem('needs "code"');
+    return undefined;
+  }
+  const line = expected.get("line")?.text("a line");
+  return { kind: "fails", input, code, line: line === undefined ? undefined : Number(line), column: expected.get("column")?.text("a column"), origin: node.origin };
+}
