@@ -298,6 +298,8 @@ function sqliteError(doing: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const code = typeof error === "object" && error !== null && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : 0;
   const words = error instanceof Error ? error.message : String(error);
+  const errno = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+  if (errno === "ENOENT" || errno === "EACCES" || errno === "EROFS") return new StoreError("Failed", `${doing}: ${words}; the directory must exist and be writable`, { cause: error });
   switch (code) {
     case 5: case 6: return new StoreError("Held", `${doing}: another process holds it; only one control plane may run per state directory`, { cause: error });
     case 11: case 26: return new StoreError("Corrupt", `${doing}: the file is damaged or is no store (${words}); move it away to begin with an empty cluster`, { cause: error });
