@@ -52,7 +52,10 @@ function descendMerged(pairs: readonly Pair[], segment: string, document: Docume
 
 function keyText(pair: unknown): string | undefined {
   if (!isPair(pair)) return undefined;
-  return isScalar(pair.key) ? String(pair.key.value) : undefined;
+  if (!isScalar(pair.key)) return undefined;
+  const { value } = pair.key;
+  // The merge key is a symbol.
+  return typeof value === "symbol" ? value.description : String(value);
 }
 
 function resolve(node: unknown, document: Document): unknown {

@@ -45,8 +45,8 @@ function readDocument(document: Document.Parsed, index: number): ParsedDocument 
     const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
     return { kind: "ok", value, document, index };
   } catch (error) {
-    // Thrown for aliases: too many, or of an anchor that does not exist.
-    if (error instanceof ReferenceError) return { kind: "broken", index, faults: [{ offset: document.range[0], message: plainMessage(error.message) }] };
+    // Too many aliases, an anchor that does not exist, a merge of something that is no map. The stack's end is the caller's affair.
+    if (error instanceof Error && !(error instanceof RangeError)) return { kind: "broken", index, faults: [{ offset: document.range[0], message: plainMessage(error.message) }] };
     throw error;
   }
 }
@@ -56,10 +56,20 @@ function plainMessage(message: string): string {
   return `is not YAML: ${message}`;
 }
 
-const octal: ScalarTag = { tag: "tag:yaml.org,2002:int", default: true, format: "OCT", test: /^0o[0-7]+$/, resolve: (text) => Number.parseInt(text.slice(2), 8) };
+const int = "tag:yaml.org,2002:int";
+const float = "tag:yaml.org,2002:float";
+const octal: ScalarTag = { tag: int, default: true, format: "OCT", test: /^0o[0-7]+$/, resolve: (text) => Number.parseInt(text.slice(2), 8) };
+/** YAML 1.1 proper would also read `.` as a number. */
+const decimal: ScalarTag = { tag: float, default: true, test: /^[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$/, resolve: Number };
 const unknownToKubernetes = new Set(["timestamp", "binary", "omap", "pairs", "set"].map((name) => `tag:yaml.org,2002:${name}`));
 
+/** The YAML 1.1 tags that sigs.k8s.io/yaml (go-yaml v2) resolves, in its forms. */
 function kubernetesTags(tags: Tags): Tags {
-  const kept = tags.filter((tag) => typeof tag === "string" || !(unknownToKubernetes.has(tag.tag) || ("format" in tag && tag.format === "TIME")));
-  return [octal, ...kept];
+  const kept = tags.filter((tag) => {
+    if (typeof tag === "string") return true;
+    const format = "format" in tag ? tag.format : undefined;
+    const isPlainFloat = tag.tag === float && "test" in tag && tag.test?.test(".nan") !== true;
+    return !unknownToKubernetes.has(tag.tag) && format !== "TIME" && !isPlainFloat;
+  });
+  return [octal, ...kept, decimal];
 }

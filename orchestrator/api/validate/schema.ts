@@ -144,8 +144,8 @@ export function map<T>(value: Check<T>, options: { readonly checkKey?: Format; r
     for (const [key, one] of Object.entries(given)) {
       const at = `${path}[${key}]`;
       for (const detail of options.checkKey?.(key) ?? []) report(invalid(options.keyFaultAt === "map" ? path : at, key, detail));
-      const result = value.run(one, at, report);
-      if (result !== undefined) entries.push([key, result]);
+      // A key with a faulty value stays, so that no rule takes it for missing.
+      entries.push([key, value.run(one, at, report)]);
     }
     return Object.fromEntries(entries);
   };
@@ -200,7 +200,8 @@ export function choice<const T extends string>(values: readonly T[], options: { 
     report(known === undefined ? notSupported(path, value, supported) : forbidden(path, `${value} is not supported by podkit${known.hint === "" ? "" : `: ${known.hint}`}`));
     return undefined;
   };
-  return { run, shape: scalar, isAbsent: (value) => value === "" };
+  // Where "" is one of the values it is an answer like the others.
+  return { run, shape: scalar, isAbsent: (value) => value === "" && !supported.includes("") };
 }
 
 export type IntegerOptions = {
