@@ -67,27 +67,23 @@ export class CheckpointState {
     }
     const entry = this.#files.get(record.number);
     if (entry === undefined) return false;
-    switch (record.kind) {
-      case "drop":
-        return this.#files.delete(record.number);
-      case "move":
-        entry.file = { ...entry.file, dev: record.dev, ino: record.ino, birthNs: record.birthNs };
-        return true;
-      case "cut": {
-        if (record.from !== (entry.cuts.at(-1)?.to ?? entry.file.offset) || record.to <= record.from) return false;
-        const { kind: _kind, number: _number, acked, ...cut } = record;
-        entry.cuts.push({ ...cut, acked: acked === true });
-        return true;
-      }
-      case "ack": {
-        const index = entry.cuts.findIndex((cut) => cut.from === record.from);
-        const cut = entry.cuts[index];
-        if (cut === undefined) return false;
-        entry.cuts[index] = { ...cut, acked: true };
-        this.#advance(entry);
-        return true;
-      }
+    if (record.kind === "drop") return this.#files.delete(record.number);
+    if (record.kind === "move") {
+      entry.file = { ...entry.file, dev: record.dev, ino: record.ino, birthNs: record.birthNs };
+      return true;
     }
+    if (record.kind === "cut") {
+      if (record.from !== (entry.cuts.at(-1)?.to ?? entry.file.offset) || record.to <= record.from) return false;
+      const { kind: _kind, number: _number, acked, ...cut } = record;
+      entry.cuts.push({ ...cut, acked: acked === true });
+      return true;
+    }
+    const index = entry.cuts.findIndex((cut) => cut.from === record.from);
+    const cut = entry.cuts[index];
+    if (cut === undefined) return false;
+    entry.cuts[index] = { ...cut, acked: true };
+    this.#advance(entry);
+    return true;
   }
 
   /** The fewest records that add up to this state. */

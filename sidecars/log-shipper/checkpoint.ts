@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "../../kit/clock.ts";
 import { replaceFile } from "../../kit/files.ts";
 import type { Log } from "../../kit/log.ts";
-import { CheckpointState, encodeRecord, readCheckpoint, type CheckpointRecord } from "./checkpoint-log.ts";
+import { encodeRecord, readCheckpoint, type CheckpointRecord, type CheckpointState } from "./checkpoint-log.ts";
 
 /**
  * The checkpoint on disk: `<directory>/positions.log`, appended to and compacted (written anew, fsync, rename) once it is several

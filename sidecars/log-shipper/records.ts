@@ -1,6 +1,6 @@
 // pure
 import { LineCursor, type LongLines } from "./framing.ts";
-import { MsgpackWriter } from "./forward-protocol/msgpack-writer.ts";
+import type { MsgpackWriter } from "./forward-protocol/msgpack-writer.ts";
 import { JsonTranscoder } from "./parse/json.ts";
 import { writeLogfmt } from "./parse/logfmt.ts";
 

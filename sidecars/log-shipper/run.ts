@@ -152,7 +152,7 @@ function createSink(sink: SinkConfig, pod: string, { clock, random, log }: Conte
       return new StdoutSink({ name: sink.name });
     case "file":
       return new FileSink({ name: sink.name, path: sink.path, backoff, clock, random });
-    case "forward":
+    default:
       return new ForwardSink({
         ...sink, clock, random, log,
         hostname: sink.hostname ?? pod,

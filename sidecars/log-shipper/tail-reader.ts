@@ -51,7 +51,7 @@ export class TailReader {
     file.mtimeNs = stats.mtimeNs;
     const time = timeOf(stats.mtimeNs);
     const replayed = file.replay[0];
-    if (replayed !== undefined) return this.#replay(file, fd, range, replayed);
+    if (replayed !== undefined) return await this.#replay(file, fd, range, replayed);
     if (size === file.offset || (size === file.partialAtSize && !request.final)) {
       file.behindSinceMs = undefined;
       return { kind: "caught-up" };
@@ -59,7 +59,7 @@ export class TailReader {
     file.behindSinceMs ??= request.nowMs;
     const untilMs = file.behindSinceMs + this.#options.flushMs;
     if (file.inFlight > 0 && size - file.offset < this.#options.chunkBytes && request.nowMs < untilMs && !request.final) return { kind: "gathering", untilMs };
-    return this.#fresh(file, fd, range, { final: request.final, time });
+    return await this.#fresh(file, fd, range, { final: request.final, time });
   }
 
   async #fresh(file: TrackedFile, fd: number, range: RangeOptions, request: { readonly final: boolean; readonly time: RecordTime }): Promise<ReadOutcome> {
@@ -116,7 +116,7 @@ export class TailReader {
   /** The head is read only while it still grows; the tail is in the buffer unless the chunk is shorter than it. */
   async #printAt(file: TrackedFile, fd: number, to: number, tail: Buffer): Promise<Fingerprint> {
     const tailLength = Math.min(tailBytesMax, to);
-    if (file.print.headLength < headBytesMax || tail.length < tailLength) return fingerprintAt(fd, to);
+    if (file.print.headLength < headBytesMax || tail.length < tailLength) return await fingerprintAt(fd, to);
     return { ...file.print, tailLength, tailHash: hashBytes(tail) };
   }
 

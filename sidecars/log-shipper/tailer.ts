@@ -286,7 +286,7 @@ export class Tailer {
       case "replaced":
         await this.#replaced(file, nowMs);
         return true;
-      case "caught-up":
+      default:
         this.#rest(file, nowMs);
         return false;
     }

@@ -162,7 +162,7 @@ function decodeMap(cursor: Cursor, count: number, header: number, depth: number)
   const map = new Map<string, Decoded>();
   for (let index = 0; index < count; index++) {
     const key = decodeNext(cursor, depth + 1);
-    map.set(key instanceof Uint8Array ? textOf(key) : String(key), decodeNext(cursor, depth + 1));
+    map.set(key instanceof Uint8Array ? textOf(key) : JSON.stringify(toPlain(key)), decodeNext(cursor, depth + 1));
   }
   return map;
 }

@@ -56,11 +56,11 @@ export function startShipper(config: ShipperConfig, watch?: typeof watchDirector
   return {
     stop: async () => {
       stopping.abort(new Error("SIGTERM"));
-      return done;
+      return await done;
     },
     giveUp: async () => {
       givingUp.abort(new Error("grace is over"));
-      return done;
+      return await done;
     },
     metrics,
     metric(name, labels = "") {
@@ -69,7 +69,7 @@ export function startShipper(config: ShipperConfig, watch?: typeof watchDirector
     },
     readiness,
     logged,
-    logLine: async (message) => eventually(() => logged.find((line) => String(line["msg"]).includes(message)), { what: `a log line "${message}"` }),
+    logLine: (message) => eventually(() => logged.find((line) => String(line["msg"]).includes(message)), { what: `a log line "${message}"` }),
   };
 }
 
