@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { eventually } from "../../support/eventually.ts";
+import { idle, shell, TestCluster } from "./support.ts";
+
+test("a killed sandbox is replaced and every container started again in the new one, init containers first", async () => {
+  await using cluster = await TestCluster.start();
+  await cluster.create("web", { initContainers: [shell("prepare", "true")], containers: [shell("a", `echo hello > /tmp/index.html; httpd -p 8080 -h /tmp; ${idle}`), shell("b", idle)] });
+  await cluster.untilReady("web");
+  const before = [await cluster.containerId("web", "a"), await cluster.containerId("web", "b")];
+  const prepared = (await cluster.status("web", "prepare")).containerID;
+  await cluster.runtime.kill(await cluster.sandboxId("web"), "SIGKILL");
+  await eventually(async () => (await cluster.status("web", "b")).restartCount === 1 && (await cluster.status("web", "a")).restartCount === 1, { timeoutMs: 40_000, what: "both containers are new" });
+  await cluster.untilReady("web");
+  for (const name of ["a", "b"]) assert.ok(!before.includes(await cluster.containerId("web", name)), `${name} is a new container`);
+  assert.notEqual((await cluster.status("web", "prepare")).containerID, prepared);
+  assert.equal(await cluster.exec("web", "b", "wget", "-q", "-O-", "http://localhost:8080/index.html"), "hello\n", "localhost is shared again");
+  assert.ok((await cluster.eventMessages("web")).includes("SandboxChanged: Pod sandbox changed, it will be killed and re-created."));
+});
+
+test("a container removed by hand comes back, and the other one is not touched", async () => {
+  await using cluster = await TestCluster.start();
+  await cluster.create("web", { containers: [shell("a", idle), shell("b", idle)] });
+  await cluster.untilReady("web");
+  const b = await cluster.containerId("web", "b");
+  await cluster.runtime.remove(await cluster.containerId("web", "a"));
+  await eventually(async () => (await cluster.status("web", "a")).restartCount === 1, { timeoutMs: 20_000, what: "a is a new attempt" });
+  await cluster.untilReady("web");
+  assert.equal(await cluster.containerId("web", "b"), b);
+  assert.equal((await cluster.status("web", "a")).lastState?.terminated?.reason, "ContainerStatusUnknown");
+});

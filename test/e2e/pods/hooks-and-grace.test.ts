@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { eventually } from "../../support/eventually.ts";
+import { idle, shell, TestCluster } from "./support.ts";
+
+test("preStop runs before SIGTERM, and what ignores SIGTERM is killed when the grace is over", async () => {
+  await using cluster = await TestCluster.start();
+  const path = mkdtempSync(join(tmpdir(), "podkit-hooks-"));
+  const mounts = [{ name: "journal", mountPath: "/journal" }];
+  await cluster.create("web", {
+    terminationGracePeriodSeconds: 3,
+    volumes: [{ name: "journal", hostPath: { path } }],
+    containers: [
+      shell("polite", "trap 'echo term >> /journal/log; exit 0' TERM; sleep 100000 & wait", { volumeMounts: mounts, lifecycle: { preStop: { exec: { command: ["sh", "-c", "echo preStop >> /journal/log"] } } } }),
+      shell("stubborn", "trap '' TERM; while true; do sleep 1; done"),
+    ],
+  });
+  await cluster.untilReady("web");
+  const started = performance.now();
+  await cluster.delete("web");
+  const seconds = (performance.now() - started) / 1000;
+  assert.equal(readFileSync(join(path, "log"), "utf8"), "preStop\nterm\n");
+  assert.ok(seconds >= 2.5, `the grace of 3 s was given, took ${seconds} s`);
+  rmSync(path, { recursive: true });
+});
+
+test("a container is not Running until its postStart hook is done, and a failing hook kills it", async () => {
+  await using cluster = await TestCluster.start();
+  await cluster.create("web", {
+    containers: [
+      shell("good", idle, { lifecycle: { postStart: { exec: { command: ["sh", "-c", "while ! test -e /tmp/go; do sleep 0.1; done"] } } } }),
+      shell("bad", idle, { lifecycle: { postStart: { exec: { command: ["sh", "-c", "echo no; exit 4"] } } } }),
+    ],
+  });
+  await eventually(async () => (await cluster.eventMessages("web")).some((message) => message.startsWith("FailedPostStartHook: ")), { timeoutMs: 20_000, what: "FailedPostStartHook" });
+  await eventually(async () => (await cluster.eventMessages("web")).includes("Killing: FailedPostStartHook"), { timeoutMs: 20_000, what: "the kill" });
+  await eventually(async () => (await cluster.status("web", "good")).restartCount === 0 && (await cluster.eventMessages("web")).includes("Started: Started container good"), { what: "good has started" });
+  assert.deepEqual((await cluster.status("web", "good")).state, { waiting: { reason: "ContainerCreating" } });
+  const [good] = await cluster.runtime.list({ "podkit/cluster": cluster.clusterName, "podkit/container": "good" });
+  await cluster.runtime.execSync(good?.id ?? "", { command: ["touch", "/tmp/go"], timeoutMs: 10_000, outputBytesMax: 1000 });
+  await eventually(async () => (await cluster.status("web", "good")).state?.running !== undefined, { timeoutMs: 20_000, what: "good is Running" });
+});
+
+test("a Pod past its activeDeadlineSeconds is stopped and Failed", async () => {
+  await using cluster = await TestCluster.start();
+  await cluster.create("web", { activeDeadlineSeconds: 2, containers: [shell("app", idle)] });
+  const pod = await cluster.untilPhase("web", "Failed");
+  assert.equal(pod.status?.reason, "DeadlineExceeded");
+  await eventually(async () => (await cluster.runtime.list({ "podkit/cluster": cluster.clusterName })).every((object) => object.state !== "running"), { timeoutMs: 20_000, what: "nothing runs" });
+});
