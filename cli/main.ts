@@ -61,9 +61,24 @@ function report(error: unknown, palette: Palette): number {
     if (error.remedy !== undefined) write(`${palette.bold("remedy:")} ${error.remedy}`);
     return error.exitCode;
   }
+  const machine = machineTrouble(error);
+  if (machine !== undefined) {
+    write(`${palette.red("error:")} ${messageOf(error)}`);
+    write(`${palette.bold("remedy:")} ${machine}`);
+    return cliExit.unavailable;
+  }
   write(`${palette.red("error:")} podkit has a defect: ${messageOf(error)}`);
   if (error instanceof Error && error.stack !== undefined) write(error.stack);
   return cliExit.bug;
+}
+
+/** What to do about a disk that is full or files that are not ours; undefined when it is neither. */
+function machineTrouble(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOSPC" || code === "EDQUOT") return "the disk is full: free some space, then run the same command again";
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") return "use the user who owns it, or set PODKIT_HOME to a folder of yours";
+  if (code === "EMFILE" || code === "ENFILE") return "too many files are open: see `ulimit -n`";
+  return undefined;
 }
 
 /** `podkit get pods | head -1` closes the pipe early: then there is nobody to tell, and nothing to complain about. */

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
+import { open, readFile, rename, stat } from "node:fs/promises";
 import process from "node:process";
 import type { Clock } from "../../kit/clock.ts";
 import type { Installation } from "../command.ts";
@@ -7,12 +7,14 @@ import { cliExit } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { printable } from "../print/text.ts";
 import { type Cluster, findCluster } from "./connect.ts";
-import type { ClusterFolder } from "./folder.ts";
+import { type ClusterFolder, makeFolder } from "./folder.ts";
 import { type LockHolder, readHolder } from "./lock.ts";
 import { logFileBytesMax } from "./log-file.ts";
 import { isErrno, isRunning } from "./process-identity.ts";
 
 const readyTimeoutMs = 60_000;
+/** For a control plane that somebody else started; it may be stuck, and then the person should know soon. */
+const joinTimeoutMs = 15_000;
 const pollMs = 50;
 
 /**
@@ -20,7 +22,7 @@ const pollMs = 50;
  * theirs is taken. Throws CliFailure (69) with the end of its log when it does not come up.
  */
 export async function startInBackground(folder: ClusterFolder, options: { readonly installation: Installation; readonly storeKind: string; readonly clock: Clock; readonly signal?: AbortSignal }): Promise<Cluster> {
-  await mkdir(folder.path, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   await rotateLog(folder.logPath);
   const log = await open(folder.logPath, "a", 0o600);
   const logStart = (await log.stat()).size;
@@ -35,7 +37,7 @@ export async function startInBackground(folder: ClusterFolder, options: { readon
   await log.close();
   const deadlineMs = options.clock.monotonicMs() + readyTimeoutMs;
   for (;;) {
-    const cluster = await findAnswering(folder);
+    const cluster = await findReady(folder);
     if (cluster !== undefined) return cluster;
     const someoneElse = end !== undefined && (await readHolder(folder.lockPath)) !== undefined;
     if (end !== undefined && !someoneElse) throw await notUp(folder, logStart, `it ended: ${end}`);
@@ -44,9 +46,25 @@ export async function startInBackground(folder: ClusterFolder, options: { readon
   }
 }
 
-async function findAnswering(folder: ClusterFolder): Promise<Cluster | undefined> {
+/** The control plane that runs, waiting for one that is just starting. Undefined when none runs; throws CliFailure (69) when one runs and does not become ready. */
+export async function findClusterReady(folder: ClusterFolder, clock: Clock): Promise<Cluster | undefined> {
+  const deadlineMs = clock.monotonicMs() + joinTimeoutMs;
+  while (clock.monotonicMs() < deadlineMs) {
+    const cluster = await findReady(folder);
+    if (cluster !== undefined) return cluster;
+    if ((await readHolder(folder.lockPath)) === undefined) return undefined;
+    await clock.sleep(pollMs);
+  }
+  return await findCluster(folder);
+}
+
+/** The control plane once it is ready to take objects: its namespaces are there, its node agent runs. */
+async function findReady(folder: ClusterFolder): Promise<Cluster | undefined> {
   try {
-    return await findCluster(folder);
+    const cluster = await findCluster(folder);
+    if (cluster === undefined || (await cluster.api.ready()).ready) return cluster;
+    await cluster.api.close();
+    return undefined;
   } catch (error) {
     if (error instanceof CliFailure) return undefined; // holds the lock and does not listen yet
     throw error;

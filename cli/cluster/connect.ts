@@ -1,14 +1,12 @@
-import type { ApiClient } from "../../orchestrator/api/client.ts";
 import { ApiError } from "../../orchestrator/api/errors.ts";
-import type { NodeStreams } from "../../orchestrator/api/node-streams.ts";
+import type { ApiConnection } from "../../orchestrator/api/http/client.ts";
 import type { CommandContext } from "../command.ts";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure, messageOf } from "../failure.ts";
 import { type ClusterFolder, clusterFolder } from "./folder.ts";
-import { isErrno } from "./process-identity.ts";
 import { type LockHolder, readHolder } from "./lock.ts";
 
-export type Connection = ApiClient & NodeStreams & { version(): Promise<unknown>; close(): Promise<void> };
+export type Connection = ApiConnection;
 export type Cluster = { readonly folder: ClusterFolder; readonly holder: LockHolder; readonly api: Connection };
 
 export const folderOf = (context: CommandContext): ClusterFolder => clusterFolder(context.env, context.arguments.text("cluster"));
@@ -25,7 +23,7 @@ export async function findCluster(folder: ClusterFolder): Promise<Cluster | unde
   } catch (error) {
     await api.close();
     throw new CliFailure(cliExit.unavailable, `The control plane of cluster "${folder.name}" (process ${holder.pid}) does not answer on ${folder.socketPath}: ${messageOf(error)}`, {
-      remedy: isErrno(error, "EACCES") ? "it belongs to another user: use the same user, or sudo" : `it may still be starting; see ${folder.logPath}, or end it with \`podkit stop\``, cause: error,
+      remedy: `it may still be starting, or belong to another user; see ${folder.logPath}, or end it with \`podkit stop\``, cause: error,
     });
   }
 }
@@ -56,9 +54,6 @@ export function apiFailure(error: unknown): unknown {
   if (error instanceof ApiError) {
     const code = error.code === 503 ? cliExit.unavailable : error.code === 422 ? cliExit.config : error.code === 500 ? cliExit.bug : cliExit.failed;
     return new CliFailure(code, messageOf(error), { cause: error });
-  }
-  if (isErrno(error, "ECONNREFUSED", "ENOENT", "ECONNRESET", "EPIPE") || (error instanceof Error && "code" in error && error.code === "UND_ERR_SOCKET")) {
-    return new CliFailure(cliExit.unavailable, `The control plane went away: ${messageOf(error)}`, { remedy: "see `podkit doctor`", cause: error });
   }
   return error;
 }

@@ -1,7 +1,8 @@
+import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { cliExit } from "../exit-codes.ts";
-import { CliFailure } from "../failure.ts";
+import { CliFailure, messageOf } from "../failure.ts";
 
 /** Where one cluster lives: everything podkit keeps of it on this machine, in one folder. */
 export type ClusterFolder = {
@@ -31,3 +32,12 @@ export function clusterFolder(env: Readonly<Record<string, string | undefined>>,
 }
 
 const nonEmpty = (text: string | undefined): string | undefined => (text === "" ? undefined : text);
+
+/** Makes the folder, for its owner alone: manifests in it may hold secrets. Throws CliFailure (69) when that cannot be done. */
+export async function makeFolder(folder: ClusterFolder): Promise<void> {
+  try {
+    await mkdir(folder.path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new CliFailure(cliExit.unavailable, `Cannot make the folder ${folder.path}: ${messageOf(error)}`, { remedy: "free the place, change its owner, or set PODKIT_HOME to a folder of yours", cause: error });
+  }
+}

@@ -1,7 +1,7 @@
 import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import { parseDurationMs } from "../arguments.ts";
-import { startInBackground } from "../cluster/background.ts";
-import { apiFailure, type Cluster, findCluster, folderOf } from "../cluster/connect.ts";
+import { findClusterReady, startInBackground } from "../cluster/background.ts";
+import { apiFailure, type Cluster, folderOf } from "../cluster/connect.ts";
 import type { ClusterFolder } from "../cluster/folder.ts";
 import { connectEngine } from "../cluster/engine.ts";
 import { hasState, tearDown } from "../cluster/tear-down.ts";
@@ -52,7 +52,7 @@ export const down: Command = async (context) => {
  */
 async function reach(context: CommandContext, folder: ClusterFolder, all: boolean): Promise<Cluster | undefined> {
   try {
-    const running = await findCluster(folder);
+    const running = await findClusterReady(folder, context.clock);
     if (running !== undefined) return running;
     if (!(await hasState(folder))) return undefined;
     await (await connectEngine(context)).close(); // without an engine nothing can be removed: say that, not that the control plane failed

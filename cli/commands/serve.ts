@@ -1,11 +1,11 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import process from "node:process";
 import { createLog, type Log } from "../../kit/log.ts";
 import { MetricRegistry } from "../../kit/metrics.ts";
 import { startControlPlane } from "../../orchestrator/control-plane.ts";
 import { folderOf } from "../cluster/connect.ts";
 import { connectEngine, engineFailure } from "../cluster/engine.ts";
-import type { ClusterFolder } from "../cluster/folder.ts";
+import { type ClusterFolder, makeFolder } from "../cluster/folder.ts";
 import { controlPlaneImages } from "../cluster/images.ts";
 import { acquireLock } from "../cluster/lock.ts";
 import { boundedStandardError, readableLine } from "../cluster/log-file.ts";
@@ -19,7 +19,7 @@ export const serve: Command = async (context) => {
   const folder = folderOf(context);
   const tcp = parseListen(context.arguments.text("listen"));
   const stopping = onStopSignals();
-  await mkdir(folder.path, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const lock = await acquireLock(folder.lockPath, { startedBy: context.arguments.on("background") ? "up" : "serve", version: context.installation.version, nowMs: context.clock.nowMs() });
   if (lock.kind === "held") {
     throw new CliFailure(cliExit.retry, `A control plane of cluster "${folder.name}" runs already (process ${lock.holder.pid}, since ${lock.holder.since})`, { remedy: "end it with `podkit stop`, or choose another --cluster NAME" });

@@ -2,8 +2,8 @@ import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import type { Pod } from "../../orchestrator/api/types/pod.ts";
 import { pods as podKind } from "../../orchestrator/api/types/kinds.ts";
 import { parseDurationMs } from "../arguments.ts";
-import { startInBackground } from "../cluster/background.ts";
-import { apiFailure, type Cluster, findCluster, folderOf } from "../cluster/connect.ts";
+import { findClusterReady, startInBackground } from "../cluster/background.ts";
+import { apiFailure, type Cluster, folderOf } from "../cluster/connect.ts";
 import { connectEngine, engineFailure } from "../cluster/engine.ts";
 import type { ClusterFolder } from "../cluster/folder.ts";
 import { controlPlaneImages } from "../cluster/images.ts";
@@ -54,7 +54,7 @@ export const up: Command = async (context) => {
 
 /** Everything that can be known to be missing is found before anything is started; then a control plane is found or started. */
 async function prepare(context: CommandContext, folder: ClusterFolder, objects: readonly ApiObject[], interruption: Interruption): Promise<{ readonly cluster: Cluster; readonly startedHere: boolean }> {
-  const running = await findCluster(folder);
+  const running = await findClusterReady(folder, context.clock);
   const wanted = hostPorts(objects);
   const fresh = running === undefined && !(await hasState(folder));
   try {

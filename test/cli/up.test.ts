@@ -24,7 +24,7 @@ function newApi(): Connection {
   return {
     create: (kind, object, options) => client.create(kind, object, options), get: (kind, key) => client.get(kind, key), list: (kind, options) => client.list(kind, options),
     update: (kind, object, options) => client.update(kind, object, options), delete: (kind, key, options) => client.delete(kind, key, options), bind: (key, node) => client.bind(key, node),
-    watch: (kind, options) => client.watch(kind, options), logs: absent, exec: absent, version: async () => await Promise.resolve({}), close: async () => await Promise.resolve(),
+    watch: (kind, options) => client.watch(kind, options), logs: absent, exec: absent, version: absent, ready: absent, close: async () => await Promise.resolve(),
   };
 }
 
