@@ -68,7 +68,7 @@ function kubernetesTags(tags: Tags): Tags {
   const kept = tags.filter((tag) => {
     if (typeof tag === "string") return true;
     const format = "format" in tag ? tag.format : undefined;
-    const isPlainFloat = tag.tag === float && "test" in tag && tag.test?.test(".nan") !== true;
+    const isPlainFloat = tag.tag === float && "test" in tag && !tag.test?.test(".nan");
     return !unknownToKubernetes.has(tag.tag) && format !== "TIME" && !isPlainFloat;
   });
   return [octal, ...kept, decimal];
