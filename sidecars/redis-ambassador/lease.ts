@@ -1,0 +1,313 @@
+import type { Client } from "./client.ts";
+import type { CommandPlan } from "./command-plan.ts";
+import { freshState } from "./connection-state.ts";
+import { ambassadorErrors } from "./errors.ts";
+import type { Generation } from "./fence.ts";
+import { addMarks, applyMarks, noMarks, type Marks } from "./marks.ts";
+import { RequestTail } from "./request-tail.ts";
+import type { Run } from "./run.ts";
+import type { RawReceiver, Upstream } from "./upstream.ts";
+
+/**
+ * How a client holds a server connection of its own:
+ * - `free`         it does not
+ * - `single`       for one request (blocking, WAIT, or too big for a shared connection), then it is given back
+ * - `transaction`  from WATCH or MULTI to EXEC, DISCARD or UNWATCH, then it is given back
+ * - `pinned`       until RESET or until the client leaves, because the connection now is in a state that only it has
+ */
+export type LeaseMode = "free" | "single" | "transaction" | "pinned";
+
+export class Lease implements RawReceiver {
+  mode: LeaseMode = "free";
+  upstream: Upstream | undefined;
+  readonly #client: Client;
+  #multi = false;
+  #endingRun: Run | undefined;
+  #endingError: string | undefined;
+  #marks: Marks = noMarks();
+  #tail: RequestTail | undefined;
+  #releaseUnprovable: (() => void) | undefined;
+  /** The server connection takes no more for the moment. */
+  full = false;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  get streaming(): boolean {
+    return this.#tail !== undefined;
+  }
+  /** True while the client only waits for what others do: nothing of its own is in hand. */
+  get waits(): boolean {
+    return this.upstream?.raw === true || (this.mode === "single" && this.upstream?.patient === true);
+  }
+
+  /**
+   * Gets a connection to the primary in the client's state. While there is no primary, `request` goes back in front of the
+   * input and the client waits.
+   */
+  take(request: Buffer, onTaken: (upstream: Upstream) => void): void {
+    const client = this.#client, { hub } = client, { primary } = hub.topology;
+    if (primary === undefined) {
+      client.hold(request);
+      return;
+    }
+    client.stallForWork();
+    hub.pool.lease(primary, client.state, (upstream, reason) => {
+      if (upstream === undefined) {
+        client.answer(ambassadorErrors.noConnection(reason));
+        client.resume();
+      } else if (client.closed) {
+        hub.pool.release(upstream);
+      } else {
+        onTaken(upstream);
+      }
+    });
+  }
+
+  /** One request on a connection of its own. `patient`: it may take as long as it likes. */
+  single(plan: CommandPlan, request: Buffer, patient: boolean): void {
+    this.take(request, (upstream) => this.singleOn(upstream, plan, request, patient));
+  }
+
+  singleOn(upstream: Upstream, plan: CommandPlan, request: Buffer, patient: boolean): void {
+    const { hub } = this.#client;
+    this.mode = "single";
+    this.upstream = upstream;
+    upstream.patient = patient;
+    // A blocked command changes its keys when it is served, so they are marked when the reply is there.
+    addMarks(this.#marks, plan, request, hub.otherScanner);
+    upstream.node.counts.pinned += 1;
+    this.#client.sentOnLease(upstream, request.length);
+    upstream.send(this.#client, request, 0, request.length, 1, undefined);
+    this.#client.drained();
+  }
+
+  /** Begins a transaction or a pin with this request. */
+  hold(mode: "transaction" | "pinned", request: Buffer): void {
+    this.take(request, (upstream) => {
+      this.mode = mode;
+      this.upstream = upstream;
+      upstream.pushesTo = this;
+      this.#client.putBack([{ kind: "again", request }]);
+      this.#client.resume();
+    });
+  }
+
+  /** A request of a client that holds a connection. */
+  forward(plan: CommandPlan, request: Buffer, words: () => readonly string[]): void {
+    const client = this.#client, upstream = this.upstream;
+    if (upstream === undefined) return;
+    if (plan.kind === "goodbye" || (plan.kind === "refused" && upstream.raw)) {
+      client.closeAfterOutput();
+    } else if (plan.name === "reset") {
+      this.#reset(request, upstream);
+    } else if (upstream.raw) {
+      this.#forwardRaw(plan, request, upstream);
+    } else if (plan.name === "quit" || plan.kind === "refused") {
+      if (!this.#whenDrained(request)) return;
+      client.answer(plan.name === "quit" ? Buffer.from("+OK\r\n") : ambassadorErrors.refused(plan.name));
+      if (plan.name === "quit") client.closeAfterOutput();
+    } else if (plan.kind === "opaque" || (this.mode === "transaction" && (plan.kind === "state" || plan.kind === "pin" || plan.kind === "local"))) {
+      if (!this.#whenDrained(request)) return;
+      this.mode = "pinned";
+      upstream.raw = true;
+      upstream.patient = true;
+      // What was queued by MULTI so far is executed by an EXEC whose reply will not be recognised.
+      if (this.#multi) this.#holdUnprovable();
+      this.#forwardRaw(plan, request, upstream);
+    } else {
+      this.#forwardCounted(plan, request, upstream, words);
+    }
+  }
+
+  #whenDrained(request: Buffer): boolean {
+    if (this.#client.drained()) return true;
+    this.#client.putBack([{ kind: "again", request }]);
+    return false;
+  }
+
+  #reset(request: Buffer, upstream: Upstream): void {
+    const client = this.#client;
+    if (upstream.raw) {
+      client.stallForWork(); // until +RESET comes by
+      upstream.sendRaw(request);
+      return;
+    }
+    if (!this.#whenDrained(request)) return;
+    this.abandon();
+    client.setState(freshState);
+    client.primaryOnly = false;
+    client.answer(Buffer.from("+RESET\r\n"));
+  }
+
+  #forwardRaw(plan: CommandPlan, request: Buffer, upstream: Upstream): void {
+    if (plan.marks !== "none" || plan.name === "exec") this.#holdUnprovable();
+    upstream.node.counts.pinned += 1;
+    if (!upstream.sendRaw(request)) this.#waitForRoom(upstream);
+  }
+
+  #holdUnprovable(): void {
+    this.#releaseUnprovable ??= this.#client.hub.fence.holdUnprovable();
+  }
+
+  #forwardCounted(plan: CommandPlan, request: Buffer, upstream: Upstream, words: () => readonly string[]): void {
+    const client = this.#client, { hub } = client;
+    let generation: Generation | undefined, ends = false;
+    if (this.mode === "transaction") {
+      const alone = words().length === 1;
+      if (plan.name === "multi" && alone) this.#multi = true;
+      ends = alone && (plan.name === "exec" || (plan.name === "discard" && this.#multi) || (plan.name === "unwatch" && !this.#multi));
+      if (plan.name === "exec") generation = applyMarks(this.#marks, hub.fence);
+      else if (this.#multi) addMarks(this.#marks, plan, request, hub.otherScanner);
+      else generation = this.#markNow(plan, request);
+    } else {
+      generation = this.#markNow(plan, request);
+    }
+    if (generation !== undefined) client.lastWrite = generation;
+    if (plan.kind === "blocking" || plan.kind === "wait" || plan.blockOption || hub.topology.plansDenied) upstream.patient = true;
+    upstream.node.counts.pinned += 1;
+    client.sentOnLease(upstream, request.length);
+    const run = upstream.send(client, request, 0, request.length, 1, generation);
+    if (ends) {
+      this.#endingRun = run;
+      this.#endingError = undefined;
+      client.drained();
+    }
+  }
+
+  #markNow(plan: CommandPlan, request: Buffer): Generation | undefined {
+    const marks = noMarks();
+    addMarks(marks, plan, request, this.#client.hub.otherScanner);
+    return applyMarks(marks, this.#client.hub.fence);
+  }
+
+  // ── A big request, passed on as it arrives ───────────────────────────────────────────────────────────────────────
+
+  /** Readies a connection for a request that is not complete; `onReady` then feeds `stream`. Nothing may be unanswered. */
+  beginStream(plan: CommandPlan, generation: Generation | undefined, begun: Buffer, onReady: () => void): void {
+    const start = (upstream: Upstream): void => {
+      this.#tail = new RequestTail();
+      if (!upstream.raw) {
+        this.#client.sentOnLease(upstream, 0);
+        upstream.beginStreamed(this.#client, generation);
+      }
+      upstream.node.counts.pinned += 1;
+      onReady();
+    };
+    if (this.upstream !== undefined) {
+      start(this.upstream);
+      return;
+    }
+    this.take(begun, (upstream) => {
+      this.upstream = upstream;
+      this.mode = plan.kind === "opaque" || plan.kind === "pin" ? "pinned" : "single";
+      if (this.mode === "pinned") {
+        upstream.pushesTo = this;
+        upstream.raw = true;
+      }
+      upstream.patient = plan.kind === "blocking" || upstream.raw;
+      start(upstream);
+    });
+  }
+
+  /** Passes on what belongs to the request that is under way; gives how many bytes that were. */
+  stream(bytes: Buffer): number {
+    const client = this.#client, upstream = this.upstream, tail = this.#tail;
+    if (upstream === undefined || tail === undefined) return 0;
+    const end = tail.feed(bytes, 0, bytes.length, client.hub.topology.bulkBytesMax);
+    if (tail.failure !== undefined) {
+      this.#tail = undefined;
+      client.failProtocol(tail.failure);
+      return bytes.length;
+    }
+    if (!upstream.sendRaw(end === bytes.length ? bytes : bytes.subarray(0, end))) this.#waitForRoom(upstream);
+    if (tail.done) {
+      this.#tail = undefined;
+      if (this.mode === "single") client.drained();
+      else client.resume();
+    }
+    return end;
+  }
+
+  #waitForRoom(upstream: Upstream): void {
+    if (this.full) return;
+    this.full = true;
+    this.#client.adjustReading();
+    upstream.whenRoom(() => {
+      this.full = false;
+      if (!this.#client.closed) this.#client.adjustReading();
+    });
+  }
+
+  // ── What comes back ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Called when nothing of the client is unanswered. */
+  allAnswered(): void {
+    const { hub } = this.#client, upstream = this.upstream;
+    if (upstream === undefined || this.#tail !== undefined) return;
+    const over = this.mode === "single" || (this.mode === "transaction" && this.#endingRun !== undefined && (this.#endingError === undefined || this.#endingError === "EXECABORT"));
+    this.#endingRun = undefined;
+    if (!over) return;
+    if (this.mode === "single") this.#client.lastWrite = applyMarks(this.#marks, hub.fence) ?? this.#client.lastWrite;
+    this.#letGo();
+    hub.pool.release(upstream);
+  }
+
+  #letGo(): void {
+    this.mode = "free";
+    this.upstream = undefined;
+    this.#multi = false;
+    this.#marks = noMarks();
+    this.#tail = undefined;
+    this.full = false;
+    this.#releaseUnprovable?.();
+    this.#releaseUnprovable = undefined;
+  }
+
+  /** What to do with an error on the client's own connection. */
+  takesError(run: Run, word: string): "again" | "replace" | "pass" {
+    if (run === this.#endingRun) this.#endingError = word;
+    const refused = word === "READONLY" || word === "LOADING" || word === "MASTERDOWN";
+    if (!refused || this.upstream === undefined) return "pass";
+    this.#client.hub.topology.suspect(this.upstream.node, `answered ${word}`);
+    return this.mode === "single" && run.bytes !== undefined ? "again" : "replace";
+  }
+
+  /** The connection is lost. Gives the error to send before the client is closed, or undefined when it can go on. */
+  lost(runs: readonly Run[], reason: string): Buffer | undefined {
+    const { mode } = this, cut = this.#tail !== undefined;
+    this.#letGo();
+    if (mode === "transaction" || mode === "pinned") return Buffer.concat(runs.flatMap((run) => Array.from({ length: run.count - run.replied }, () => ambassadorErrors.transactionLost(reason))));
+    return cut ? ambassadorErrors.uncertain(reason) : undefined;
+  }
+
+  /** The client has left: its connection is in an unknown state and is not used again. */
+  abandon(): void {
+    const upstream = this.upstream;
+    this.#letGo();
+    if (upstream === undefined) return;
+    upstream.pushesTo = undefined;
+    upstream.disown(this.#client);
+    upstream.close("its client has left");
+  }
+
+  rawBytes(bytes: Buffer, start: number, end: number): boolean {
+    const { output } = this.#client, upstream = this.upstream;
+    const retained = output.write(bytes, start, end, true);
+    if (upstream !== undefined) output.holdBack(upstream, false, () => this.#client.hub.clock.monotonicMs());
+    return retained;
+  }
+
+  rawReset(): void {
+    const client = this.#client;
+    this.abandon();
+    client.setState(freshState);
+    client.primaryOnly = false;
+    client.resume();
+  }
+
+  rawLost(): void {
+    if (!this.#client.closed && this.mode !== "free") this.#client.closeAfterOutput();
+  }
+}

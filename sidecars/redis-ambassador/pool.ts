@@ -1,0 +1,164 @@
+import type { ConnectionOptions } from "node:tls";
+import type { Clock } from "../../kit/clock.ts";
+import { leaseKey, openingRequests, shareKey, stateRequests } from "./connection-state.ts";
+import type { ConnectionState, Credentials } from "./connection-state.ts";
+import type { RedisNode } from "./node.ts";
+import { collector, Upstream } from "./upstream.ts";
+
+export type PoolOptions = {
+  readonly credentials: Credentials | undefined;
+  readonly tls: ConnectionOptions | undefined;
+  readonly connectTimeoutMs: number;
+  readonly leasesMax: number;
+  readonly clock: Clock;
+  /** A shared connection was lost or could not be made. */
+  readonly onSharedLost: (node: RedisNode, reason: string) => void;
+};
+
+const idlePerKeyMax = 16, idleLeaseMs = 30_000, idleSharedMs = 60_000;
+type Idle = { readonly upstream: Upstream; readonly sinceMs: number };
+
+/**
+ * The connections to the servers. Shared ones: one per (node, db, protocol, user), for requests with exactly one reply and
+ * no effect on the connection. Leased ones: for one client at a time, kept for reuse when they are given back clean.
+ */
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #shared = new Map<string, Upstream>();
+  readonly #idle = new Map<string, Idle[]>();
+  readonly #leased = new Set<Upstream>();
+  /** (node, user) pairs that the server refused, until when: such a replica is not eligible for that user. */
+  readonly #refused = new Map<string, number>();
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  get leases(): number {
+    return this.#leased.size;
+  }
+
+  /** Whether `node` has lately refused this user. */
+  refuses(node: RedisNode, state: ConnectionState): boolean {
+    if (this.#refused.size === 0) return false;
+    const key = `${node.address} ${leaseKey(state)}`, until = this.#refused.get(key);
+    if (until === undefined) return false;
+    if (until > this.#options.clock.monotonicMs()) return true;
+    this.#refused.delete(key);
+    return false;
+  }
+
+  shared(node: RedisNode, state: ConnectionState, key = shareKey(state)): Upstream {
+    const name = `${node.address} ${key}`;
+    const known = this.#shared.get(name);
+    if (known !== undefined) return known;
+    const upstream = this.#connect(node, { ...state, name: "podkit-ambassador", libName: "", libVersion: "" }, false, (reason) => {
+      if (this.#shared.get(name) !== upstream) return;
+      this.#shared.delete(name);
+      if (reason.includes(" refused the connection: ")) this.#refused.set(`${node.address} ${leaseKey(state)}`, this.#options.clock.monotonicMs() + 10_000);
+      this.#options.onSharedLost(node, reason);
+    });
+    this.#shared.set(name, upstream);
+    return upstream;
+  }
+
+  /**
+   * A connection for one client alone, in that client's state. `onLease` is called once, later or at once, with the
+   * connection or with the reason why there is none.
+   */
+  lease(node: RedisNode, state: ConnectionState, onLease: (upstream: Upstream | undefined, reason: string) => void): void {
+    const idle = this.#idle.get(`${node.address} ${leaseKey(state)}`);
+    for (let kept = idle?.pop(); kept !== undefined; kept = idle?.pop()) {
+      if (kept.upstream.closedBecause !== undefined) continue;
+      this.#leased.add(kept.upstream);
+      this.#bring(kept.upstream, stateRequests(kept.upstream.state, state), state, onLease);
+      return;
+    }
+    if (this.#leased.size >= this.#options.leasesMax) {
+      onLease(undefined, `all ${this.#options.leasesMax} dedicated connections are in use (limits.dedicatedConnections)`);
+      return;
+    }
+    const upstream = this.#connect(node, state, true, () => this.#leased.delete(upstream));
+    this.#leased.add(upstream);
+    // Anything asked waits for the opening requests; so one cheap question tells that the connection stands.
+    this.#bring(upstream, [], state, onLease);
+  }
+
+  #bring(upstream: Upstream, requests: readonly { readonly bytes: Buffer; readonly optional: boolean }[], state: ConnectionState, onLease: (upstream: Upstream | undefined, reason: string) => void): void {
+    if (requests.length === 0) {
+      upstream.state = state;
+      onLease(upstream, "");
+      return;
+    }
+    const owner = collector(requests.length, (replies) => {
+      const refused = replies.findIndex((reply, index) => reply[0] === 45 && requests[index]?.optional !== true);
+      if (refused >= 0) {
+        upstream.close("its state could not be restored");
+        onLease(undefined, `${upstream.node.address} refused to restore the connection's state: ${replies[refused]?.toString("latin1").trim() ?? ""}`);
+        return;
+      }
+      upstream.state = state;
+      onLease(upstream, "");
+    }, (reason) => onLease(undefined, reason));
+    for (const request of requests) upstream.send(owner, request.bytes, 0, request.bytes.length, 1, undefined);
+  }
+
+  /** Gives a leased connection back. It must have no unanswered request and no state beyond `upstream.state`. */
+  release(upstream: Upstream): void {
+    this.#leased.delete(upstream);
+    upstream.pushesTo = undefined;
+    upstream.patient = false;
+    if (upstream.closedBecause !== undefined) return;
+    const key = `${upstream.node.address} ${leaseKey(upstream.state)}`;
+    const idle = this.#idle.get(key) ?? [];
+    if (upstream.raw || upstream.outstandingRuns > 0 || idle.length >= idlePerKeyMax) {
+      upstream.close("not needed any more");
+      return;
+    }
+    idle.push({ upstream, sinceMs: this.#options.clock.monotonicMs() });
+    this.#idle.set(key, idle);
+  }
+
+  /** Closes what has been idle for long, and connections on which nothing has moved for too long. */
+  sweep(nowMs: number, stuckAfterMs: (node: RedisNode) => number): void {
+    for (const upstream of [...this.#shared.values(), ...this.#leased]) {
+      const stillMs = nowMs - upstream.lastProgressMs;
+      if (upstream.outstandingRuns > 0 && !upstream.patient && upstream.ready && stillMs > stuckAfterMs(upstream.node)) {
+        upstream.close(`${upstream.node.address} has not answered for ${Math.round(stillMs)} ms`);
+      } else if (upstream.outstandingRuns === 0 && upstream.ready && !this.#leased.has(upstream) && stillMs > idleSharedMs) {
+        // Removed first, so that its end is not taken for a failure of the node.
+        for (const [name, each] of this.#shared) if (each === upstream) this.#shared.delete(name);
+        upstream.close("idle");
+      }
+    }
+    for (const [key, list] of this.#idle) {
+      const stay = list.filter(({ upstream, sinceMs }) => {
+        if (nowMs - sinceMs <= idleLeaseMs && upstream.closedBecause === undefined) return true;
+        upstream.close("idle");
+        return false;
+      });
+      if (stay.length === 0) this.#idle.delete(key);
+      else this.#idle.set(key, stay);
+    }
+  }
+
+  /** Ends every connection to a node, e.g. because it is the primary no longer. */
+  closeNode(node: RedisNode, reason: string): void {
+    for (const upstream of this.#all()) if (upstream.node === node) upstream.close(reason);
+  }
+
+  closeAll(): void {
+    for (const upstream of this.#all()) upstream.close("the ambassador is ending");
+  }
+
+  #all(): Upstream[] {
+    return [...this.#shared.values(), ...this.#leased, ...[...this.#idle.values()].flatMap((list) => list.map(({ upstream }) => upstream))];
+  }
+
+  #connect(node: RedisNode, state: ConnectionState, learnId: boolean, onClosed: (reason: string) => void): Upstream {
+    return new Upstream({
+      node, state, learnId, opening: openingRequests(state, this.#options.credentials), connectTimeoutMs: this.#options.connectTimeoutMs,
+      tls: this.#options.tls, monotonicMs: () => this.#options.clock.monotonicMs(), onClosed: (_upstream, reason) => onClosed(reason),
+    });
+  }
+}

@@ -1,0 +1,139 @@
+import type { Client } from "./client.ts";
+import type { CommandPlan } from "./command-plan.ts";
+import { afterAccepted, freshState } from "./connection-state.ts";
+import { ambassadorErrors } from "./errors.ts";
+import { encodeRequest } from "./inline.ts";
+import { collector } from "./upstream.ts";
+import { firstClientId, withClientId } from "./client-id.ts";
+
+/**
+ * WAIT counts from the last write of its own connection, and the client's writes went over a shared one. A message on this
+ * channel enters the replication stream after all of them, so that the replicas that have it have those writes too.
+ */
+const waitMark = encodeRequest(["PUBLISH", "podkit:ambassador:wait", ""]);
+
+/** Deals with every request that is not simply passed on over a shared connection. */
+export function runSpecial(client: Client, plan: CommandPlan, request: Buffer, words: () => string[]): void {
+  if (client.lease.mode === "transaction" || client.lease.mode === "pinned") {
+    client.lease.forward(plan, request, words);
+    return;
+  }
+  if (!client.drained()) {
+    client.putBack([{ kind: "again", request }]);
+    return;
+  }
+  switch (plan.kind) {
+    case "read": case "write": case "other": case "blocking":
+      client.lease.single(plan, request, true);
+      return;
+    case "wait":
+      wait(client, plan, request);
+      return;
+    case "state": case "ask":
+      askAboutConnection(client, plan, request, words());
+      return;
+    case "transaction":
+      client.lease.hold("transaction", request);
+      return;
+    case "pin": case "opaque":
+      client.lease.hold("pinned", plan.name === "client|tracking" ? withServerId(client, request, words()) : request);
+      return;
+    case "local":
+      answerHere(client, plan);
+      return;
+    case "refused":
+      client.answer(ambassadorErrors.refused(plan.name));
+      return;
+    case "goodbye":
+      client.closeAfterOutput();
+      return;
+  }
+}
+
+function answerHere(client: Client, plan: CommandPlan): void {
+  switch (plan.name) {
+    case "client|id":
+      client.answer(Buffer.from(`:${client.id}\r\n`));
+      return;
+    case "quit":
+      client.answer(Buffer.from("+OK\r\n"));
+      client.closeAfterOutput();
+      return;
+    case "reset":
+      client.setState(freshState);
+      client.primaryOnly = false;
+      client.answer(Buffer.from("+RESET\r\n"));
+      return;
+    default: // readonly, readwrite
+      client.primaryOnly = plan.name === "readwrite";
+      client.answer(Buffer.from("+OK\r\n"));
+  }
+}
+
+function wait(client: Client, plan: CommandPlan, request: Buffer): void {
+  client.lease.take(request, (upstream) => {
+    const owner = collector(1, ([reply]) => {
+      if (client.closed || reply === undefined || reply[0] === 45) {
+        client.hub.pool.release(upstream);
+        client.answer(ambassadorErrors.noConnection(`${plan.name.toUpperCase()} cannot be proven, since PUBLISH was refused`));
+        client.resume();
+      } else {
+        client.lease.singleOn(upstream, plan, request, true);
+      }
+    }, (reason) => client.again(request, reason));
+    upstream.send(owner, waitMark, 0, waitMark.length, 1, undefined);
+  });
+}
+
+/** Asks a server on a connection that is in this client's state; what it accepts becomes the client's state. */
+function askAboutConnection(client: Client, plan: CommandPlan, request: Buffer, words: string[]): void {
+  const { hub } = client;
+  const settled = plan.name === "client|kill" ? killVirtual(client, words) : plan.name === "client|unblock" ? unblockNobody(client, words) : undefined;
+  if (settled !== undefined) {
+    client.answer(settled);
+    return;
+  }
+  const toSend = plan.name === "client|unblock" ? withServerId(client, request, words) : request;
+  client.lease.take(request, (upstream) => {
+    const owner = collector(1, (replies) => {
+      const reply = replies[0] ?? Buffer.alloc(0), accepted = reply[0] !== 45;
+      if (plan.kind === "state" && accepted) {
+        upstream.state = afterAccepted(client.state, words);
+        client.setState(upstream.state);
+      }
+      // A refused HELLO may have changed a part of the state.
+      if (plan.kind === "state" && !accepted) upstream.close("its state is not known");
+      hub.pool.release(upstream);
+      if (client.closed) return;
+      client.answer(plan.name === "hello" || plan.name === "client|info" ? withClientId(reply, client.id) : reply);
+      client.resume();
+    }, (reason) => client.again(request, reason));
+    upstream.node.counts.pinned += 1;
+    upstream.send(owner, toSend, 0, toSend.length, 1, undefined);
+  });
+}
+
+const virtualIdAt = (words: readonly string[]): number => words.findIndex((word) => /^\d{13,16}$/.test(word) && Number(word) >= firstClientId);
+
+function killVirtual(client: Client, words: readonly string[]): Buffer | undefined {
+  const at = virtualIdAt(words);
+  if (at < 0) return undefined;
+  const victim = client.hub.clients.get(Number(words[at]));
+  if (victim === undefined || victim === client) return Buffer.from(":0\r\n");
+  victim.close();
+  return Buffer.from(":1\r\n");
+}
+
+function unblockNobody(client: Client, words: readonly string[]): Buffer | undefined {
+  const at = virtualIdAt(words);
+  if (at < 0) return undefined;
+  return client.hub.clients.get(Number(words[at]))?.lease.upstream?.serverId === undefined ? Buffer.from(":0\r\n") : undefined;
+}
+
+/** The request with the ambassador's number of a client replaced by the server's number of that client's connection. */
+function withServerId(client: Client, request: Buffer, words: readonly string[]): Buffer {
+  const at = virtualIdAt(words);
+  const serverId = client.hub.clients.get(Number(words[at]))?.lease.upstream?.serverId;
+  if (at < 0 || serverId === undefined) return request;
+  return encodeRequest(words.map((word, index) => Buffer.from(index === at ? String(serverId) : word, "latin1")));
+}

@@ -1,0 +1,434 @@
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
+import type { ConnectionState, PreludeRequest } from "./connection-state.ts";
+import { encodeRequest } from "./inline.ts";
+import type { RedisNode } from "./node.ts";
+import { ReplyScanner } from "./reply-scanner.ts";
+import type { OutChunk, Run, RunOwner } from "./run.ts";
+import { nobody } from "./run.ts";
+
+const readBytes = 64 * 1024, chunkBytes = 64 * 1024;
+/** Requests of this size are written from where they stand instead of being copied into the chunk. */
+const directBytes = 16 * 1024;
+/** An unfinished reply is held back up to this size, so that a connection lost inside it can be made good elsewhere. */
+const idRequest: PreludeRequest = { bytes: encodeRequest(["CLIENT", "ID"]), optional: true };
+const carryBytesMax = 4096, errorLineBytesMax = 64 * 1024;
+
+export type UpstreamOptions = {
+  readonly node: RedisNode;
+  readonly state: ConnectionState;
+  /** What is sent first; the client's requests wait until it is answered. */
+  readonly opening: readonly PreludeRequest[];
+  readonly connectTimeoutMs: number;
+  readonly tls: ConnectionOptions | undefined;
+  readonly monotonicMs: () => number;
+  /** Ask for the server's CLIENT ID too, so that other clients can name this connection. */
+  readonly learnId: boolean;
+  /** Called once, when the connection is lost, given up or refused by the server. */
+  readonly onClosed: (upstream: Upstream, reason: string) => void;
+};
+
+/** A client that has this connection for itself and whose replies are no longer matched with its requests. */
+export interface RawReceiver {
+  rawBytes(bytes: Buffer, start: number, end: number): boolean;
+  /** A whole top-level reply `+RESET` has passed: the connection is fresh and the receiver should let it go. */
+  rawReset(): void;
+  rawLost(reason: string): void;
+}
+
+/**
+ * One connection to one server. Requests of any number of clients go out in one write per turn of the event loop; replies
+ * are found by their ends and handed on as slices of the read buffer, first in, first out.
+ */
+export class Upstream {
+  readonly node: RedisNode;
+  state: ConnectionState;
+  closedBecause: string | undefined;
+  ready = false;
+  /** Monotonic time of the last byte received, or of the first request after an idle time. */
+  lastProgressMs = 0;
+  /** While set, an unanswered request is no sign of a stuck server (blocking commands, subscriptions). */
+  patient = false;
+  /** Set while the connection belongs to one client: pushes are passed on to it, and `raw` ends the matching of replies. */
+  pushesTo: RawReceiver | undefined;
+  raw = false;
+  /** The server's number for this connection, if it was asked for and given. */
+  serverId: number | undefined;
+  readonly #options: UpstreamOptions;
+  readonly #socket: Socket;
+  readonly #scanner = new ReplyScanner();
+  #runs: Run[] = [];
+  #head = 0;
+  #chunk: OutChunk = newChunk(chunkBytes);
+  #queued: Uint8Array[] = [];
+  #flushPlanned = false;
+  #readBuffer = Buffer.allocUnsafeSlow(readBytes);
+  #readBufferInUse = false;
+  #carry: Buffer | undefined;
+  readonly #roomWaiters = new Set<() => void>();
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+    this.node = options.node;
+    this.state = options.state;
+    const onread = {
+      buffer: () => {
+        if (this.#readBufferInUse) this.#readBuffer = Buffer.allocUnsafeSlow(readBytes);
+        this.#readBufferInUse = false;
+        return this.#readBuffer;
+      },
+      callback: (count: number) => {
+        this.node.counts.bytesIn += count;
+        this.#received(this.#readBuffer, count);
+        return true;
+      },
+    };
+    const { host, port } = options.node;
+    const socket = options.tls === undefined ? connect({ host, port, onread }) : connectTls({ ...options.tls, host, port });
+    this.#socket = socket;
+    if (options.tls !== undefined) {
+      socket.on("data", (bytes: Buffer) => {
+        this.node.counts.bytesIn += bytes.length;
+        this.#received(bytes, bytes.length);
+      });
+    }
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 15_000);
+    socket.setTimeout(options.connectTimeoutMs, () => this.close(`no connection to ${this.node.address} within ${options.connectTimeoutMs} ms`));
+    socket.once(options.tls === undefined ? "connect" : "secureConnect", () => this.#connected());
+    socket.on("drain", () => this.#drained());
+    socket.on("error", (error: Error) => this.close(`connection to ${this.node.address} failed: ${error.message}`));
+    socket.on("close", () => this.close(`connection to ${this.node.address} was closed by the server`));
+  }
+
+  get outstandingRuns(): number {
+    return this.#runs.length - this.#head;
+  }
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Queues a run. The bytes are copied or kept: the caller must not change them. */
+  send(owner: RunOwner, bytes: Buffer, start: number, end: number, count: number, generation: Run["generation"]): Run {
+    const size = end - start;
+    if (this.outstandingRuns === 0) this.lastProgressMs = this.#options.monotonicMs();
+    if (generation !== undefined) generation.outstanding += 1;
+    let run: Run;
+    if (size >= directBytes) {
+      this.#closeChunk();
+      this.#queued.push(bytes.subarray(start, end));
+      run = { owner, count, replied: 0, bytes, start, end, generation, partial: false, handed: false, chunk: undefined };
+    } else {
+      if (this.#chunk.used + size > this.#chunk.bytes.length) this.#newChunk();
+      const chunk = this.#chunk, at = chunk.used;
+      bytes.copy(chunk.bytes, at, start, end);
+      chunk.used += size;
+      chunk.runs += 1;
+      run = { owner, count, replied: 0, bytes: chunk.bytes, start: at, end: at + size, generation, partial: false, handed: false, chunk };
+    }
+    this.#runs.push(run);
+    this.#planFlush();
+    return run;
+  }
+
+  /** Begins a request whose bytes follow by `sendRaw`; it cannot be sent again. */
+  beginStreamed(owner: RunOwner, generation: Run["generation"]): void {
+    if (generation !== undefined) generation.outstanding += 1;
+    this.lastProgressMs = this.#options.monotonicMs();
+    this.#runs.push({ owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, chunk: undefined });
+  }
+
+  /** Bytes that belong to no run. Gives false when the caller should wait for `whenRoom`. */
+  sendRaw(bytes: Uint8Array): boolean {
+    this.#closeChunk();
+    this.#queued.push(bytes);
+    this.#planFlush();
+    return this.ready && this.#socket.writableLength < 1024 * 1024;
+  }
+
+  /** Calls back once when what was written has left the process, or at once when the connection is gone. */
+  whenRoom(callback: () => void): void {
+    if (this.closedBecause !== undefined) callback();
+    else this.#roomWaiters.add(callback);
+  }
+
+  /** Leaves the replies of an owner that has gone to nobody. */
+  disown(owner: RunOwner): void {
+    for (let at = this.#head; at < this.#runs.length; at += 1) {
+      const run = this.#runs[at];
+      if (run?.owner === owner) run.owner = nobody;
+    }
+  }
+
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+  resumeReading(): void {
+    if (this.closedBecause === undefined) this.#socket.resume();
+  }
+
+  /** Ends the connection; every unanswered run is given back to its owner. */
+  close(reason: string): void {
+    if (this.closedBecause !== undefined) return;
+    this.closedBecause = reason;
+    this.ready = false;
+    this.#socket.destroy();
+    const lost = this.#runs.slice(this.#head);
+    this.#runs = [];
+    this.#head = 0;
+    for (const run of lost) if (run.generation !== undefined) run.generation.outstanding -= 1;
+    this.#options.onClosed(this, reason);
+    const byOwner = new Map<RunOwner, Run[]>();
+    for (const run of lost) {
+      const own = byOwner.get(run.owner);
+      if (own === undefined) byOwner.set(run.owner, [run]);
+      else own.push(run);
+    }
+    for (const [owner, runs] of byOwner) owner.runsLost(runs, reason);
+    this.pushesTo?.rawLost(reason);
+    this.#drained();
+  }
+
+  #connected(): void {
+    this.#socket.setTimeout(0);
+    const opening = this.#options.learnId ? [...this.#options.opening, idRequest] : this.#options.opening;
+    if (opening.length === 0) {
+      this.#becomeReady();
+      return;
+    }
+    const waiting = this.#runs;
+    this.#runs = [];
+    let left = opening.length;
+    for (const request of opening) {
+      const answered = (reply: Buffer): void => {
+        left -= 1;
+        if (request === idRequest && reply[0] === 58) this.serverId = Number(reply.toString("latin1", 1).trim());
+        if (reply[0] === 45 && !request.optional) this.close(`${this.node.address} refused the connection: ${reply.toString("latin1").trim().slice(1)}`);
+        else if (left === 0 && this.closedBecause === undefined) this.#becomeReady();
+      };
+      this.#runs.push({ owner: collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation: undefined, partial: false, handed: true, chunk: undefined });
+    }
+    for (const run of waiting) this.#runs.push(run);
+    this.lastProgressMs = this.#options.monotonicMs();
+    this.#socket.write(Buffer.concat(opening.map((request) => request.bytes)));
+  }
+
+  #becomeReady(): void {
+    this.ready = true;
+    this.lastProgressMs = this.#options.monotonicMs();
+    this.#flush();
+    this.#drained();
+  }
+
+  #planFlush(): void {
+    if (this.#flushPlanned) return;
+    this.#flushPlanned = true;
+    setImmediate(() => {
+      this.#flushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (!this.ready) return;
+    this.#closeChunk();
+    const queued = this.#queued;
+    if (queued.length === 0) return;
+    this.#queued = [];
+    if (queued.length > 1) this.#socket.cork();
+    for (const bytes of queued) {
+      this.node.counts.bytesOut += bytes.length;
+      this.#socket.write(bytes);
+    }
+    if (queued.length > 1) this.#socket.uncork();
+    for (let at = this.#runs.length - 1; at >= this.#head; at -= 1) {
+      const run = this.#runs[at];
+      if (run === undefined || run.handed) break;
+      run.handed = true;
+    }
+    this.#reuseChunk();
+  }
+
+  #closeChunk(): void {
+    const chunk = this.#chunk;
+    if (chunk.used === chunk.flushed) return;
+    this.#queued.push(chunk.bytes.subarray(chunk.flushed, chunk.used));
+    chunk.flushed = chunk.used;
+  }
+
+  #newChunk(): void {
+    this.#closeChunk();
+    this.#chunk = newChunk(chunkBytes);
+  }
+
+  #reuseChunk(): void {
+    const chunk = this.#chunk;
+    if (chunk.runs > 0 || this.#queued.length > 0 || chunk.flushed !== chunk.used || this.#socket.writableLength > 0) return;
+    chunk.used = 0;
+    chunk.flushed = 0;
+  }
+
+  #drained(): void {
+    const waiters = [...this.#roomWaiters];
+    this.#roomWaiters.clear();
+    for (const waiter of waiters) waiter();
+  }
+
+  #received(bytes: Buffer, count: number): void {
+    this.lastProgressMs = this.#options.monotonicMs();
+    let at = 0, frameStart = 0, sliceStart = 0;
+    while (at < count) {
+      if (this.closedBecause !== undefined) return;
+      at = this.#scanner.advance(bytes, at, count);
+      if (this.#scanner.failed) {
+        this.close(`${this.node.address} sent what is no RESP`);
+        return;
+      }
+      if (!this.#scanner.ended) break;
+      if (this.raw || this.#scanner.firstByte === 62) {
+        this.#unmatched(bytes, sliceStart, frameStart, at);
+        frameStart = sliceStart = at;
+        continue;
+      }
+      const run = this.#runs[this.#head];
+      if (run === undefined) {
+        this.close(`${this.node.address} sent a reply that nobody had asked for`);
+        return;
+      }
+      if (this.#scanner.firstByte === 45 || run.owner.watching) {
+        if (this.#single(run, bytes, sliceStart, frameStart, at)) sliceStart = at;
+      } else {
+        this.#releaseCarry(run);
+        run.replied += 1;
+        if (run.replied === run.count) {
+          this.#finish(run);
+          this.#pass(run, bytes, sliceStart, at, true);
+          sliceStart = at;
+        }
+      }
+      frameStart = at;
+    }
+    if (this.closedBecause === undefined) this.#keepRest(bytes, sliceStart, frameStart, count);
+  }
+
+  /** A reply to be looked at alone: an error, or any while requests are being collected for sending again. True: consumed. */
+  #single(run: Run, bytes: Buffer, sliceStart: number, frameStart: number, at: number): boolean {
+    const carry = this.#carry;
+    const frame = carry === undefined ? bytes.subarray(frameStart, at) : Buffer.concat([carry, bytes.subarray(frameStart, at)]);
+    const refused = !run.partial && this.#scanner.firstByte === 45 && run.owner.takesError(run, errorWord(frame));
+    if (!refused && !run.owner.watching) {
+      this.#releaseCarry(run);
+      run.replied += 1;
+      if (run.replied !== run.count) return false;
+      this.#finish(run);
+      this.#pass(run, bytes, sliceStart, at, true);
+      return true;
+    }
+    this.#carry = undefined;
+    if (sliceStart < frameStart) this.#pass(run, bytes, sliceStart, frameStart, false);
+    run.replied += 1;
+    const done = run.replied === run.count;
+    if (done) this.#finish(run);
+    run.owner.replyFrame(run, Buffer.from(frame), refused, done);
+    return true;
+  }
+
+  #unmatched(bytes: Buffer, sliceStart: number, frameStart: number, at: number): void {
+    const run = this.#runs[this.#head];
+    if (!this.raw && sliceStart < frameStart && run !== undefined) this.#pass(run, bytes, sliceStart, frameStart, false);
+    const receiver = this.pushesTo;
+    const carry = this.#carry;
+    this.#carry = undefined;
+    if (receiver === undefined) return;
+    if (carry !== undefined) receiver.rawBytes(carry, 0, carry.length);
+    if (receiver.rawBytes(bytes, frameStart, at)) this.#readBufferInUse = true;
+    const whole = carry === undefined ? bytes.subarray(frameStart, at) : Buffer.concat([carry, bytes.subarray(frameStart, at)]);
+    if (this.raw && whole.length === 8 && whole.toString("latin1") === "+RESET\r\n") receiver.rawReset();
+  }
+
+  /** Holds back or passes on the unfinished reply at the end of what was read. */
+  #keepRest(bytes: Buffer, sliceStart: number, frameStart: number, count: number): void {
+    const run = this.#runs[this.#head];
+    if (run !== undefined && sliceStart < frameStart) this.#pass(run, bytes, sliceStart, frameStart, false);
+    if (frameStart >= count) return;
+    const held = (this.#carry?.length ?? 0) + count - frameStart;
+    const isError = this.#scanner.firstByte === 45;
+    const streaming = run?.partial === true && this.#carry === undefined && !this.raw && !isError && this.#scanner.firstByte !== 62;
+    if (!streaming && (held <= carryBytesMax || (isError && held <= errorLineBytesMax) || (run?.owner.watching === true && !this.raw))) {
+      const rest = bytes.subarray(frameStart, count);
+      this.#carry = this.#carry === undefined ? Buffer.from(rest) : Buffer.concat([this.#carry, rest]);
+      return;
+    }
+    if (this.raw || this.#scanner.firstByte === 62) {
+      const carry = this.#carry;
+      this.#carry = undefined;
+      if (carry !== undefined) this.pushesTo?.rawBytes(carry, 0, carry.length);
+      if (this.pushesTo?.rawBytes(bytes, frameStart, count) === true) this.#readBufferInUse = true;
+      return;
+    }
+    if (run === undefined) return;
+    this.#releaseCarry(run);
+    this.#pass(run, bytes, frameStart, count, false);
+    run.partial = true;
+  }
+
+  #releaseCarry(run: Run): void {
+    const carry = this.#carry;
+    if (carry === undefined) return;
+    this.#carry = undefined;
+    this.#pass(run, carry, 0, carry.length, false);
+  }
+
+  #pass(run: Run, bytes: Buffer, start: number, end: number, runDone: boolean): void {
+    if (run.owner.replyBytes(run, bytes, start, end, runDone)) this.#readBufferInUse = true;
+  }
+
+  /** Takes the head run off the queue, before its owner hears of the end and may send more. */
+  #finish(run: Run): void {
+    this.#head += 1;
+    if (this.#head === this.#runs.length) {
+      this.#runs.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 4096) {
+      this.#runs.splice(0, this.#head);
+      this.#head = 0;
+    }
+    if (run.generation !== undefined) run.generation.outstanding -= 1;
+    if (run.chunk !== undefined) {
+      run.chunk.runs -= 1;
+      if (run.chunk === this.#chunk) this.#reuseChunk();
+    }
+  }
+}
+
+function newChunk(size: number): OutChunk {
+  return { bytes: Buffer.allocUnsafeSlow(size), used: 0, flushed: 0, runs: 0 };
+}
+
+/** The first word of an error line, without the minus. */
+export function errorWord(frame: Uint8Array): string {
+  let end = 1;
+  while (end < frame.length && end < 32 && (frame[end] ?? 0) > 32) end += 1;
+  return Buffer.from(frame.buffer, frame.byteOffset, end).toString("latin1", 1);
+}
+
+const collectedBytesMax = 32 * 1024 * 1024;
+
+/** An owner that gathers the replies of `count` requests, for requests of the ambassador's own. */
+export function collector(count: number, onReplies: (replies: Buffer[]) => void, onLost: (reason: string, handed: boolean) => void): RunOwner {
+  const replies: Buffer[] = [];
+  let bytes = 0;
+  return {
+    // Watching makes the upstream hand over each reply whole.
+    watching: true,
+    takesError: () => false,
+    replyBytes: () => false,
+    replyFrame(_run, frame) {
+      bytes += frame.length;
+      replies.push(bytes > collectedBytesMax ? Buffer.from("-ERR podkit ambassador: the reply is too big to be collected\r\n") : frame);
+      if (replies.length === count) onReplies(replies);
+    },
+    runsLost: (runs, reason) => onLost(reason, runs.some((run) => run.handed)),
+  };
+}
