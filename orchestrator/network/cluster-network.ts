@@ -75,10 +75,15 @@ async function keepDnsAlive(options: ClusterNetworkOptions, dnsServer: string): 
   const clock = options.clock ?? systemClock, random = options.random ?? Math.random;
   let attempt = 0;
   let startedMs = clock.monotonicMs();
+  let failed = false;
+  let lookedAtMs = clock.nowMs();
   while (!signal.aborted) {
-    await untilEvent(options, clock);
+    // After a failure the back-off below is the pause.
+    if (!failed) await untilEvent(options, clock, lookedAtMs);
     if (signal.aborted) return;
+    lookedAtMs = clock.nowMs();
     try {
+      failed = false;
       await writeUpstreams(options, dnsServer);
       if (await isServing(options, dnsServer)) continue;
       if (clock.monotonicMs() - startedMs >= healthyAfterMs) attempt = 0;
@@ -88,17 +93,18 @@ async function keepDnsAlive(options: ClusterNetworkOptions, dnsServer: string): 
       startedMs = clock.monotonicMs();
       log.info({ address: dnsServer }, "Started the DNS container anew");
     } catch (error) {
+      failed = true;
       if (!signal.aborted) log.warn({ err: error }, "The DNS container does not run; trying again");
     }
   }
 }
 
-/** Resolves at the next event of the DNS container, or after a while. */
-async function untilEvent(options: ClusterNetworkOptions, clock: Clock): Promise<void> {
+/** Resolves at the DNS container's first end since then, or after a while. */
+async function untilEvent(options: ClusterNetworkOptions, clock: Clock, sinceMs: number): Promise<void> {
   const either = new AbortController();
   const signal = AbortSignal.any([options.signal, either.signal]);
   const event = (async () => {
-    for await (const { action } of options.runtime.events({ labels: dnsLabels(options.clusterName), signal })) if (action === "die" || action === "destroy") return;
+    for await (const { action } of options.runtime.events({ labels: dnsLabels(options.clusterName), sinceMs, signal })) if (action === "die" || action === "destroy") return;
   })();
   const pause = clock.sleep(lookEveryMs, signal);
   // A broken event stream is no news: the pause bounds how long anything goes unseen.

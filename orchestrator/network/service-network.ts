@@ -54,9 +54,15 @@ export async function runServiceNetwork(options: ServiceNetworkOptions): Promise
   const caches: Caches = {
     services: startInformer({ ...watching, kind: services, onChange: (key) => touch(...split(key)) }),
     pods: startInformer({ ...watching, kind: pods, onChange: (key) => touchServices(split(key)[0]) }),
-    slices: startInformer({ ...watching, kind: endpointSlices, onChange: (key, slice) => touch(split(key)[0], slice?.metadata.labels?.[serviceNameLabel]) }),
+    slices: startInformer({
+      ...watching, kind: endpointSlices,
+      onChange: (key, slice) => {
+        touch(split(key)[0], slice?.metadata.labels?.[serviceNameLabel]);
+        if (slice === undefined) touchServices(split(key)[0]);
+      },
+    }),
   };
-  /** A Pod's old labels are not known here, so every Service of its namespace is looked at; those without a change cost no call. */
+  /** A Pod's old labels and a deleted slice's are not known here, so every Service of the namespace is looked at; those without a change cost no call. */
   function touchServices(namespace: string | undefined): void {
     for (const service of caches.services.list()) if (service.metadata.namespace === namespace) queue.add(objectKeyOf(service));
   }

@@ -10,7 +10,7 @@ const query: Message = {
 };
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ""), "hex"));
 
-const label = fc.string({ minLength: 1, maxLength: 20, unit: fc.constantFrom(..."abcABC019-_. ") });
+const label = fc.string({ minLength: 1, maxLength: 20, unit: fc.constantFrom("a", "b", "C", "D", "0", "9", "-", "_", ".", " ") });
 const name: fc.Arbitrary<Name> = fc.array(label, { maxLength: 6 });
 const uint16 = fc.integer({ min: 0, max: 65_535 }), uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const data: fc.Arbitrary<RecordData> = fc.oneof(
