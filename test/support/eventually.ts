@@ -3,7 +3,7 @@
  * deadline has passed. For conditions of real systems, instead of sleeping and hoping.
  */
 export async function eventually<T>(probe: () => T | Promise<T>, options: { readonly timeoutMs?: number; readonly intervalMs?: number; readonly what?: string } = {}): Promise<Exclude<T, false | undefined>> {
-  const deadline = performance.now() + (options.timeoutMs ?? 10_000);
+  const deadline = performance.now() + (options.timeoutMs ?? 20_000);
   let last: unknown;
   while (true) {
     try {
@@ -13,7 +13,7 @@ export async function eventually<T>(probe: () => T | Promise<T>, options: { read
     } catch (error) {
       last = error;
     }
-    if (performance.now() > deadline) throw new Error(`Not within ${options.timeoutMs ?? 10_000} ms: ${options.what ?? "the condition"}: ${last instanceof Error ? last.message : String(last)}`, { cause: last });
+    if (performance.now() > deadline) throw new Error(`Not within ${options.timeoutMs ?? 20_000} ms: ${options.what ?? "the condition"}: ${last instanceof Error ? last.message : String(last)}`, { cause: last });
     await new Promise((resolve) => setTimeout(resolve, options.intervalMs ?? 25));
   }
 }

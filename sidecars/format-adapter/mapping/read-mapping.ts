@@ -25,14 +25,14 @@ const formats = ["csv", "tsv", "ndjson", "json"] as const;
 function readInput(node: NodeReader): InputFormat | undefined {
   const parts = node.map(["format", "strict", "columns", "delimiter"]);
   const format = readFormat(node, parts);
-  if (parts === undefined || format === undefined) return undefined;
   const columns = new Map<string, ValueType>();
-  for (const [column, type] of parts.get("columns")?.map() ?? []) {
+  for (const [column, type] of parts?.get("columns")?.map() ?? []) {
     const text = type.text("a type");
     const parsed = text === undefined ? undefined : parseType(text);
     if (parsed !== undefined) columns.set(column, parsed);
     else if (text !== undefined) type.problem(`"${text}" is not a type; there are ${typeNames.join(", ")}, each with ? behind it when it may be empty`);
   }
+  if (parts === undefined || format === undefined) return undefined;
   return { format: format === "tsv" ? "csv" : format, delimiter: readDelimiter(parts, format), strict: parts.get("strict")?.oneOf(["true", "false"]) !== "false", columns };
 }
 

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mappingHash } from "../../../sidecars/format-adapter/adapter-config.ts";
+import { decodeLedger, encodeEntry, type LedgerEntry } from "../../../sidecars/format-adapter/ledger-log.ts";
+import { runExamples } from "../../../sidecars/format-adapter/examples.ts";
+import { parseAdapter, parseConfig } from "./support.ts";
+
+const problemsOf = (text: string): readonly string[] => {
+  const outcome = parseConfig(text);
+  return "problems" in outcome ? outcome.problems : [];
+};
+
+test("everything wrong in a configuration is told at once, with place and remedy", () => {
+  assert.deepEqual(
+    problemsOf(`watch: {dir: reports, match: "a/*.csv", ready: [renam, closed, {stable: {quiet: soon}}], reconcile: 1ms}
+detect:
+  - when: {header: [a]}
+    use: v3
+mappings:
+  v2:
+    in: {format: cvs, columns: {a: integer}}
+    out: {format: csv, eol: cr, file: "legacy/{title}.csv"}
+    field: {}
+  v1:
+    in: {format: csv, columns: {a: int64}}
+    out: {format: csv, file: "/legacy/{name}.csv"}
+    fields:
+      x: {form: a}
+      y: {expr: "a * b", type: int64}
+      z: {expr: "a * 0.5", type: int64}
+      t: {from: a, date: {out: "YYYY", zone: Mars}}
+      m: {from: a, map: [1]}
+    examples:
+      - in: "a"
+`),
+    [
+      'adapter.yaml:1:14: adapters[0].watch.dir: expected an absolute path, got "reports"',
+      'adapter.yaml:1:30: adapters[0].watch.match: expected a glob on the file\'s name, got "a/*.csv"',
+      'adapter.yaml:1:101: adapters[0].watch.reconcile: expected a duration of at least 50ms, got "1ms"',
+      'adapter.yaml:1:49: adapters[0].watch.ready[0]: expected one of rename, complete, footer, stable, got "renam"; did you mean "rename"?',
+      'adapter.yaml:1:56: adapters[0].watch.ready[1]: "closed" is not supported yet; there are rename, complete and stable',
+      'adapter.yaml:1:64: adapters[0].watch.ready[2]: expected a duration such as 500ms, got "soon"',
+      'adapter.yaml:9:5: adapters[0].mappings.v2.field: is not a setting; did you mean "fields"?',
+      'adapter.yaml:7:5: adapters[0].mappings.v2: needs "fields"',
+      'adapter.yaml:7:18: adapters[0].mappings.v2.in.format: expected one of csv, tsv, ndjson, json, got "cvs"; did you mean "csv"?',
+      'adapter.yaml:7:36: adapters[0].mappings.v2.in.columns.a: "integer" is not a type; there are int64, string, bool, date, timestamp, decimal(n), each with ? behind it when it may be empty',
+      'adapter.yaml:8:39: adapters[0].mappings.v2.out.file: expected an absolute path, got "legacy/{title}.csv"',
+      'adapter.yaml:8:39: adapters[0].mappings.v2.out.file: "{title}" means nothing here; there is {name}',
+      'adapter.yaml:8:29: adapters[0].mappings.v2.out.eol: expected one of lf, crlf, got "cr"',
+      'adapter.yaml:14:11: adapters[0].mappings.v1.fields.x.form: is not a setting; did you mean "from"?',
+      'adapter.yaml:14:10: adapters[0].mappings.v1.fields.x: needs "from": the name of a column',
+      'adapter.yaml:15:17: adapters[0].mappings.v1.fields.y.expr: cannot use the expression "a * b": "b" is not a column; declare it under in.columns (at character 5)',
+      'adapter.yaml:16:17: adapters[0].mappings.v1.fields.z.expr: the expression gives 1 digits after the point, its type keeps 0; say how to round: half-up, half-even or down',
+      'adapter.yaml:17:26: adapters[0].mappings.v1.fields.t.date: the letters "YYYY" mean nothing in a date pattern; there are yyyy MM dd HH mm ss S and \'text\'',
+      "adapter.yaml:18:25: adapters[0].mappings.v1.fields.m.map: expected a map, got a list of 1",
+      'adapter.yaml:20:9: adapters[0].mappings.v1.examples[0]: needs either "out" or "error"',
+      'adapter.yaml:4:10: adapters[0].detect[0].use: expected one of v2, v1, got "v3"; did you mean "v2"?',
+    ],
+  );
+});
+
+for (const [name, text, expected] of [
+  ["no watch", "mappings: {}\n", /adapters\[0\]: needs "watch"/],
+  ["nothing at all", "log: {level: info}\n", /adapters: is required: give "watch" and "mappings"/],
+  ["several mappings without detect", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}\n  b: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}\n', /needs "detect" to choose/],
+  ["output into the watched folder", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/in/{name}.old"}, fields: {x: x}}\n', /writes into the watched folder/],
+  ["all inputs to one output", 'watch: {dir: /in, match: "*.csv"}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/x.csv"}, fields: {x: x}}\n', /put \{name\} into it/],
+  ["an expression over an undeclared column", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: {expr: "q * 2", type: int64}}}\n', /cannot use the expression "q \* 2": "q" is not a column; declare it under in\.columns \(at character 1\)/],
+  ["a scale that would be lost", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv, columns: {q: int64}}, out: {format: csv, file: "/o/{name}"}, fields: {x: {expr: "q * 0.5", type: int64}}}\n', /gives 1 digits after the point, its type keeps 0; say how to round/],
+  ["a pattern with unknown letters", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: {from: q, date: {out: "YYYY"}}}}\n', /the letters "YYYY" mean nothing in a date pattern/],
+  ["an unknown zone", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: {from: q, date: {out: "yyyy", zone: Mars}}}}\n', /the time zone "Mars" is not known/],
+  ["an example without an expectation", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: q}, examples: [{in: "a"}]}\n', /needs either "out" or "error"/],
+  ["a verb that does not go with another", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: {const: q, from: z}}}\n', /fields\.x\.from: is not a setting/],
+] as const) test(`refused: ${name}`, () => assert.match(problemsOf(text).join("\n"), expected));
+
+const one = (fields: string, extra = ""): string => `watch: {dir: /in}\nmappings:\n  a:\n    in: {format: csv}\n    out: {format: csv, file: "/o/{name}"}\n    fields: ${fields}\n${extra}`;
+
+test("the mapping's hash changes with what it makes, not with its examples or layout", () => {
+  const hash = (text: string): string => mappingHash(parseAdapter(text).mappings[0] ?? assert.fail());
+  assert.equal(hash(one("{x: a}")), hash(one("# words\n      x: a", '    examples: [{in: "a\\n1\\n", out: "x\\n1\\n"}]\n')));
+  assert.notEqual(hash(one("{x: a}")), hash(one("{y: a}")));
+  assert.notEqual(hash(one("{s: {from: s, map: {A: a}}}")), hash(one("{s: {from: s, map: {A: b}}}")));
+});
+
+test("examples that do not hold are told with what came instead", () => {
+  const adapter = parseAdapter(one("{x: a}", '    examples:\n      - {in: "a\\n1\\n", out: "x\\n2\\n"}\n      - {in: "a\\n1\\n", error: {code: CAST}}\n      - {in: "b\\n1\\n", error: {code: COLUMN, line: 1, column: a}}\n      - {in: "b\\n1\\n", out: "x\\n"}\n'));
+  const failures = runExamples(adapter.mappings).map((failure) => `${failure.origin} ${failure.message}`);
+  assert.equal(failures.length, 3);
+  assert.match(failures[0] ?? "", /^adapter\.yaml:8:9 expected "x\\n2\\n", got "x\\n1\\n"$/);
+  assert.match(failures[1] ?? "", /expected the error CAST, got "x\\n1\\n"/);
+  assert.match(failures[2] ?? "", /got the error COLUMN on line 1/);
+});
+
+const entry = (path: string, rows: number): LedgerEntry => ({ path, adapter: "a", stat: "1.2", content: "c", mapping: "m", mappingHash: "h", outcome: "adapted", output: "/o", rows });
+
+test("a ledger cut at every byte or damaged at any keeps every whole line before and after", () => {
+  const lines = [entry("/a", 1), entry("/b\n\u2028", 2), entry("/a", 3)].map((each) => encodeEntry(each));
+  const text = lines.join("");
+  for (let cut = 0; cut <= text.length; cut++) {
+    const { entries, damagedLines } = decodeLedger(text.slice(0, cut));
+    const whole = lines.filter((_, index) => lines.slice(0, index + 1).join("").length - 1 <= cut).length;
+    assert.equal(entries.size, Math.min(whole, 2), `cut at ${cut}`);
+    assert.ok(damagedLines <= 1);
+  }
+  for (let place = 0; place < text.length; place++) {
+    const damaged = `${text.slice(0, place)}${text[place] === "x" ? "y" : "x"}${text.slice(place + 1)}`;
+    const { entries } = decodeLedger(damaged);
+    for (const [path, each] of entries) assert.deepEqual(each, path === "/a" ? entry("/a", each.rows === 1 ? 1 : 3) : entry("/b\n\u2028", 2));
+    assert.ok(entries.size >= 1);
+  }
+});
+
+test("the latest line counts, and a vanished input is forgotten", () => {
+  const { entries } = decodeLedger([entry("/a", 1), entry("/b", 1)].map((each) => encodeEntry(each)).join("") + encodeEntry({ path: "/a", gone: true }) + encodeEntry(entry("/b", 9)));
+  assert.deepEqual([...entries.keys()], ["/b"]);
+  assert.equal(entries.get("/b")?.rows, 9);
+});

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { convertText } from "../../../sidecars/format-adapter/convert.ts";
+import { add, compare, formatDecimal, isInt64, multiply, parseDecimal, rescale, type Rounding } from "../../../sidecars/format-adapter/mapping/decimal.ts";
+import { compileExpression, valueText } from "../../../sidecars/format-adapter/mapping/expression.ts";
+import { compileDateFormat, parseTimestamp } from "../../../sidecars/format-adapter/mapping/timestamp.ts";
+import { parseType } from "../../../sidecars/format-adapter/mapping/types.ts";
+import { mappingOf } from "./support.ts";
+
+const columns: Readonly<Record<string, string>> = { i: "int64", d: "decimal(2)", s: "string", b: "bool" };
+const evaluate = (text: string, values: Readonly<Record<string, string>>): string => {
+  const compiled = compileExpression(text, (name) => parseType(columns[name] ?? ""));
+  if (compiled.kind === "wrong") return `wrong: ${compiled.reason}`;
+  return valueText(compiled.expression.evaluate({ column: (name) => (name === "s" ? (values[name] ?? "") : name === "b" ? values[name] === "true" : (parseDecimal(values[name] ?? "") ?? assert.fail()) ) }));
+};
+
+for (const [text, values, expected] of [
+  ["d * i", { d: "10.50", i: "3" }, "31.50"],
+  ["d + 0.005", { d: "1.10" }, "1.105"],
+  ["0.1 + 0.2 == 0.3", {}, "true"],
+  ["i * i", { i: "9223372036854775807" }, "85070591730234615847396907784232501249"],
+  ["-i - -1", { i: "5" }, "-4"],
+  ["2 + 3 * 4 - (1 - 2)", {}, "15"],
+  ["if(i >= 10 && !b, upper(s), concat(s, '-', 'it\\'s'))", { i: "10", b: "false", s: "ab" }, "AB"],
+  ["if(i < 10 || b, 'x', lower(trim(s)))", { i: "10", b: "false", s: " AB " }, "ab"],
+  ["length(s)", { s: "a😀" }, "2"],
+  ["s == 'a'", { s: "a" }, "true"],
+] as const) test(`the expression ${text} gives ${expected}`, () => assert.equal(evaluate(text, values), expected));
+
+for (const [text, reason] of [
+  ["i +", /a value is missing at the end/], ["x", /"x" is not a column/], ["s + s", /joined by concat/], ["i / 2", /no division/], ["s * 2", /expected a number, got a string/], ["i i", /stands where an operator belongs/],
+  ["constructor(s)", /"constructor" is not a function/], ["upper(s", /"\)" is missing/], ["upper(i)", /takes strings/], ["if(i, 1, 2)", /expected a condition/], ["if(b, 1, 'x')", /of one type/], ["s < s", /no order/], ["i == s", /cannot compare/], ["i # 1", /means nothing/],
+  ["(".repeat(200) + "i" + ")".repeat(200), /nested deeper/], ["i*".repeat(600) + "i", /longer than/],
+] as const) test(`the expression ${text.slice(0, 20)} is refused`, () => assert.match(evaluate(text, {}), reason));
+
+test("any text is either an expression or refused, never an exception", () => {
+  fc.assert(fc.property(fc.string({ unit: fc.constantFrom("i", "s", "(", ")", "+", "*", "1", ".", "'", ",", " ", "if", "&&", "=="), maxLength: 30 }), (text) => void compileExpression(text, (name) => parseType(columns[name] ?? ""))), { numRuns: 2000 });
+});
+
+const decimals = fc.tuple(fc.bigInt({ min: -(10n ** 25n), max: 10n ** 25n }), fc.nat(6)).map(([unscaled, scale]) => ({ unscaled, scale }));
+test("decimal arithmetic agrees with rational arithmetic", () => {
+  fc.assert(fc.property(decimals, decimals, (left, right) => {
+    const common = 10n ** 12n;
+    const rational = ({ unscaled, scale }: { unscaled: bigint; scale: number }): bigint => unscaled * (common / 10n ** BigInt(scale));
+    assert.equal(rational(add(left, right)), rational(left) + rational(right));
+    const product = multiply(left, right);
+    assert.equal(product.unscaled * 10n ** BigInt(24 - product.scale), rational(left) * rational(right));
+    assert.equal(compare(left, right), rational(left) < rational(right) ? -1 : rational(left) > rational(right) ? 1 : 0);
+    assert.deepEqual(parseDecimal(formatDecimal(left)) ?? left, left.scale === 0 || left.unscaled !== 0n ? left : (parseDecimal(formatDecimal(left)) ?? left));
+  }));
+});
+for (const [text, scale, rounding, expected] of [["1.005", 2, "half-up", "1.01"], ["-1.005", 2, "half-up", "-1.01"], ["1.005", 2, "half-even", "1.00"], ["1.015", 2, "half-even", "1.02"], ["-1.999", 2, "down", "-1.99"], ["1.10", 1, "none", "1.1"], ["1.11", 1, "none", undefined], ["2", 2, "none", "2.00"], ["-0.004", 2, "half-up", "0.00"]] as const) {
+  test(`${text} at ${scale} digits, rounding ${rounding}, is ${expected}`, () => {
+    const scaled = rescale(parseDecimal(text) ?? assert.fail(), scale, rounding satisfies Rounding);
+    assert.equal(scaled === undefined ? undefined : formatDecimal(scaled), expected);
+  });
+}
+for (const [text, expected] of [["9223372036854775807", true], ["9223372036854775808", false], ["-9223372036854775808", true], ["00123", false], ["-0", false], ["1.0", false], ["", false], ["+1", false]] as const) test(`"${text}" is ${expected ? "" : "not "}an int64`, () => assert.equal(isInt64(text), expected));
+
+for (const [text, pattern, zone, expected] of [
+  ["2026-01-02T03:04:05Z", "dd/MM/yyyy HH:mm", "UTC", "02/01/2026 03:04"],
+  ["2026-01-02T03:04:05.678+02:00", "yyyyMMdd'T'HHmmss.SSS", "UTC", "20260102T010405.678"],
+  ["2026-07-01T12:00:00Z", "yyyy-MM-dd HH:mm:ss", "Europe/Berlin", "2026-07-01 14:00:00"],
+  ["2026-03-29T00:59:59Z", "HH:mm:ss 'o''clock'", "Europe/Berlin", "01:59:59 o'clock"],
+  ["2026-03-29T01:00:00Z", "HH:mm", "Europe/Berlin", "03:00"],
+  ["2026-12-31T23:30:00Z", "yyyy", "Asia/Tokyo", "2027"],
+] as const) test(`${text} as ${pattern} in ${zone} is ${expected}`, () => {
+  const compiled = compileDateFormat(pattern, zone);
+  assert.ok(compiled.kind === "ok");
+  assert.equal(compiled.format(parseTimestamp(text) ?? assert.fail()), expected);
+});
+for (const text of ["2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:00", "2026-1-1T00:00:00Z", "2026-01-01T00:00:00+25:00"]) test(`${text} is no time`, () => assert.equal(parseTimestamp(text), undefined));
+
+type Case = readonly [name: string, parts: { in: string; out?: string; fields: string }, input: string, expected: string];
+const cases: readonly Case[] = [
+  ["untouched values keep every character", { in: "{format: csv}", fields: "{b: a, a: b}" }, "a,b\n00123,1.10\n no , NO\n", "b,a\n00123,1.10\n no , NO\n"],
+  ["quoting as needed, CRLF and BOM", { in: "{format: csv}", out: '{format: csv, eol: crlf, bom: true, file: "/o/{name}"}', fields: "{a: a}" }, 'a\n"x,y"\n"l1\nl2"\n', '\uFEFFa\r\n"x,y"\r\n"l1\nl2"\r\n'],
+  ["everything quoted, another delimiter", { in: "{format: tsv}", out: '{format: csv, delimiter: ";", quote: all, file: "/o/{name}"}', fields: "{a: a, b: b}" }, "a\tb\n1;2\t\n", '"a";"b"\n"1;2";""\n'],
+  ["CSV to NDJSON with types", { in: "{format: csv, columns: {i: int64, d: decimal(2), b: bool, n: 'int64?'}}", out: '{format: ndjson, file: "/o/{name}"}', fields: "{i: i, d: d, b: b, n: n, s: s, k: {const: 7}, t: {const: '7'}}" }, "i,d,b,n,s\n9007199254740993,1.10,true,,00123\n", '{"i":9007199254740993,"d":1.10,"b":true,"n":null,"s":"00123","k":7,"t":"7"}\n'],
+  ["JSON to JSON keeps numbers and nested values", { in: "{format: json}", out: '{format: json, file: "/o/{name}"}', fields: "{x: a, y: b}" }, '[{"a":1.10,"b":{"c":[1]}},{"a":9007199254740993,"b":"q\\"\\n"}]', '[\n{"x":1.10,"y":{"c":[1]}},\n{"x":9007199254740993,"y":"q\\"\\n"}\n]\n'],
+  ["an empty JSON array to CSV and JSON", { in: "{format: json}", out: '{format: json, file: "/o/{name}"}', fields: "{x: a}" }, "[]", "[]\n"],
+  ["default, split, map with else and keep", { in: "{format: csv}", fields: "{n: {from: n, default: none}, d: {from: m, split: {sep: '@', index: 1}}, s: {from: s, map: {A: a}, else: other}, k: {from: s, map: {A: a}, else: keep}}" }, "n,m,s\n,x@y,A\n1,z,B\n", "n,d,s,k\nnone,y,a,a\n1,,other,B\n"],
+  ["rounding that was asked for", { in: "{format: csv, columns: {d: decimal(3)}}", fields: "{d: {expr: d * 1.5, type: decimal(2), round: half-even}}" }, "d\n1.003\n1.01\n", "d\n1.50\n1.52\n"],
+  ["null and missing keys in JSON", { in: "{format: json, columns: {a: 'string?', b: 'int64?'}}", fields: "{a: a, b: b}" }, '[{"a":null,"b":1},{"b":null}]', "a,b\n,1\n,\n"],
+];
+for (const [name, parts, input, expected] of cases) test(name, () => {
+  const result = convertText(mappingOf(parts), input);
+  assert.equal(result.kind === "converted" ? result.text : `${result.error.code}: ${result.error.message}`, expected);
+});
+
+for (const [name, parts, input, expected] of [
+  ["a value that is not of its type", { in: "{format: csv, columns: {a: int64}}", fields: "{a: a}" }, "a\n1\nx\n", "CAST 3 a"],
+  ["64 bits overflow", { in: "{format: csv, columns: {a: int64}}", fields: "{a: a}" }, "a\n9223372036854775808\n", "CAST 2 a"],
+  ["more digits than the decimal keeps", { in: "{format: csv, columns: {a: decimal(2)}}", fields: "{a: a}" }, "a\n1.001\n", "CAST 2 a"],
+  ["an empty value where one is needed", { in: "{format: csv, columns: {a: int64}}", fields: "{a: a}" }, 'a\n""\n', "CAST 2 a"],
+  ["an unknown enum value", { in: "{format: csv}", fields: "{s: {from: s, map: {A: a}}}" }, "s\nA\nB\n", "ENUM 3 s"],
+  ["a time that does not exist", { in: "{format: csv}", fields: "{t: {from: t, date: {out: yyyy}}}" }, "t\n2026-02-30T00:00:00Z\n", "CAST 2 t"],
+  ["a new column", { in: "{format: csv}", fields: "{a: a}" }, "a,b\n1,2\n", "COLUMN 1 b"],
+  ["a missing column", { in: "{format: csv}", fields: "{a: a}" }, "b\n1\n", "COLUMN 1 a"],
+  ["a new key in JSON", { in: "{format: json}", fields: "{a: a}" }, '[{"a":1,"b":2}]', "COLUMN 1 b"],
+  ["an object where a flat value is needed", { in: "{format: json}", fields: "{a: {join: [a]}}" }, '[{"a":{}}]', "CAST 1 a"],
+  ["a result that does not fit int64", { in: "{format: csv, columns: {a: int64}}", fields: "{p: {expr: a * a, type: int64}}" }, "a\n9223372036854775807\n", "CAST 2 p"],
+] as const) test(`refused with its place: ${name}`, () => {
+  const result = convertText(mappingOf(parts), input);
+  assert.ok(result.kind === "failed", JSON.stringify(result));
+  assert.equal(`${result.error.code} ${result.error.line} ${result.error.column ?? ""}`.trim(), expected);
+});
+
+test("strict: false lets new columns pass unused", () => {
+  const result = convertText(mappingOf({ in: "{format: csv, strict: false}", fields: "{a: a}" }), "a,b\n1,2\n");
+  assert.deepEqual(result, { kind: "converted", text: "a\n1\n", rows: 1 });
+});
