@@ -51,6 +51,7 @@ export type PodSpec = {
   readonly serviceAccount?: string;
   /** Only `false`, or absent. */
   readonly automountServiceAccountToken?: boolean;
+  /** Kept but without effect: it makes variables for Services with a virtual address, and there are none. */
   readonly enableServiceLinks?: boolean;
   /** Only linux. */
   readonly os?: { readonly name: string };

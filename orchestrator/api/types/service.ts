@@ -6,8 +6,9 @@ import type { IntOrString, Protocol } from "./pod.ts";
  * core/v1 Service. podkit gives every Service with a selector DNS names that resolve to the addresses of its Pods. A Service
  * of type ClusterIP without `clusterIP: None` is accepted and resolves in the same way.
  *
- * Not promised: a virtual address. No ClusterIP is allocated, so `port` differing from `targetPort` is not translated for such
- * a Service, and connections are spread only as far as clients spread over the addresses that DNS returns.
+ * Not promised: a virtual address. No ClusterIP is allocated, so such a Service is refused when a numeric `targetPort` differs
+ * from its `port`; a named one that resolves to another number is not translated. Connections are spread only as far as clients
+ * spread over the addresses that DNS returns, and no environment variables for Services (enableServiceLinks) are made.
  */
 export type Service = ApiObject & { readonly apiVersion: "v1"; readonly kind: "Service"; readonly spec: ServiceSpec; readonly status?: ServiceStatus };
 

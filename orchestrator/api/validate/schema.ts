@@ -42,7 +42,7 @@ export type Loose<T> = T extends readonly (infer Item)[] ? readonly (Loose<Item>
 export type RuleContext = {
   readonly path: string;
   readonly report: Report;
-  /** The keys given with any value but null, right or wrong. */
+  /** The keys given with any value that is not absent, right or wrong. */
   readonly given: ReadonlySet<string>;
 };
 export type Rule<T> = (value: Loose<T>, context: RuleContext) => void;
@@ -76,26 +76,23 @@ export function record<T>(fields: Fields<T>, options: { readonly unsupported?: U
       report(wrongType(path, value, "a map"));
       return undefined;
     }
-    const given = new Set(Object.keys(value).filter((key) => value[key] !== null && value[key] !== undefined));
+    const given = new Set(Object.keys(value).filter((key) => !isAbsent(Object.hasOwn(table, key) ? table[key] : undefined, value[key])));
     const entries: [string, unknown][] = [];
     for (const [key, check] of Object.entries(table)) {
-      const result = runField(check, given.has(key) ? value[key] : undefined, child(path, key), report);
-      if (result !== undefined) entries.push([key, result]);
+      const at = child(path, key);
+      if (given.has(key)) entries.push([key, check.run(value[key], at, report)]);
+      else if (check.isRequired === true) report(requiredFault(at));
     }
     for (const key of given) if (!Object.hasOwn(table, key)) refuseField(key, value[key], path, { table, unsupported }, report);
-    const rebuilt: unknown = Object.fromEntries(entries);
+    const rebuilt: unknown = Object.fromEntries(entries.filter(([, one]) => one !== undefined));
     if (isRebuilt<T>(rebuilt)) for (const rule of options.rules ?? []) rule(rebuilt, { path, report, given });
     return rebuilt;
   };
   return { run, shape: { kind: "record", fields: table, unsupported } };
 }
 
-function runField(check: Check<unknown>, value: unknown, path: string, report: Report): unknown {
-  if (value === undefined || check.isAbsent?.(value) === true) {
-    if (check.isRequired === true) report(requiredFault(path));
-    return undefined;
-  }
-  return check.run(value, path, report);
+function isAbsent(check: Check<unknown> | undefined, value: unknown): boolean {
+  return value === null || value === undefined || check?.isAbsent?.(value) === true;
 }
 
 function refuseField(key: string, value: unknown, path: string, tables: { readonly table: Readonly<Record<string, unknown>>; readonly unsupported: UnsupportedFields }, report: Report): void {

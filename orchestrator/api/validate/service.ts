@@ -52,6 +52,17 @@ const addressesAgree: Rule<ServiceSpec> = (spec, { path, report }) => {
   if (addresses.length === 1 && spec.clusterIP !== addresses[0]) report(invalid(`${path}.clusterIPs`, addresses, "first value must match `clusterIP`"));
 };
 
+/**
+ * Without a virtual address nothing translates ports: such a Service would work on a cluster and fail here. With clusterIP None
+ * nothing is translated on a cluster either. A named target port can only be compared when there are Pods.
+ */
+const portsNeedNoTranslation: Rule<ServiceSpec> = (spec, { path, report }) => {
+  if (spec.clusterIP !== undefined || spec.type === "ExternalName") return;
+  for (const [index, one] of (spec.ports ?? []).entries())
+    if (typeof one?.targetPort === "number" && one.port !== undefined && one.targetPort !== one.port)
+      report(invalid(`${path}.ports[${index}].targetPort`, one.targetPort, `must equal port (${one.port}): podkit has no virtual addresses that could translate ports yet`));
+};
+
 const spec: Check<ServiceSpec> = record<ServiceSpec>(
   {
     type: choice(["ClusterIP", "ExternalName"], { unsupported: serviceTypesUnsupported }),
@@ -67,7 +78,7 @@ const spec: Check<ServiceSpec> = record<ServiceSpec>(
     // All end points are on this node, so Local and Cluster mean the same.
     internalTrafficPolicy: choice(["Cluster", "Local"]),
   },
-  { unsupported: serviceSpecUnsupported, rules: [portsArePresent, portsAreDistinct, externalName, addressesAgree] },
+  { unsupported: serviceSpecUnsupported, rules: [portsArePresent, portsAreDistinct, externalName, addressesAgree, portsNeedNoTranslation] },
 );
 
 const status: Check<ServiceStatus> = record<ServiceStatus>({

@@ -121,7 +121,7 @@ export const fullObjects: readonly Json[] = [
   {
     apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "default" },
     spec: {
-      type: "ClusterIP", selector: { app: "web" }, ports: [{ name: "http", protocol: "TCP", appProtocol: "kubernetes.io/h2c", port: 80, targetPort: "http" }, { name: "dns", protocol: "UDP", port: 80, targetPort: 5353 }],
+      type: "ClusterIP", selector: { app: "web" }, ports: [{ name: "http", protocol: "TCP", appProtocol: "kubernetes.io/h2c", port: 80, targetPort: "http" }, { name: "dns", protocol: "UDP", port: 5353, targetPort: 5353 }],
       clusterIP: "None", clusterIPs: ["None"], publishNotReadyAddresses: true, sessionAffinity: "None", ipFamilies: ["IPv4"], ipFamilyPolicy: "SingleStack", internalTrafficPolicy: "Local",
     },
     status: { loadBalancer: { ingress: [{ ip: "10.0.0.1", hostname: "h" }] } },

@@ -30,6 +30,7 @@ check(service, { "spec.clusterIP": "10.0.0.9", "spec.clusterIPs": undefined }, '
 check(service, { "spec.clusterIP": undefined }, 'spec.clusterIPs: Invalid value: ["None"]: first value must match `clusterIP`');
 check(service, { "spec.clusterIP": undefined, "spec.clusterIPs": undefined, "spec.ports": undefined }, "spec.ports: Required value");
 check(service, { "spec.ports": [{ port: 80 }, { port: 80, name: "a" }, { port: 81, name: "a" }] }, "spec.ports[0].name: Required value", 'spec.ports[2].name: Duplicate value: "a"', 'spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}');
+check(service, { "spec.clusterIP": undefined, "spec.clusterIPs": undefined, "spec.ports[1].port": 53 }, "spec.ports[1].targetPort: Invalid value: 5353: must equal port (53): podkit has no virtual addresses that could translate ports yet");
 check(service, { "spec.ports[0].port": 0 }, "spec.ports[0].port: Required value");
 check(service, { "spec.ports[0].targetPort": "Http" }, 'spec.ports[0].targetPort: Invalid value: "Http": must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
 check(service, { "spec.ports[0].nodePort": 30_000 }, "spec.ports[0].nodePort: Forbidden: nodePort is not supported by podkit: use hostPort in a Pod");
