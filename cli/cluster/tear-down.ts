@@ -4,6 +4,7 @@ import type { CommandContext } from "../command.ts";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure, messageOf } from "../failure.ts";
 import { endControlPlane } from "./background.ts";
+import { apiFailure } from "./connect.ts";
 import { connectEngine, engineFailure } from "./engine.ts";
 import type { ClusterFolder } from "./folder.ts";
 import { acquireLock, readHolder } from "./lock.ts";
@@ -41,7 +42,7 @@ export async function tearDown(context: CommandContext, folder: ClusterFolder): 
     }
     await removeFolder(folder);
   } catch (error) {
-    throw engineFailure(error);
+    throw apiFailure(engineFailure(error));
   } finally {
     await runtime.close();
   }

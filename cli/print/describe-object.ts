@@ -2,7 +2,7 @@
 import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import type { Node } from "../../orchestrator/api/types/node.ts";
 import type { Service } from "../../orchestrator/api/types/service.ts";
-import { type Entry, mapLines } from "./describe-lines.ts";
+import { annotationLines, type Entry, mapLines } from "./describe-lines.ts";
 import { describePod } from "./describe-pod.ts";
 import { isConfigMap, isNode, isPod, isSecret, isService } from "./kinds.ts";
 import { selectorText } from "./object-tables.ts";
@@ -19,14 +19,14 @@ const head = (object: ApiObject): readonly Entry[] => [
   ["Name", object.metadata.name],
   ...(object.metadata.namespace === undefined ? [] : [["Namespace", object.metadata.namespace] as const]),
   ["Labels", mapLines(object.metadata.labels)],
-  ["Annotations", mapLines(object.metadata.annotations, ": ")],
+  ["Annotations", annotationLines(object)],
   ["Created", object.metadata.creationTimestamp ?? ""],
 ];
 
 function body(object: ApiObject): readonly Entry[] {
   if (isService(object)) return serviceEntries(object);
   if (isNode(object)) return nodeEntries(object);
-  if (isConfigMap(object)) return [["Data", Object.entries(object.data ?? {}).map(([key, value]) => [key, value.trimEnd().split("\n").map(printable)] as const)]];
+  if (isConfigMap(object)) return [["Data", Object.entries(object.data ?? {}).map(([key, value]) => [key, { block: value.trimEnd().split("\n").map(printable) }] as const)]];
   if (isSecret(object)) return [["Type", object.type ?? "Opaque"], ["Data", Object.entries(object.data ?? {}).map(([key, value]) => [key, `${base64Bytes(value)} bytes`] as const)]];
   return Object.entries(object).flatMap(([key, value]) => (["apiVersion", "kind", "metadata"].includes(key) ? [] : [[key, treeOf(value)] as const]));
 }
@@ -49,7 +49,7 @@ function nodeEntries(node: Node): readonly Entry[] {
   return [
     ["Taints", (node.spec?.taints ?? []).map((taint) => `${taint.key}=${taint.value ?? ""}:${taint.effect}`)],
     ["Unschedulable", String(node.spec?.unschedulable ?? false)],
-    ["Conditions", conditions.length === 0 ? [] : renderTable(["Type", "Status", "Reason", "Message"], conditions.map((condition) => [condition.type, condition.status, condition.reason ?? "", condition.message ?? ""]))],
+    ["Conditions", { block: conditions.length === 0 ? [] : renderTable(["Type", "Status", "Reason", "Message"], conditions.map((condition) => [condition.type, condition.status, condition.reason ?? "", condition.message ?? ""])) }],
     ["Addresses", (node.status?.addresses ?? []).map((address) => `${address.type}: ${address.address}`)],
     ["Capacity", mapLines(node.status?.capacity, ": ")],
     ["Allocatable", mapLines(node.status?.allocatable, ": ")],

@@ -1,7 +1,7 @@
 // pure
 import type { Event } from "../../orchestrator/api/types/event.ts";
 import type { Container, ContainerState, ContainerStatus, EnvVar, Pod, Probe, Volume } from "../../orchestrator/api/types/pod.ts";
-import { type Entry, mapLines } from "./describe-lines.ts";
+import { annotationLines, type Entry, mapLines } from "./describe-lines.ts";
 import { age } from "./age.ts";
 import { eventAge, sortObjects } from "./object-tables.ts";
 import { renderTable } from "./table.ts";
@@ -18,14 +18,14 @@ export function describePod(pod: Pod, nowMs: number): readonly Entry[] {
     ["Node", [pod.spec.nodeName, pod.status?.hostIP].filter((part) => part !== undefined).join("/")],
     ["Start Time", since(pod.status?.startTime, nowMs)],
     ["Labels", mapLines(pod.metadata.labels)],
-    ["Annotations", mapLines(pod.metadata.annotations, ": ")],
+    ["Annotations", annotationLines(pod)],
     ["Status", podPhase(pod, nowMs)],
     ...(pod.status?.reason === undefined ? [] : [["Reason", pod.status.reason] as const]),
     ...(pod.status?.message === undefined ? [] : [["Message", printable(pod.status.message)] as const]),
     ["IP", pod.status?.podIP ?? ""],
     ...(initContainers.length === 0 ? [] : [["Init Containers", containerEntries(initContainers)] as const]),
     ["Containers", containerEntries(pod.spec.containers)],
-    ["Conditions", conditionLines(pod)],
+    ["Conditions", { block: conditionLines(pod) }],
     ["Volumes", (pod.spec.volumes ?? []).map((volume) => [volume.name, describeVolume(volume)] as const)],
     ["QoS Class", pod.status?.qosClass ?? ""],
     ["Node-Selectors", mapLines(pod.spec.nodeSelector)],
@@ -55,8 +55,8 @@ function describeContainer(container: Container, status: ContainerStatus | undef
     ["Image ID", status?.imageID ?? ""],
     ["Ports", (container.ports ?? []).map((port) => `${port.containerPort}/${port.protocol ?? "TCP"}${port.name === undefined ? "" : ` (${port.name})`}`).join(", ")],
     ["Host Ports", (container.ports ?? []).map((port) => `${port.hostPort ?? 0}/${port.protocol ?? "TCP"}`).join(", ")],
-    ...(container.command === undefined ? [] : [["Command", container.command.map(printable)] as const]),
-    ...(container.args === undefined ? [] : [["Args", container.args.map(printable)] as const]),
+    ...(container.command === undefined ? [] : [["Command", { block: container.command.map(printable) }] as const]),
+    ...(container.args === undefined ? [] : [["Args", { block: container.args.map(printable) }] as const]),
     ...stateEntries("State", status?.state ?? { waiting: {} }, nowMs),
     ...(status?.lastState === undefined || Object.keys(status.lastState).length === 0 ? [] : stateEntries("Last State", status.lastState, nowMs)),
     ["Ready", status?.ready === true ? "True" : "False"],
@@ -64,9 +64,9 @@ function describeContainer(container: Container, status: ContainerStatus | undef
     ...(container.restartPolicy === undefined ? [] : [["Restart Policy", `${container.restartPolicy} (sidecar)`] as const]),
     ...resourceEntries(container),
     ...probes.flatMap(([title, probe]) => (probe === undefined ? [] : [[title, describeProbe(probe)] as const])),
-    ["Environment", (container.env ?? []).map(describeVariable)],
-    ...(container.envFrom === undefined ? [] : [["Environment Variables from", container.envFrom.map((source) => `${source.configMapRef?.name ?? source.secretRef?.name ?? ""} ${source.configMapRef === undefined ? "Secret" : "ConfigMap"}${source.prefix === undefined ? "" : ` with prefix "${source.prefix}"`}`)] as const]),
-    ["Mounts", (container.volumeMounts ?? []).map((mount) => `${mount.mountPath} from ${mount.name} (${[mount.readOnly === true ? "ro" : "rw", ...(mount.subPath === undefined ? [] : [`path="${mount.subPath}"`])].join(",")})`)],
+    ["Environment", { block: (container.env ?? []).map(describeVariable) }],
+    ...(container.envFrom === undefined ? [] : [["Environment Variables from", { block: container.envFrom.map((source) => `${source.configMapRef?.name ?? source.secretRef?.name ?? ""} ${source.configMapRef === undefined ? "Secret" : "ConfigMap"}${source.prefix === undefined ? "" : ` with prefix "${source.prefix}"`}`) }] as const]),
+    ["Mounts", { block: (container.volumeMounts ?? []).map((mount) => `${mount.mountPath} from ${mount.name} (${[mount.readOnly === true ? "ro" : "rw", ...(mount.subPath === undefined ? [] : [`path="${mount.subPath}"`])].join(",")})`) }],
   ];
 }
 

@@ -27,3 +27,6 @@ export const placedName = (object: ApiObject): string =>
 export const keyOf = (object: ApiObject): { readonly namespace?: string; readonly name: string } =>
   object.metadata.namespace === undefined ? { name: object.metadata.name } : { namespace: object.metadata.namespace, name: object.metadata.name };
 export const sameKind = (object: ApiObject, kind: KindDefinition<ApiObject>): boolean => object.apiVersion === kind.apiVersion && object.kind === kind.kind;
+
+/** The annotation in which `up` keeps what it applied (up/plan.ts). */
+export const appliedAnnotation = "podkit.dev/applied";

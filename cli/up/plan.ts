@@ -4,10 +4,9 @@ import { namespaces, findKind } from "../../orchestrator/api/types/kinds.ts";
 import type { ApiObject, KindDefinition, ObjectMeta } from "../../orchestrator/api/types/meta.ts";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
-import { isPod } from "../print/kinds.ts";
+import { appliedAnnotation, isPod } from "../print/kinds.ts";
 
-/** What the object was applied with, kept in this annotation: a hash of its content, and which labels and annotations are the manifest's, so that those it no longer has can be taken away while others' stay. */
-export const appliedAnnotation = "podkit.dev/applied";
+/** A hash of the content the object was applied with, and which labels and annotations are the manifest's, so that those it no longer has can be taken away while others' stay. */
 type AppliedRecord = { readonly content: string; readonly labels: readonly string[]; readonly annotations: readonly string[] };
 
 /** What has to be done to have the object as the manifest wants it. */

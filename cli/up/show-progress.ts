@@ -26,6 +26,8 @@ export class ProgressDisplay {
       this.#live.draw([...progressTable(views, this.#context.stderrPalette), this.#context.stderrPalette.dim(`${done} of ${views.length} Pods ready, ${seconds} s`)]);
       return;
     }
+    const over = views.every(({ progress }) => progress.state === "ready" || progress.state === "finished");
+    if (over && this.#said.size === 0) return; // all was ready at the first look: there is no progress to tell
     for (const { pod, progress } of views) {
       const name = placedName(pod);
       for (const container of progress.containers) if (container.mark !== "waiting") this.#say(`${pod.metadata.uid ?? ""}/${container.name}`, `${name} ${container.name}: ${printable(container.words)}`);

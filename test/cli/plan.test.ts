@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import type { ConfigMap } from "../../orchestrator/api/types/config-map.ts";
-import { appliedAnnotation, applyOrder, missingNamespaces, planStep } from "../../cli/up/plan.ts";
+import { appliedAnnotation } from "../../cli/print/kinds.ts";
+import { applyOrder, missingNamespaces, planStep } from "../../cli/up/plan.ts";
 import { podOf } from "./objects.ts";
 
 const map = (data: Record<string, string>, metadata: Partial<ConfigMap["metadata"]> = {}): ConfigMap => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "m", namespace: "default", ...metadata }, data });

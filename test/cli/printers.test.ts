@@ -83,7 +83,7 @@ test("describe shows a Pod in kubectl's layout", () => {
   for (const line of [
     /^Name: +web$/, /^Node: +n1\/10\.0\.0\.1$/, /^Start Time: +2026-01-01T00:00:05Z \(115s ago\)$/, /^Labels: +app=web$/, /^ {10,}tier=front$/, /^Annotations: +<none>$/, /^Containers:$/, /^ {2}app:$/,
     /^ {4}State: +Running$/, /^ {4} {2}Started: +2026/, /^ {4}Last State: +Terminated$/, /^ {4} {2}Exit Code: +1$/, /^ {4}Liveness: +http-get http:\/\/:80\/h delay=0s timeout=1s period=10s #success=1 #failure=3$/,
-    /^ {4}Environment: +A: 1$/, /^ +P: <set to the key 'k' in secret 's'>$/, /^ {4}Mounts: +\/v from v \(ro\)$/, /^Volumes:$/, /^ {4}Type: +EmptyDir/,
+    /^ {4}Environment:$/, /^ {6}A: 1$/, /^ {6}P: <set to the key 'k' in secret 's'>$/, /^ {4}Mounts:$/, /^ {6}\/v from v \(ro\)$/, /^Volumes:$/, /^ {4}Type: +EmptyDir/,
   ]) assert.ok(page.some((text) => line.test(text)), `${line} is not in\n${page.join("\n")}`);
 });
 

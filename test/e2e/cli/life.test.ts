@@ -111,7 +111,7 @@ test("a Pod lives from up to down, and nothing is left", async (t) => {
   await t.test("exec -it has a terminal of the right size and ends with the command's exit code", async () => {
     const terminal = cluster.onTerminal(["exec", "-it", "web", "-c", "app", "--", "sh", "-c", "test -t 0 && test -t 1 && echo terminal; sleep 0.3; stty size; exit 9"]);
     const { code, stdout } = await terminal.ended;
-    assert.match(stdout, /terminal\r\n/);
+    assert.match(stdout, /terminal\r+\n40 100/); // libuv keeps ONLCR in raw mode, so that a carriage return may come twice
     assert.equal(code, 9, stdout);
   });
   await t.test("a changed Pod is replaced, saying what changed", async () => {
