@@ -53,10 +53,11 @@ const prepare = {
     return lines.at(-1) ?? "answers";
   }),
   images: async (env) => await step("images", async (say) => {
-    const { code, tail, lines } = await runQuietly(rightNode(root), [join(root, "images/build.ts")], { cwd: root, env, say });
-    if (code !== 0) throw new SetupError(tail, code);
+    const isOld = (line) => line.startsWith("image ") && line.includes("(present");
+    const { code, lines } = await runQuietly(rightNode(root), [join(root, "images/build.ts")], { cwd: root, env, say: (line) => { if (!isOld(line)) say(line); } });
+    if (code !== 0) throw new SetupError(lines.filter((line) => !line.startsWith("image ")).slice(-40).join("\n"), code);
     const images = lines.filter((line) => line.startsWith("image "));
-    const present = images.filter((line) => line.includes("(present")).length;
+    const present = images.filter(isOld).length;
     return present === images.length ? `${present} present` : `${images.length - present} made, ${present} present`;
   }),
 };

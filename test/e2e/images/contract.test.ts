@@ -1,0 +1,163 @@
+// What every image of a role promises, checked on the images that the set-up made (docs: the sidecar contract).
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile, chmod } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { after, before, describe, test } from "node:test";
+import { getContainerRuntimeClient, type ContainerRuntimeClient } from "testcontainers";
+import { packageDescription } from "../../../images/package-description.ts";
+import { roles } from "../../../images/roles.ts";
+import { eventually } from "../../support/eventually.ts";
+import { image } from "../../support/images.ts";
+
+type Docker = ContainerRuntimeClient["container"]["dockerode"];
+type Container = Awaited<ReturnType<Docker["createContainer"]>>;
+
+const { version } = packageDescription(join(import.meta.dirname, "../../../package.json"));
+
+/** The least configuration with which a role starts and idles; roles of the tests and of the demo have no admin server and are not started here. */
+const idleSettings: Readonly<Record<string, string>> = {
+  "log-shipper": "sources: [{ type: tail, paths: [/var/log/app/*.log] }]\nsinks: [{ type: forward, servers: [127.0.0.1:1] }]\n",
+  "redis-ambassador": "upstream: { nodes: [127.0.0.1:1] }\n",
+  "format-adapter": "watch: { dir: /tmp, match: '*.csv', ready: [{ stable: { quiet: 1s } }] }\nmappings:\n  v1:\n    in: { format: csv, columns: { a: int64 } }\n    out: { format: csv, file: '/podkit/{name}.csv' }\n    fields: { x: { from: a } }\n",
+  dns: "",
+};
+
+/** The sidecar contract's ceiling is 300 ms on an idle machine; tests run beside others. */
+const stopMsMax = 1_500;
+const restricted = { ReadonlyRootfs: true, CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges"], Tmpfs: { "/podkit": "uid=65532,gid=65532,mode=0755", "/tmp": "mode=1777" } };
+
+describe("every role's image", () => {
+  let docker: Docker;
+  let folder: string;
+  const made: Container[] = [];
+  before(async () => {
+    docker = (await getContainerRuntimeClient()).container.dockerode;
+    folder = await mkdtemp(join(tmpdir(), "podkit-contract-"));
+    await chmod(folder, 0o755);
+  });
+  after(async () => {
+    await Promise.all(made.map(async (container) => { await container.remove({ force: true, v: true }).catch(() => undefined); }));
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const create = async (name: string, o: { command?: string[]; entrypoint?: string[]; binds?: string[] }): Promise<Container> => {
+    const container = await docker.createContainer({
+      Image: image(name), Labels: { "podkit.test": "contract" },
+      ...(o.command === undefined ? {} : { Cmd: o.command }), ...(o.entrypoint === undefined ? {} : { Entrypoint: o.entrypoint }),
+      HostConfig: { ...restricted, Binds: o.binds ?? [] },
+    });
+    made.push(container);
+    return container;
+  };
+  const runToEnd = async (container: Container): Promise<{ code: unknown; output: string }> => {
+    await container.start();
+    const code = await exitCode(container);
+    return { code, output: (await container.logs({ stdout: true, stderr: true })).toString() };
+  };
+
+  for (const role of roles) {
+    test(`${role.name}: labels, user and entry point`, async () => {
+      const { Config: config } = await docker.getImage(image(role.name)).inspect();
+      assert.equal(config.User, role.user ?? "65532:65532");
+      assert.deepEqual(config.Entrypoint, ["/nodejs/bin/node", "--max-old-space-size-percentage=60", "--max-semi-space-size=1", "/app/main.cjs"]);
+      const label = (name: string): string => config.Labels[name] ?? "absent";
+      assert.equal(label("org.opencontainers.image.version"), version);
+      assert.equal(label("org.opencontainers.image.title"), role.title);
+      assert.equal(label("org.opencontainers.image.licenses"), "Apache-2.0");
+      assert.match(label("org.opencontainers.image.revision"), /^([0-9a-f]{40}|unknown)$/);
+      assert.match(label("org.opencontainers.image.base.digest"), /^sha256:[0-9a-f]{64}$/);
+      assert.notEqual(label("org.opencontainers.image.source"), "absent");
+      assert.equal(label("io.podkit.role"), role.name);
+    });
+
+    test(`${role.name}: the bill of materials names what is inside, with licences`, async () => {
+      const container = await create(role.name, {});
+      const { Config: config } = await container.inspect();
+      const bill: unknown = JSON.parse((await fileInside(container, config.Labels["io.podkit.sbom"] ?? "")).toString());
+      assert.ok(typeof bill === "object" && bill !== null && "bomFormat" in bill && "components" in bill && Array.isArray(bill.components));
+      assert.equal(bill.bomFormat, "CycloneDX");
+      const urls = bill.components.map((component: { purl?: unknown }) => String(component.purl));
+      assert.equal(new Set(urls).size, urls.length, "nothing is listed twice");
+      const bundle = (await fileInside(container, "/app/main.cjs")).toString();
+      for (const name of new Set([...bundle.matchAll(/^\/\/ node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm)].map((match) => match[1] ?? ""))) {
+        assert.ok(urls.some((url) => url.startsWith(`pkg:npm/${encodeURIComponent(name).replace("%2F", "/")}@`)), `${name} is in the bundle and not in the bill`);
+      }
+      assert.doesNotMatch(JSON.stringify(bill), /"unknown"/);
+    });
+
+    test(`${role.name}: there is no shell, package manager or second interpreter`, async () => {
+      const container = await create(role.name, {});
+      for (const path of ["/bin/sh", "/bin/bash", "/usr/bin/dash", "/bin/busybox", "/usr/bin/env", "/usr/bin/apt-get", "/usr/bin/dpkg", "/usr/bin/perl", "/usr/local/bin/npm"]) {
+        await assert.rejects(container.getArchive({ path }), `${path} exists`);
+      }
+    });
+  }
+
+  for (const name of Object.keys(idleSettings)) {
+    test(`${name}: says its version under a read-only root, and loads no built-in module that it does not use`, async () => {
+      const probe = join(folder, "probe.cjs");
+      await writeFile(probe, 'process.on("exit", () => process.stderr.write(`modules ${JSON.stringify(process.moduleLoadList)}\\n`));\n', { mode: 0o644 });
+      const { code, output } = await runToEnd(await create(name, { entrypoint: ["/nodejs/bin/node", "-r", "/probe.cjs", "/app/main.cjs"], command: ["--version"], binds: [`${probe}:/probe.cjs:ro`] }));
+      assert.equal(code, 0);
+      assert.match(output, new RegExp(`${name} ${version.replaceAll(".", "\\.")}`));
+      // Importing node:http the wrong way loads Node's own undici: 13 MiB for nothing.
+      assert.doesNotMatch(output, /internal\/deps\/undici/);
+      const loaded = [...output.matchAll(/"NativeModule /g)].length;
+      assert.ok(loaded > 50 && loaded <= 200, `${loaded} built-in modules are loaded`);
+    });
+
+    test(`${name}: a wrong setting ends it with 78 and names the setting`, async () => {
+      const settings = join(folder, `${name}-wrong.yaml`);
+      await writeFile(settings, "shutdwon: { graceMs: 1s }\n", { mode: 0o644 });
+      const { code, output } = await runToEnd(await create(name, { binds: [`${settings}:/etc/podkit/config.yaml:ro`] }));
+      assert.equal(code, 78);
+      assert.match(output, /shutdwon.*shutdown/s);
+    });
+
+    test(`${name}: runs with a read-only root and no capability, is alive, and ends with 0 soon after SIGTERM`, async () => {
+      const settings = join(folder, `${name}.yaml`);
+      await writeFile(settings, idleSettings[name] ?? "", { mode: 0o644 });
+      const container = await create(name, { binds: [`${settings}:/etc/podkit/config.yaml:ro`] });
+      await container.start();
+      try {
+        const ask = `require("http").get("http://127.0.0.1:9901/livez", (r) => { r.resume(); process.exitCode = r.statusCode === 200 ? 0 : 1; }).on("error", () => { process.exitCode = 1; })`;
+        await eventually(async () => {
+          assert.equal((await container.inspect()).State.Running, true, "it ended");
+          return await execCode(container, ["/nodejs/bin/node", "-e", ask]) === 0;
+        }, { timeoutMs: 20_000, intervalMs: 100, what: "/livez answers" });
+        const startedMs = performance.now();
+        await container.kill({ signal: "SIGTERM" });
+        const code = await exitCode(container);
+        const tookMs = performance.now() - startedMs;
+        assert.equal(code, 0);
+        assert.ok(tookMs <= stopMsMax, `it took ${Math.round(tookMs)} ms`);
+      } catch (error) {
+        throw new Error(`${String(error)}\n${(await container.logs({ stdout: true, stderr: true })).toString()}`, { cause: error });
+      }
+    });
+  }
+});
+
+/** The engine hands a file out as an archive of one member. */
+async function fileInside(container: Container, path: string): Promise<Buffer> {
+  const archive = await buffer(await container.getArchive({ path }));
+  const sizeBytes = Number.parseInt(archive.subarray(124, 135).toString(), 8);
+  return archive.subarray(512, 512 + sizeBytes);
+}
+
+/** Waits for the container's end. */
+async function exitCode(container: Container): Promise<unknown> {
+  const ended: unknown = await container.wait();
+  return typeof ended === "object" && ended !== null && "StatusCode" in ended ? ended.StatusCode : undefined;
+}
+
+async function execCode(container: Container, command: string[]): Promise<number | null> {
+  const exec = await container.exec({ Cmd: command, AttachStdout: true, AttachStderr: true });
+  await new Promise<void>((resolve, reject) => {
+    exec.start({}).then((stream) => { stream.on("end", resolve); stream.on("error", reject); stream.resume(); }, reject);
+  });
+  const { ExitCode: code } = await exec.inspect();
+  return code;
+}
