@@ -65,7 +65,7 @@ export function runAdapter(options: AdapterOptions): AdapterLoop {
       }
     }
   };
-  const done = loop().finally(() => watch.close());
+  const done = loop().finally(async () => await watch.close());
   return { problem: () => problem, done };
 }
 
