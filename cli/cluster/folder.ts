@@ -41,3 +41,9 @@ export async function makeFolder(folder: ClusterFolder): Promise<void> {
     throw new CliFailure(cliExit.unavailable, `Cannot make the folder ${folder.path}: ${messageOf(error)}`, { remedy: "free the place, change its owner, or set PODKIT_HOME to a folder of yours", cause: error });
   }
 }
+
+/** A path for people: with ~ for the home. */
+export function shownPath(path: string): string {
+  const home = homedir();
+  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}

@@ -5,7 +5,7 @@ import { parseDurationMs } from "../arguments.ts";
 import { findClusterReady, startInBackground } from "../cluster/background.ts";
 import { apiFailure, type Cluster, folderOf } from "../cluster/connect.ts";
 import { connectEngine, engineFailure } from "../cluster/engine.ts";
-import type { ClusterFolder } from "../cluster/folder.ts";
+import { type ClusterFolder, shownPath } from "../cluster/folder.ts";
 import { controlPlaneImages } from "../cluster/images.ts";
 import { hostPorts, missingImages, missingLocalImages, refuseLacks, takenHostPorts } from "../cluster/preflight.ts";
 import { hasState, tearDown } from "../cluster/tear-down.ts";
@@ -86,7 +86,7 @@ async function preflight(context: CommandContext, objects: readonly ApiObject[],
 }
 
 async function startControlPlane(context: CommandContext, folder: ClusterFolder, interruption: Interruption, fresh: boolean): Promise<Cluster> {
-  context.remark(`Starting a control plane for cluster "${folder.name}" in the background (log: ${folder.logPath})`);
+  context.remark(`Starting a control plane for cluster "${folder.name}" in the background (log: ${shownPath(folder.logPath)})`);
   try {
     return await startInBackground(folder, { installation: context.installation, storeKind: context.arguments.text("store") ?? "sqlite", clock: context.clock, signal: interruption.signal });
   } catch (error) {

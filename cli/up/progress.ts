@@ -56,8 +56,21 @@ export function podProgress(pod: Pod, observed: PodObservations, patience: Patie
   const hopeless = findHopeless(pod, statuses, observed, patience);
   if (hopeless !== undefined) return { state: "hopeless", words: hopeless.reason, containers, hopeless };
   if (pod.status?.phase === "Succeeded") return { state: "finished", words: "completed", containers, hopeless };
-  if (hasCondition(pod, "Ready") && pod.metadata.deletionTimestamp === undefined) return { state: "ready", words: "ready", containers, hopeless };
+  if (hasCondition(pod, "Ready") && pod.metadata.deletionTimestamp === undefined) {
+    if (justStarted(pod, statuses, observed.nowMs)) return { state: "waiting", words: "just started", containers, hopeless };
+    return { state: "ready", words: "ready", containers, hopeless };
+  }
   return { state: "waiting", words: waitingWords(pod, observed), containers, hopeless };
+}
+
+/**
+ * A container without a readiness probe is ready the moment it runs, also when it ends the moment after. Times in a status are cut to
+ * whole seconds, so this means half a second to one and a half.
+ */
+const settleMs = 1500;
+
+function justStarted(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>, nowMs: number): boolean {
+  return pod.spec.containers.some((container) => container.readinessProbe === undefined && nowMs - Date.parse(statuses.get(container.name)?.state?.running?.startedAt ?? "") < settleMs);
 }
 
 function waitingWords(pod: Pod, observed: PodObservations): string {

@@ -19,11 +19,11 @@ type WaitOptions = {
   readonly timeoutMs: number;
   readonly patience: Patience;
   readonly signal: AbortSignal;
-  /** Called at every change, and once a second. */
+  /** Called at every change, and a few times a second. */
   readonly onProgress: (views: readonly PodView[]) => void;
 };
 
-const tickMs = 1000;
+const tickMs = 250;
 
 /** Watches the Pods until all are ready or have succeeded, or one cannot get there. Rejects with the signal's reason when it is aborted. */
 export async function waitForPods(pods: readonly Pod[], options: WaitOptions): Promise<WaitOutcome> {
