@@ -36,6 +36,8 @@ export type ClusterNetwork = {
 
 /** Clear of the gateway and of the addresses that the engine gives out by itself (the upper half of the subnet). */
 const dnsAddressInSubnet = 10;
+/** About twice what it uses with some hundred Services. */
+const dnsMemoryBytes = 128 * 1024 * 1024;
 /** Without an event (they may be lost) a dead DNS container is found after this long. */
 const lookEveryMs = 5_000;
 const restartBackoff: Backoff = { initialMs: 250, maxMs: 30_000, factor: 2, jitter: 0.2 };
@@ -158,6 +160,7 @@ async function dnsSpec(options: ClusterNetworkOptions, dnsServer: string): Promi
     ports: [],
     sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
     mounts: [{ kind: "bind", source: dnsDirectory(options.stateDirectory), target: "/etc/podkit-dns", readOnly: true }],
+    resources: { memoryBytes: dnsMemoryBytes, pidsMax: 64 },
   };
   const specHash = createHash("sha256").update(JSON.stringify([spec, image.id])).digest("hex").slice(0, 16);
   return { ...spec, labels: { ...dnsLabels(options.clusterName), [label.specHash]: specHash } };

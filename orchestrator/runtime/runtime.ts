@@ -86,6 +86,8 @@ export type SandboxSpec = {
   readonly mounts: readonly Mount[];
   readonly hostPid?: boolean;
   readonly hostIpc?: boolean;
+  /** For a sandbox whose process does work of its own (the DNS server); pause needs none. */
+  readonly resources?: Resources;
 };
 
 export type Resources = {

@@ -29,8 +29,7 @@ export function sandboxBody(spec: SandboxSpec): Json {
       ReadonlyRootfs: true,
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],
-      // Last to go when memory runs out, as far as an unprivileged daemon may say so (negative values may be refused).
-      OomScoreAdj: 0,
+      ...resourcesBody(spec.resources ?? {}),
       ...(spec.cgroupParent === undefined ? {} : { CgroupParent: spec.cgroupParent }),
     },
     ...(spec.network.kind === "bridge" && spec.network.ipv4Address !== undefined

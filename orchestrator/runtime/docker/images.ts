@@ -9,9 +9,11 @@ import { parseImageReference } from "./image-reference.ts";
 import { jsonLines } from "./json-lines.ts";
 import { registryAuth } from "./registry-auth.ts";
 
+/** Undefined also for what is no reference at all: the pull that follows says so in the engine's words. */
 export async function inspectImage(http: EngineHttp, reference: string): Promise<ImageInfo | undefined> {
-  const { status, json } = await http.call({ method: "GET", path: `/images/${encodeURI(reference)}/json`, doing: `inspect image "${reference}"`, accept: [404] });
-  return status === 404 ? undefined : imageInfoOf(json);
+  if (!/^[\w.:/@-]+$/.test(reference)) return undefined;
+  const { status, json } = await http.call({ method: "GET", path: `/images/${reference}/json`, doing: `inspect image "${reference}"`, accept: [301, 400, 404] });
+  return status === 200 ? imageInfoOf(json) : undefined;
 }
 
 /** A registry that sends nothing for this long has stalled. */

@@ -142,6 +142,13 @@ describe("the Docker driver", { timeout: 120_000 }, () => {
     assert.deepEqual([state.exitCode, state.oomKilled], [137, true]);
   });
 
+  test("what is no image reference is no image, and cannot be pulled", async () => {
+    for (const reference of ["BAD//ref", "a b", "a?b=c", "../version"]) {
+      assert.equal(await runtime.imageStatus(reference), undefined, reference);
+      await assert.rejects(runtime.pullImage(reference, {}), (error) => error instanceof RuntimeError && error.code === "ImageNotFound", reference);
+    }
+  });
+
   test("an unknown user and an unknown command are start failures in the engine's words", async () => {
     for (const overrides of [{ user: "nobody-here" }, { entrypoint: ["not-a-program"] }]) {
       const error = await start(forever, overrides).then(() => undefined, (reason: unknown) => reason);
