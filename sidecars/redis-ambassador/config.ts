@@ -25,7 +25,7 @@ const readsSpec = object({
   consistency: choice(["pod", "session", "eventual"], { doc: "pod: every connection reads what any connection through this ambassador wrote; session: each reads its own writes; eventual: replicas as they are", default: "pod" }),
   policy: choice(["prefer-replica", "round-robin", "primary"], { doc: "prefer-replica: replicas in turn, the primary when there is none; round-robin: the primary takes its turn too; primary: no replica is read", default: "prefer-replica" }),
   lagBytesMax: sizeBytes({ doc: "a replica further behind is not read", default: 16 * 1024 * 1024 }),
-  lagSecondsMax: integer({ doc: "a replica that has not heard from its primary for so many seconds is not read", default: 10, min: 1 }),
+  lagSecondsMax: integer({ doc: "a replica that has not heard from its primary for so many seconds is not read", default: 30, min: 1 }),
   stuckAfterMs: durationMs({ doc: "a replica that says nothing for so long gets its reads taken away and sent elsewhere", default: 250, min: 20 }),
   fenceIntervalMs: durationMs({ doc: "shortest time between two proofs that the replicas have the latest writes", default: 3, min: 1 }),
 }, { doc: "where reads go" });

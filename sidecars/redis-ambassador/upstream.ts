@@ -102,6 +102,10 @@ export class Upstream {
     socket.on("close", () => this.close(`connection to ${this.node.address} was closed by the server`));
   }
 
+  /** The replies to the opening requests are matched even when the client that waits wants its own unmatched. */
+  get #isRaw(): boolean {
+    return this.raw && this.ready;
+  }
   get outstandingRuns(): number {
     return this.#runs.length - this.#head;
   }
@@ -286,7 +290,7 @@ export class Upstream {
         return;
       }
       if (!this.#scanner.ended) break;
-      if (this.raw || this.#scanner.firstByte === 62) {
+      if (this.#isRaw || this.#scanner.firstByte === 62) {
         this.#unmatched(bytes, sliceStart, frameStart, at);
         frameStart = sliceStart = at;
         continue;
@@ -336,7 +340,7 @@ export class Upstream {
 
   #unmatched(bytes: Buffer, sliceStart: number, frameStart: number, at: number): void {
     const run = this.#runs[this.#head];
-    if (!this.raw && sliceStart < frameStart && run !== undefined) this.#pass(run, bytes, sliceStart, frameStart, false);
+    if (!this.#isRaw && sliceStart < frameStart && run !== undefined) this.#pass(run, bytes, sliceStart, frameStart, false);
     const receiver = this.pushesTo;
     const carry = this.#carry;
     this.#carry = undefined;
@@ -344,7 +348,7 @@ export class Upstream {
     if (carry !== undefined) receiver.rawBytes(carry, 0, carry.length);
     if (receiver.rawBytes(bytes, frameStart, at)) this.#readBufferInUse = true;
     const whole = carry === undefined ? bytes.subarray(frameStart, at) : Buffer.concat([carry, bytes.subarray(frameStart, at)]);
-    if (this.raw && whole.length === 8 && whole.toString("latin1") === "+RESET\r\n") receiver.rawReset();
+    if (this.#isRaw && whole.length === 8 && whole.toString("latin1") === "+RESET\r\n") receiver.rawReset();
   }
 
   /** Holds back or passes on the unfinished reply at the end of what was read. */
@@ -354,13 +358,13 @@ export class Upstream {
     if (frameStart >= count) return;
     const held = (this.#carry?.length ?? 0) + count - frameStart;
     const isError = this.#scanner.firstByte === 45;
-    const streaming = run?.partial === true && this.#carry === undefined && !this.raw && !isError && this.#scanner.firstByte !== 62;
-    if (!streaming && (held <= carryBytesMax || (isError && held <= errorLineBytesMax) || (run?.owner.watching === true && !this.raw))) {
+    const streaming = run?.partial === true && this.#carry === undefined && !this.#isRaw && !isError && this.#scanner.firstByte !== 62;
+    if (!streaming && (held <= carryBytesMax || (isError && held <= errorLineBytesMax) || (run?.owner.watching === true && !this.#isRaw))) {
       const rest = bytes.subarray(frameStart, count);
       this.#carry = this.#carry === undefined ? Buffer.from(rest) : Buffer.concat([this.#carry, rest]);
       return;
     }
-    if (this.raw || this.#scanner.firstByte === 62) {
+    if (this.#isRaw || this.#scanner.firstByte === 62) {
       const carry = this.#carry;
       this.#carry = undefined;
       if (carry !== undefined) this.pushesTo?.rawBytes(carry, 0, carry.length);

@@ -1,0 +1,105 @@
+import { connect, type Socket } from "node:net";
+import { ReplyScanner } from "../../../sidecars/redis-ambassador/reply-scanner.ts";
+import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
+
+/** A client that knows nothing but bytes: what it sent and the whole replies that came back, in order. */
+export class Wire implements AsyncDisposable {
+  readonly #socket: Socket;
+  readonly #scanner = new ReplyScanner();
+  readonly #replies: Buffer[] = [];
+  #rest = Buffer.alloc(0);
+  #waiting: (() => void) | undefined;
+  closed = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on("data", (bytes: Buffer) => this.#received(bytes));
+    const ended = (): void => {
+      this.closed = true;
+      this.#waiting?.();
+    };
+    socket.on("error", ended);
+    socket.on("close", ended);
+    socket.on("end", ended);
+  }
+
+  #received(bytes: Buffer): void {
+    let at = 0, start = 0;
+    while (at < bytes.length) {
+      at = this.#scanner.advance(bytes, at, bytes.length);
+      if (!this.#scanner.ended) break;
+      this.#replies.push(Buffer.concat([this.#rest, bytes.subarray(start, at)]));
+      this.#rest = Buffer.alloc(0);
+      start = at;
+    }
+    this.#rest = Buffer.concat([this.#rest, bytes.subarray(start)]);
+    this.#waiting?.();
+  }
+
+  write(bytes: Buffer | string): void {
+    this.#socket.write(bytes);
+  }
+
+  /** Sends requests and gives as many whole replies, as text of bytes. */
+  async ask(...requests: readonly (readonly string[])[]): Promise<string[]> {
+    this.write(Buffer.concat(requests.map((words) => encodeRequest(words.map((word) => Buffer.from(word, "latin1"))))));
+    return await this.replies(requests.length);
+  }
+
+  async one(...words: readonly string[]): Promise<string> {
+    return (await this.ask(words))[0] ?? "";
+  }
+
+  /** The next `count` replies; fewer only when the connection ends. Fails after `timeoutMs`. */
+  async replies(count: number, timeoutMs = 10_000): Promise<string[]> {
+    const deadline = performance.now() + timeoutMs;
+    while (this.#replies.length < count && !this.closed) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) throw new Error(`Only ${this.#replies.length} of ${count} replies within ${timeoutMs} ms`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, leftMs);
+        this.#waiting = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    return this.#replies.splice(0, count).map((reply) => reply.toString("latin1"));
+  }
+
+  /** Resolves when the other side has closed. */
+  async ended(timeoutMs = 5_000): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!this.closed) {
+      if (performance.now() > deadline) throw new Error(`The connection is still open after ${timeoutMs} ms`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 20);
+        this.#waiting = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.destroy();
+    await this.ended();
+  }
+}
+
+export type Place = { readonly host: string; readonly port: number };
+
+export async function openWire(place: Place): Promise<Wire> {
+  const socket = connect(place);
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", () => resolve());
+    socket.once("error", reject);
+  });
+  return new Wire(socket);
+}
