@@ -41,6 +41,7 @@ check({ "metadata.annotations": { on: true } }, "metadata.annotations[on]: Inval
 check({ "metadata.finalizers": [""] }, 'metadata.finalizers[0]: Invalid value: "": name part must be non-empty', `metadata.finalizers[0]: Invalid value: "": ${namePart}`);
 check({ "metadata.ownerReferences": [{ kind: "A", name: "a", uid: "u" }] }, "metadata.ownerReferences[0].apiVersion: Required value");
 check({ "metadata.ownerReferences": [{ apiVersion: "v1", kind: "A", name: "a", uid: "u", controller: true }, { apiVersion: "v1", kind: "B", name: "b", uid: "v", controller: true }] }, 'metadata.ownerReferences: Invalid value: ["a","b"]: Only one reference can have Controller set to true');
+check({ "metadata.labels": { ["k".repeat(64)]: "" } }, `metadata.labels: Invalid value: "${"k".repeat(64)}": name part must be no more than 63 characters`);
 check({ "metadata.labels": "app=web" }, 'metadata.labels: Invalid value: "app=web": must be a map, got a string');
 check({ "metadata.labels": { "a/b/c": "" } }, `metadata.labels: Invalid value: "a/b/c": ${namePart.replace("name part", "a qualified name")} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`);
 check({ "metadata.labels": { "A.b/c": "" } }, `metadata.labels: Invalid value: "A.b/c": prefix part ${subdomain}`);
