@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureBaseImages, overrideVariable, type ImagePolicy } from "./base-images.ts";
-import { bundleRole } from "./bundle.ts";
+import { bundleRole, writeBundle } from "./bundle.ts";
 import { connectEngine, type ImageEngine } from "./engine.ts";
 import { recordImages, type ImageRecord } from "./image-list.ts";
 import { baseKinds, nodeVersionOf } from "./kinds.ts";
@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const description = packageDescription(join(root, "package.json"));
   const wantedRoles = roles.filter((role) => request.only?.has(role.name) ?? true);
   if (request.steps.has("bundles")) {
-    for (const role of wantedRoles) await bundleRole({ root, role, version: description.version });
+    for (const role of wantedRoles) await writeBundle(root, role, (await bundleRole({ root, role, version: description.version })).files);
     console.log(`bundles: ${wantedRoles.map((role) => `dist/${role.name}`).join(" ")}`);
   }
   if (!request.steps.has("bases") && !request.steps.has("roles")) return;

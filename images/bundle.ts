@@ -1,27 +1,28 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { build, type Metafile } from "esbuild";
 import type { Role } from "./roles.ts";
 import type { BundledPackage } from "./sbom.ts";
 
+/** A bundle as it goes into an image: files by name, sorted, and the packages whose code is inside. */
+export type Bundle = { readonly files: readonly { readonly name: string; readonly bytes: Uint8Array }[]; readonly packages: readonly BundledPackage[] };
+
 /**
- * Bundles a role into dist/<role>: main.cjs, a source map without sources, and the licences of what is inside. CommonJS,
+ * Bundles a role: main.cjs, a source map without sources, and the licences of what is inside. CommonJS,
  * because `import "node:http"` as a module of the newer kind loads half as many built-in modules again; not minified,
  * because that gains nothing measurable and costs readable traces. A warning is an error: esbuild only warns of
  * `import.meta`, which is undefined in such a bundle.
  */
-export async function bundleRole(o: { readonly root: string; readonly role: Role; readonly version: string }): Promise<readonly BundledPackage[]> {
+export async function bundleRole(o: { readonly root: string; readonly role: Role; readonly version: string }): Promise<Bundle> {
   const entry = join(o.root, o.role.entry);
   if (!existsSync(entry)) throw new Error(`Cannot bundle ${o.role.name}: ${o.role.entry} does not exist`);
-  const folder = join(o.root, "dist", o.role.name);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
   const result = await build({
     absWorkingDir: o.root,
     entryPoints: [o.role.entry],
     outfile: join("dist", o.role.name, "main.cjs"),
     bundle: true,
+    write: false,
     platform: "node",
     format: "cjs",
     target: "esnext",
@@ -38,8 +39,20 @@ export async function bundleRole(o: { readonly root: string; readonly role: Role
     throw new Error(`Cannot bundle ${o.role.name}:\n${lines.join("\n")}`);
   }
   const packages = await bundledPackages(o.root, result.metafile);
-  await writeFile(join(folder, "LICENSES.txt"), packages.map((found) => `${found.name} ${found.version} (${found.licence})\n\n${found.licenceText.trim()}\n`).join(`\n${"-".repeat(80)}\n\n`));
-  return packages;
+  const licences = packages.map((found) => `${found.name} ${found.version} (${found.licence})\n\n${found.licenceText.trim()}\n`).join(`\n${"-".repeat(80)}\n\n`);
+  const files = [...result.outputFiles.map((file) => ({ name: basename(file.path), bytes: file.contents })), { name: "LICENSES.txt", bytes: Buffer.from(licences) }];
+  return { files: files.toSorted((a, b) => (a.name < b.name ? -1 : 1)), packages };
+}
+
+/** Puts files into dist/<role>, each replaced as a whole: two builds at once leave whole files. */
+export async function writeBundle(root: string, role: Role, files: Bundle["files"]): Promise<void> {
+  const folder = join(root, "dist", role.name);
+  await mkdir(folder, { recursive: true });
+  for (const file of files) {
+    const next = join(folder, `.${file.name}.${process.pid}`);
+    await writeFile(next, file.bytes);
+    await rename(next, join(folder, file.name));
+  }
 }
 
 /** The packages whose code is in the output, by the nearest package.json above each file that contributed a byte. */

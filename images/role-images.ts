@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readFile, readdir, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bundleRole } from "./bundle.ts";
+import { bundleRole, writeBundle } from "./bundle.ts";
 import { contentHash } from "./content-hash.ts";
 import type { ImageEngine } from "./engine.ts";
 import type { ImageRecord } from "./image-list.ts";
@@ -26,24 +26,22 @@ export type RoleOptions = {
  */
 export async function ensureRoleImage(role: Role, o: RoleOptions): Promise<ImageRecord> {
   const reference = `podkit/${role.name}:${o.version}`;
-  const packages = await bundleRole({ root: o.root, role, version: o.version });
-  const folder = join(o.root, "dist", role.name);
+  const bundle = await bundleRole({ root: o.root, role, version: o.version });
   const dockerfile = await readFile(join(o.root, "images/Dockerfile"));
-  const bundle = await readFolder(folder);
-  const hash = contentHash([dockerfile, role.name, role.title, role.user ?? "", o.version, o.source, o.base.hash, o.base.reference, ...bundle.flatMap((file) => [file.name, file.bytes])]);
+  const hash = contentHash([dockerfile, role.name, role.title, role.user ?? "", o.version, o.source, o.base.hash, o.base.reference, ...bundle.files.flatMap((file) => [file.name, file.bytes])]);
   const present = await o.engine.inspect(reference);
   const base = await o.engine.inspect(o.base.reference);
   if (base === undefined) throw new Error(`Cannot build ${reference}: its base ${o.base.reference} is not on the engine`);
   const bill = billOfMaterials({
-    role: role.name, version: o.version, contentHash: hash, packages, baseName: o.base.reference,
+    role: role.name, version: o.version, contentHash: hash, packages: bundle.packages, baseName: o.base.reference,
     debianPackages: (base.labels[packagesLabel] ?? "").split(" ").filter((name) => name !== ""),
     nodeVersion: (base.labels[packagesLabel] ?? "") === "" ? undefined : o.nodeVersion,
   });
-  const billBytes = Buffer.from(`${JSON.stringify(bill, undefined, 1)}\n`);
-  await writeFile(join(folder, "sbom.cdx.json"), billBytes);
+  const content = [...bundle.files, { name: "sbom.cdx.json", bytes: Buffer.from(`${JSON.stringify(bill, undefined, 1)}\n`) }];
+  await writeBundle(o.root, role, content);
   if (present?.labels[hashLabel] === hash) return { reference, hash, how: "present" };
 
-  const files = [{ path: "Dockerfile", bytes: dockerfile }, { path: `dist/${role.name}/sbom.cdx.json`, bytes: billBytes }, ...bundle.map((file) => ({ path: `dist/${role.name}/${file.name}`, bytes: file.bytes }))];
+  const files = [{ path: "Dockerfile", bytes: dockerfile }, ...content.map((file) => ({ path: `dist/${role.name}/${file.name}`, bytes: file.bytes }))];
   const context = files.map((file): TarEntry => ({ ...file, kind: "bytes", mode: 0o644, uid: 0, gid: 0 }));
   await o.engine.build({
     context: writeTar(context),
@@ -56,11 +54,6 @@ export async function ensureRoleImage(role: Role, o: RoleOptions): Promise<Image
   });
   if (present !== undefined) await o.engine.removeIfUnused(present.id);
   return { reference, hash, how: "built" };
-}
-
-async function readFolder(folder: string): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
-  const names = (await readdir(folder)).filter((name) => name !== "sbom.cdx.json").toSorted();
-  return await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(folder, name)) })));
 }
 
 /** The commit of the working tree, or "unknown" in an unpacked archive without history. */

@@ -12,11 +12,11 @@ export async function ensureDependencies(root, say) {
   // No package of ours needs its install script, and older npm does not know `allowScripts`.
   const words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const startedMs = Date.now();
-  const { code, tail, lines } = npm !== undefined && /\.[cm]?js$/.test(npm)
+  const { code, lines } = npm !== undefined && /\.[cm]?js$/.test(npm)
     ? await runQuietly(process.execPath, [npm, ...words], { cwd: root, say: () => {} })
     : await runQuietly("npm", words, { cwd: root, say: () => {} });
   if (code === 127) throw new SetupError("npm is not installed. Remedy: install Node.js with npm (https://nodejs.org), version 20 or newer; podkit brings the Node it runs on by itself");
-  if (code !== 0) throw new SetupError(`npm ci failed after ${Math.round((Date.now() - startedMs) / 1000)} s:\n${tail}\nRemedy: make "npm ci" pass; it needs the package registry that npm is set to`);
+  if (code !== 0) throw new SetupError(`npm ci failed after ${Math.round((Date.now() - startedMs) / 1000)} s:\n${lines.slice(0, 20).join("\n")}\nRemedy: make "npm ci" pass; it needs the package registry that npm is set to`);
   return lines.find((line) => /^added \d+ packages/.test(line))?.replace(/,? in .*/, "") ?? "installed";
 }
 
