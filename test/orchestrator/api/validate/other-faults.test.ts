@@ -38,6 +38,8 @@ check(service, { "spec.sessionAffinity": "ClientIP" }, "spec.sessionAffinity: Fo
 check(service, { "spec.ipFamilies": ["IPv6"] }, "spec.ipFamilies[0]: Forbidden: IPv6 is not supported by podkit: Pods have IPv4 addresses");
 check(service, { "spec.selector": { app: "a b" } }, "spec.selector[app]: Invalid value: \"a b\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')");
 check(externalName, { "spec.externalName": undefined }, "spec.externalName: Required value");
+check(externalName, { "spec.externalName": "db example" }, "spec.externalName: Invalid value: \"db example\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
+check(service, { "spec.clusterIPs": ["None", "None"] }, 'spec.clusterIPs: Invalid value: ["None","None"]: may only hold up to 1 value');
 check(externalName, { "spec.clusterIP": "None" }, "spec.clusterIP: Forbidden: may not be set when `type` is 'ExternalName'");
 
 // ConfigMaps and Secrets.

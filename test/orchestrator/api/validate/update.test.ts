@@ -46,3 +46,5 @@ check(service, { "spec.selector": { app: "other" }, "spec.ports[0].port": 81 });
 check(withValues(service, { "spec.clusterIP": undefined, "spec.clusterIPs": undefined }), { "spec.clusterIP": "None" }, 'spec.clusterIPs[0]: Invalid value: "None": may not change once set');
 check(node, { "spec.podCIDRs": ["10.1.0.0/24"], "spec.unschedulable": false }, 'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid');
 check(slice, { addressType: "FQDN", "endpoints[0].addresses": ["a.example"] }, 'addressType: Invalid value: "FQDN": field is immutable');
+check(node, { "spec.providerID": "podkit://other" }, 'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid');
+test("refuses turning one kind into another", () => assert.deepEqual(validateUpdate(valid(configMap), { ...valid(configMap), kind: "Secret" }).map((cause) => `${cause.path}: ${cause.message}`), ['kind: Invalid value: "Secret": field is immutable']));
