@@ -3,10 +3,9 @@ import { mkdirSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { encode } from "@msgpack/msgpack";
-import fluentLogger from "fluent-logger";
 import { eventually } from "../../support/eventually.ts";
 import { RecordingReceiver } from "./support/receiver.ts";
-import { silent } from "./support/silent-logger.ts";
+import { createSender } from "./support/fluent-sender.ts";
 import { configOf, startShipper, temporary, type RunningShipper } from "./support/shipper.ts";
 
 type Stage = { readonly receiver: RecordingReceiver; readonly shipper: RunningShipper; readonly port: number };
@@ -33,7 +32,7 @@ function scenario(name: string, act: (stage: Stage) => Promise<void>, settings: 
 
 for (const eventMode of ["Message", "PackedForward", "CompressedPackedForward"] as const) {
   scenario(`fluent-logger in mode ${eventMode} is acknowledged, and its records arrive with the Pod's metadata`, async ({ receiver, port }) => {
-    const sender = fluentLogger.createFluentSender("app", { host: "127.0.0.1", port, eventMode, requireAckResponse: true, enableReconnect: false, internalLogger: silent, ackResponseTimeout: 5_000, flushInterval: 10 });
+    const sender = createSender(port, { eventMode, flushInterval: 10 });
     await Promise.all([1, 2, 3].map((n) => new Promise<void>((resolve, reject) => sender.emit("shop", { n, text: "grün" }, (error) => (error === undefined || error === null ? resolve() : reject(error))))));
     assert.deepEqual(receiver.all.map((record) => record["n"]).toSorted((a, b) => Number(a) - Number(b)), [1, 2, 3]);
     assert.deepEqual(receiver.all[0], { n: receiver.all[0]?.["n"], text: "grün", kubernetes: { pod_name: "shop-0" } });
@@ -43,7 +42,7 @@ for (const eventMode of ["Message", "PackedForward", "CompressedPackedForward"] 
 }
 
 scenario("An application with the shared key gets in", async ({ receiver, port }) => {
-  const sender = fluentLogger.createFluentSender("app", { host: "127.0.0.1", port, requireAckResponse: true, enableReconnect: false, internalLogger: silent, ackResponseTimeout: 5_000, security: { clientHostname: "app", sharedKey: "local key" } });
+  const sender = createSender(port, { security: { clientHostname: "app", sharedKey: "local key" } });
   await new Promise<void>((resolve, reject) => sender.emit("x", { n: 1 }, (error) => (error === undefined || error === null ? resolve() : reject(error))));
   assert.equal(receiver.all.length, 1);
   sender.end();

@@ -29,7 +29,12 @@ export class RecordingReceiver {
     this.port = address !== null && typeof address === "object" ? address.port : 0;
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   async close(): Promise<void> {
+    if (!this.#server.listening) return;
     const closed = new Promise<void>((resolve) => void this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
