@@ -2,7 +2,6 @@
 // The bin entry. Plain JavaScript that every Node since 18 can read: it finds a Node that is new enough, then hands over to the
 // bundle (dist/cli/main.cjs), or to the sources when they are newer. It has no dependencies, since those need the newer Node.
 /* oxlint-disable typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-argument, typescript/no-unsafe-return, typescript/strict-boolean-expressions -- the compiler does not read this file, so every type in it is unknown to the linter */
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import nodeModule from "node:module";
 import { dirname, join } from "node:path";
@@ -15,7 +14,7 @@ const entry = realpathSync(fileURLToPath(import.meta.url));
 const root = dirname(dirname(entry));
 
 if (Number(process.versions.node.split(".")[0]) >= nodeMajorMin) await start();
-else startAgainWithNewerNode();
+else await startAgainWithNewerNode();
 
 async function start() {
   // Node warns that node:sqlite and type stripping are experimental; neither concerns who runs the command.
@@ -56,7 +55,7 @@ function carriedNode() {
   }
 }
 
-function startAgainWithNewerNode() {
+async function startAgainWithNewerNode() {
   const node = carriedNode();
   if (node === undefined) {
     process.stderr.write(
@@ -66,6 +65,7 @@ function startAgainWithNewerNode() {
     process.exitCode = unavailable;
     return;
   }
+  const { spawn } = await import("node:child_process"); // takes 10 ms to load, which a new Node need not spend
   const child = spawn(node, [entry, ...process.argv.slice(2)], { stdio: "inherit" });
   // A terminal sends its signals to both processes; passed on as well they would count twice, and twice means "stop now".
   const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;

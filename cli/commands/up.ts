@@ -165,7 +165,7 @@ async function describeHopeless(run: Run, { pod, progress }: PodView): Promise<r
   const container = progress.hopeless?.container;
   if (container === undefined) return lines;
   const text = await lastLines(run, pod, container);
-  return [...lines, ...(text.length === 0 ? [`  ${container} wrote nothing`] : [`  its last lines (podkit logs ${pod.metadata.name} -c ${container}):`, ...text.map((line) => `  | ${printable(line)}`)])];
+  return [...lines, ...(text.length === 0 ? [`  ${container} wrote nothing`] : ["  its last lines:", ...text.map((line) => `  | ${printable(line)}`)])];
 }
 
 async function lastLines(run: Run, pod: Pod, container: string): Promise<readonly string[]> {

@@ -56,11 +56,17 @@ export function podProgress(pod: Pod, observed: PodObservations, patience: Patie
   const hopeless = findHopeless(pod, statuses, observed, patience);
   if (hopeless !== undefined) return { state: "hopeless", words: hopeless.reason, containers, hopeless };
   if (pod.status?.phase === "Succeeded") return { state: "finished", words: "completed", containers, hopeless };
-  if (hasCondition(pod, "Ready") && pod.metadata.deletionTimestamp === undefined) {
+  if ((hasCondition(pod, "Ready") || doneOrReady(pod, statuses)) && pod.metadata.deletionTimestamp === undefined) {
     if (justStarted(pod, statuses, observed.nowMs)) return { state: "waiting", words: "just started", containers, hopeless };
     return { state: "ready", words: "ready", containers, hopeless };
   }
   return { state: "waiting", words: waitingWords(pod, observed), containers, hopeless };
+}
+
+/** A Pod whose containers run once is never Ready in Kubernetes' sense when one has done its work and others run on; nothing is missing then. */
+function doneOrReady(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>): boolean {
+  if ((pod.spec.restartPolicy ?? "Always") === "Always") return false;
+  return pod.spec.containers.every(({ name }) => statuses.get(name)?.ready === true || statuses.get(name)?.state?.terminated?.exitCode === 0);
 }
 
 /**
@@ -94,7 +100,8 @@ function findHopeless(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>, 
       return { reason: `container ${status.name} keeps crashing: ${status.restartCount} restarts${lastEnd(status.lastState?.terminated)}`, container: status.name };
     }
   }
-  if (pod.status?.phase === "Failed") return failedPod(pod, statuses);
+  const endedForGood = pod.spec.restartPolicy === "Never" && [...statuses.values()].some((status) => (status.state?.terminated?.exitCode ?? 0) !== 0);
+  if (pod.status?.phase === "Failed" || endedForGood) return failedPod(pod, statuses);
   const unscheduled = (pod.status?.conditions ?? []).find((condition) => condition.type === "PodScheduled" && condition.status === "False");
   if (unscheduled !== undefined && observed.nowMs - Date.parse(unscheduled.lastTransitionTime ?? "") > patience.unscheduledMsMax) return { reason: `no node takes it: ${unscheduled.message ?? unscheduled.reason ?? ""}`, container: undefined };
   const started = [...statuses.values()].some((status) => status.state?.running !== undefined || status.state?.terminated !== undefined);

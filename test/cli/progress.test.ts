@@ -36,6 +36,18 @@ const unscheduled: PodStatus = { phase: "Pending", conditions: [{ type: "PodSche
 check("that no node takes yet", unscheduled, "waiting: 0/1 nodes are available", { nowMs: Date.parse("2026-01-01T00:00:29Z") });
 check("that no node takes for long", unscheduled, "hopeless: no node takes it: 0/1 nodes are available", { nowMs: Date.parse("2026-01-01T00:00:31Z") });
 
+const once = (other: Parameters<typeof statusOf>[1]): string => {
+  const pod = podOf({
+    spec: { nodeName: "n", restartPolicy: "Never", containers: [{ name: "app", image: "i" }, { name: "other", image: "i" }] },
+    status: { phase: "Running", podIP: "10.0.0.2", containerStatuses: [statusOf("app", { ready: true, state: running }), statusOf("other", other)] },
+  });
+  const { state, words } = podProgress(pod, { ...nothingObserved, nowMs: Date.parse("2026-01-01T01:00:00Z") }, usualPatience);
+  return `${state}: ${words}`;
+};
+test("of a Pod that runs once, a container that has done its work is as good as a ready one", () => assert.equal(once({ state: ended(0) }), "ready: ready"));
+test("of a Pod that runs once, a container that failed makes it hopeless although others run", () => assert.equal(once({ state: ended(3) }), "hopeless: container other ended: Error, exit code 3"));
+test("of a Pod that runs once, a container that is not ready is waited for", () => assert.equal(once({ state: running }), "waiting: starting"));
+
 test("the progress table has a line for each container with its role and state", () => {
   const pod = podOf({
     spec: { nodeName: "n", initContainers: [{ name: "prepare", image: "i" }, { name: "log-shipper", image: "i", restartPolicy: "Always" }], containers: [{ name: "app", image: "i", readinessProbe: { tcpSocket: { port: 80 } } }] },
