@@ -20,7 +20,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     redis: { host: env["REDIS_HOST"] ?? "127.0.0.1", port: number("REDIS_PORT", 6379, 65_535) },
     fluent: { host: env["FLUENT_HOST"] ?? "127.0.0.1", port: number("FLUENT_PORT", 24224, 65_535) },
     logFile: env["LOG_FILE"] ?? "/var/log/app/app.log",
-    logBytesMax: number("LOG_BYTES_MAX", 262_144, 1e9),
+    logBytesMax: number("LOG_BYTES_MAX", 65_536, 1e9),
     reportsDirectory: env["REPORTS_DIRECTORY"] ?? "/reports",
     ordersPerSecond: number("ORDERS_PER_SECOND", 20, 1000),
     reportSeconds: number("REPORT_SECONDS", 5, 3600),
