@@ -15,6 +15,12 @@ export function fieldOf(object: unknown, ...path: readonly string[]): unknown {
   return at;
 }
 
+/** The same for text: "" when absent or no text. */
+export function textOf(object: unknown, ...path: readonly string[]): string {
+  const value = fieldOf(object, ...path);
+  return typeof value === "string" ? value : "";
+}
+
 const kindsWithStatus: ReadonlySet<string> = new Set(["Pod", "Node", "Namespace", "Service"]);
 export const hasStatusSubresource = (kind: string): boolean => kindsWithStatus.has(kind);
 

@@ -114,7 +114,6 @@ class Core implements ApiClient {
     const found = await this.get(namespaces, { name: namespace });
     if (found === undefined) throw notFound(namespaces, namespace);
     if (found.metadata.deletionTimestamp === undefined) return;
-    // Events about the end of things must still be told.
     const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
     throw forbidden(kind, name, why, [{ path: "metadata.namespace", reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated` }]);
   }

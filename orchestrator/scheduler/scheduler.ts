@@ -17,6 +17,8 @@ export type SchedulerOptions = { readonly client: ApiClient; readonly clock: Clo
 const retry: Backoff = { initialMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 };
 /** A Pod that fits nowhere is looked at again when something changes that could help, and after this long in any case. */
 const lookAgainMs = 60_000;
+/** How long the cache gets to catch up with a change that made a write conflict. */
+const staleMs = 50;
 
 /**
  * Binds Pods that have no node, until the signal is aborted. Several schedulers may run: the API lets only one bind a Pod, the others
@@ -113,8 +115,12 @@ class Scheduler {
     const best = bestNode(pod, fits.filter(({ fit }) => fit.kind === "fits").map(({ view }) => view));
     if (best === undefined) {
       this.#refused.set(key, formOf(pod));
-      await this.#refuse(pod, explainRefusal(fits.map(({ fit }) => (fit.kind === "refused" ? fit.reasons : []))));
-      this.#queue.addAfter(key, lookAgainMs);
+      const told = await this.#refuse(pod, explainRefusal(fits.map(({ fit }) => (fit.kind === "refused" ? fit.reasons : []))));
+      if (told) this.#queue.addAfter(key, lookAgainMs);
+      else {
+        this.#refused.delete(key);
+        this.#queue.addAfter(key, staleMs);
+      }
       return;
     }
     await this.#bind(key, pod, best.node.metadata.name);
@@ -145,21 +151,27 @@ class Scheduler {
     return this.#nodes.list().map((node) => ({ node, pods: byNode.get(node.metadata.name) ?? [] }));
   }
 
-  async #refuse(pod: Pod, message: string): Promise<void> {
-    this.#recorder.event(pod, "Warning", "FailedScheduling", message);
+  /** False when the Pod was looked at in a form that is out of date: nothing was told. */
+  async #refuse(pod: Pod, message: string): Promise<boolean> {
     const known = pod.status?.conditions?.find((condition) => condition.type === "PodScheduled");
-    if (known?.status === "False" && known.message === message) return;
+    if (known?.status !== "False" || known.message !== message) {
+      const outcome = await this.#options.client.update(pods, { ...pod, status: { ...pod.status, conditions: [...othersOf(pod), this.#unscheduled(known, message)] } }, { subresource: "status" });
+      if (outcome.kind !== "updated") return false;
+    }
+    this.#recorder.event(pod, "Warning", "FailedScheduling", message);
+    return true;
+  }
+
+  #unscheduled(known: PodCondition | undefined, message: string): PodCondition {
     const now = apiTime(this.#options.clock.nowMs());
-    const condition: PodCondition = {
+    return {
       type: "PodScheduled", status: "False", reason: "Unschedulable", message, lastProbeTime: null,
       lastTransitionTime: known?.status === "False" ? (known.lastTransitionTime ?? now) : now,
     };
-    const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
-    // A conflict means that the Pod has changed: the watch brings it here again.
-    await this.#options.client.update(pods, { ...pod, status: { ...pod.status, conditions: [...others, condition] } }, { subresource: "status" });
   }
 }
 
+const othersOf = (pod: Pod): readonly PodCondition[] => (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
 const formOf = (pod: Pod): string => `${pod.metadata.uid}/${pod.metadata.generation}`;
 const isBound = (pod: Pod): boolean => (pod.spec.nodeName ?? "") !== "";
 const isOver = (pod: Pod): boolean => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";

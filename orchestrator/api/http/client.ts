@@ -1,5 +1,5 @@
 import type { ApiClient, DeleteOptions, DeleteOutcome, ListOptions, ObjectKey, ObjectList, UpdateOptions, UpdateOutcome, WatchEvent } from "../client.ts";
-import { fieldOf } from "../core-lifecycle.ts";
+import { fieldOf, textOf } from "../core-lifecycle.ts";
 import { ApiError, errorFromStatus, internalError, serviceUnavailable } from "../errors.ts";
 import type { NodeStreams, PodExecOptions, PodExecSession, PodLogOptions } from "../node-streams.ts";
 import { pods } from "../types/kinds.ts";
@@ -128,7 +128,7 @@ class HttpClient implements ApiConnection {
 
   async version(): Promise<ServerVersion> {
     const answer = await this.#transport.json({ method: "GET", path: "/version" });
-    return { gitVersion: String(fieldOf(answer, "gitVersion") ?? ""), podkit: String(fieldOf(answer, "podkit") ?? "") };
+    return { gitVersion: textOf(answer, "gitVersion"), podkit: textOf(answer, "podkit") };
   }
 
   async ready(): Promise<{ readonly ready: boolean; readonly reasons: readonly string[] }> {
@@ -166,7 +166,7 @@ function readEvent<T extends ApiObject>(kind: KindDefinition<T>, line: string): 
   const type = fieldOf(event, "type");
   switch (type) {
     case "ADDED": case "MODIFIED": case "DELETED": return { type, object: ofKind(kind, object) };
-    case "BOOKMARK": return { type, resourceVersion: String(fieldOf(object, "metadata", "resourceVersion") ?? "") };
+    case "BOOKMARK": return { type, resourceVersion: textOf(object, "metadata", "resourceVersion") };
     default: throw errorFromStatus(object, 500);
   }
 }

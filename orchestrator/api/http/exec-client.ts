@@ -15,7 +15,7 @@ export async function openExec(endpoint: Endpoint, options: PodExecOptions): Pro
   const query = new URLSearchParams(options.command.map((word): [string, string] => ["command", word]));
   if (options.container !== undefined) query.set("container", options.container);
   for (const [name, on] of [["stdin", options.stdin], ["stdout", true], ["stderr", !options.tty], ["tty", options.tty]] as const) if (on) query.set(name, "true");
-  const path = `${objectPath(pods, { namespace: options.namespace, name: options.pod }, "exec")}?${query}`;
+  const path = `${objectPath(pods, { namespace: options.namespace, name: options.pod }, "exec")}?${query.toString()}`;
   const url = "socketPath" in endpoint ? `ws+unix://${endpoint.socketPath}:${path}` : `${endpoint.url.replace(/^http/, "ws").replace(/\/$/, "")}${path}`;
   const webSocket = new WebSocket(url, [execProtocol], { perMessageDeflate: false, handshakeTimeout: connectMs, maxPayload: 16 * 1024 * 1024 });
   webSocket.binaryType = "nodebuffer";

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ApiClient, DeleteOptions, ListOptions, ObjectKey } from "../client.ts";
-import { fieldOf } from "../core-lifecycle.ts";
+import { fieldOf, textOf } from "../core-lifecycle.ts";
 import { ApiError, badRequest, conflict, groupOf, notFound, resourceName, type Status } from "../errors.ts";
 import { pods } from "../types/kinds.ts";
 import type { ApiObject, KindDefinition } from "../types/meta.ts";
@@ -113,8 +113,8 @@ async function readObject(request: IncomingMessage, definition: KindDefinition<A
   if (apiVersion !== definition.apiVersion || kind !== definition.kind)
     throw badRequest(`${JSON.stringify(kind ?? "")} in version ${JSON.stringify(apiVersion ?? "")} cannot be handled as a ${definition.kind} in version "${definition.apiVersion}"`);
   const namespace = metadata["namespace"] === "" ? undefined : metadata["namespace"];
-  if (place.namespace !== undefined && namespace !== undefined && namespace !== place.namespace) throw badRequest(`the namespace of the provided object does not match the namespace sent on the request (${String(namespace)} and ${place.namespace})`);
-  if (place.name !== undefined && metadata["name"] !== place.name) throw badRequest(`the name of the object (${String(metadata["name"])}) does not match the name on the URL (${place.name})`);
+  if (place.namespace !== undefined && namespace !== undefined && namespace !== place.namespace) throw badRequest(`the namespace of the provided object does not match the namespace sent on the request (${textOf(metadata, "namespace")} and ${place.namespace})`);
+  if (place.name !== undefined && metadata["name"] !== place.name) throw badRequest(`the name of the object (${textOf(metadata, "name")}) does not match the name on the URL (${place.name})`);
   const name = metadata["name"] ?? "";
   if (typeof name !== "string") throw badRequest("metadata.name must be a string");
   return { ...body, apiVersion: definition.apiVersion, kind: definition.kind, metadata: { ...metadata, name, ...(place.namespace === undefined ? {} : { namespace: place.namespace }) } };

@@ -1,6 +1,5 @@
 import type { ServerResponse } from "node:http";
 import type { ApiClient, ListOptions } from "../client.ts";
-import { isGone } from "../errors.ts";
 import type { ApiObject, KindDefinition } from "../types/meta.ts";
 import { asApiError, writeOut } from "./wire.ts";
 
@@ -30,7 +29,7 @@ export async function streamWatch(client: ApiClient, response: ServerResponse, r
     if (isStall(error)) { response.destroy(); return; }
     const failure = asApiError(error);
     await write({ type: "ERROR", object: failure.toStatus() });
-    if (!isGone(failure)) { response.end(); throw failure; }
+    if (failure.code !== 410) { response.end(); throw failure; }
   }
   response.end();
 }

@@ -17,7 +17,7 @@ const directory = mkdtempSync(join(tmpdir(), "podkit-http-"));
 after(() => { rmSync(directory, { recursive: true, force: true }); });
 let sockets = 0;
 
-export type HttpFixture = { readonly core: ApiClient; readonly store: Store; readonly socketPath: string; readonly url: string; readonly api: ApiConnection; stop(): Promise<void> };
+export type HttpFixture = { readonly core: ApiClient; readonly store: Store; readonly socketPath: string; readonly url: string; readonly api: ApiConnection; readonly stop: () => Promise<void> };
 
 /** A server on a Unix socket and one on TCP over the same core, and a client of the first. */
 export async function serveForTest(context: TestContext, options: { readonly streams?: NodeStreams; readonly historyRevisions?: number } = {}): Promise<HttpFixture> {
