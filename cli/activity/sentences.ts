@@ -27,17 +27,20 @@ export function workFamilies(samples: readonly Sample[]): readonly Family[] {
   return [...Map.groupBy(work, (sample) => sample.name)].map(([name, members]) => ({ name, samples: members, total: members.reduce((sum, sample) => sum + sample.value, 0) }));
 }
 
-/** What a sidecar did, one sentence a counter: known ones first and in their order, the others by name; others at zero are left out. */
+/** What a sidecar did: a sentence for each known counter, in their order; what else it counted in one more, by name, without zeros. */
 export function tellActivity(samples: readonly Sample[]): readonly string[] {
   const families = workFamilies(samples);
   const knownSentences = Object.entries(known).flatMap(([name, telling]) => families.filter((family) => family.name === name).map((family) => tellFamily(family, telling)));
   const others = families.filter((family) => known[family.name] === undefined && family.total !== 0).toSorted((left, right) => (left.name < right.name ? -1 : 1));
-  return [...knownSentences, ...others.map((family) => tellFamily(family, genericTelling(family)))];
+  const role = samples.find((sample) => sample.name === "podkit_build_info")?.labels["role"];
+  const named = others.map((family) => tellFamily(family, genericTelling(family, role)));
+  return [...knownSentences, ...(named.length === 0 ? [] : [`${knownSentences.length === 0 ? "" : "also: "}${named.join("; ")}`])];
 }
 
-function genericTelling({ name, samples }: Family): Telling {
-  const words = name.replace(/^podkit_/, "").replace(/_total$/, "").replaceAll("_", " ");
-  return { says: (count) => `${words}: ${count}`, by: [...new Set(samples.flatMap((sample) => Object.keys(sample.labels)))] };
+function genericTelling({ name, samples }: Family, role: string | undefined): Telling {
+  const own = role === undefined ? name : name.replace(`podkit_${role.replaceAll("-", "_")}_`, "");
+  const words = own.replace(/^podkit_/, "").replace(/_total$/, "").replaceAll("_", " ");
+  return { says: (count) => `${words} ${count}`, by: [...new Set(samples.flatMap((sample) => Object.keys(sample.labels)))] };
 }
 
 /** "12 commands (7 write at primary:6379, 5 read at replica:6379)"; one part alone only names itself: "12 lines shipped (sink central)". */

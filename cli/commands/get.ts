@@ -65,12 +65,12 @@ async function show(context: CommandContext, found: readonly Found[], requests: 
   const shown = found.filter((part) => part.objects.length > 0);
   for (const [index, part] of shown.entries()) {
     if (index > 0) context.print("");
-    for (const line of tableOf(context, part, !context.arguments.on("no-headers"))) context.print(line);
+    for (const line of tableOf(context, part, !context.arguments.on("no-headers"), requests.length > 1)) context.print(line);
   }
 }
 
-const tableOf = (context: CommandContext, part: Pick<Found, "kind" | "objects">, headers: boolean): string[] =>
-  renderObjects(part.kind, part.objects, { wide: context.arguments.text("output") === "wide", showNamespace: context.arguments.on("all-namespaces"), headers, nowMs: context.clock.nowMs() });
+const tableOf = (context: CommandContext, part: Pick<Found, "kind" | "objects">, headers: boolean, withKind = false): string[] =>
+  renderObjects(part.kind, part.objects, { wide: context.arguments.text("output") === "wide", showNamespace: context.arguments.on("all-namespaces"), headers, withKind, nowMs: context.clock.nowMs() });
 
 async function toYaml(value: unknown): Promise<string> {
   const { stringify } = await import("yaml");

@@ -88,7 +88,7 @@ const listings: Readonly<Record<string, Listing>> = {
   Event: listing(isEvent, "LAST SEEN|TYPE|REASON|OBJECT|MESSAGE", "SUBOBJECT|SOURCE", eventRow),
 };
 
-export type TableOptions = { readonly wide: boolean; readonly showNamespace: boolean; readonly headers: boolean; readonly nowMs: number };
+export type TableOptions = { readonly wide: boolean; readonly showNamespace: boolean; readonly headers: boolean; readonly nowMs: number; /** Names as kind/name, for lists of several kinds. */ readonly withKind?: boolean };
 
 /** Lists objects of one kind. Events come oldest first, everything else by namespace and name. */
 export function renderObjects(kind: KindDefinition<ApiObject>, objects: readonly ApiObject[], options: TableOptions): string[] {
@@ -96,8 +96,8 @@ export function renderObjects(kind: KindDefinition<ApiObject>, objects: readonly
   const namespaced = options.showNamespace && kind.namespaced;
   const withExtras = (namespace: string, cells: readonly string[], more: readonly string[]): string[] => [...(namespaced ? [namespace] : []), ...cells, ...(options.wide ? more : [])];
   const rows = sortObjects(objects).map((object) => {
-    const { cells, wide: more = [] } = row(object, options.nowMs);
-    return withExtras(object.metadata.namespace ?? "", cells, more);
+    const { cells: [first = "", ...cells], wide: more = [] } = row(object, options.nowMs);
+    return withExtras(object.metadata.namespace ?? "", [options.withKind === true && !isEvent(object) ? `${object.kind.toLowerCase()}/${first}` : first, ...cells], more);
   });
   return renderTable(options.headers ? withExtras("NAMESPACE", headers, wide) : undefined, rows);
 }

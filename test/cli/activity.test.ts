@@ -28,7 +28,8 @@ check("commands by class and node, the most first",
   ["12 commands (7 write at p:6379, 5 read at r1:6379)"]);
 check("files and rows", 'podkit_format_adapter_rows_adapted_total 40\npodkit_format_adapter_files_adapted_total{mapping="sales"} 2', ["2 reports adapted (sales)", "40 rows adapted"]);
 check("a known counter even at zero", 'podkit_log_shipper_lines_shipped_total{sink="central"} 0', ["0 lines shipped"]);
-check("unknown podkit counters by their name, and not at zero", 'podkit_new_role_things_done_total{kind="a"} 3\npodkit_new_role_faults_total 0\npodkit_new_role_size_bytes 9\nother_total 5', ["new role things done: 3 (a)"]);
+check("unknown podkit counters by their name, and not at zero", 'podkit_new_role_things_done_total{kind="a"} 3\npodkit_new_role_faults_total 0\npodkit_new_role_size_bytes 9\nother_total 5', ["new role things done 3 (a)"]);
+check("other counters in one sentence without the role's name", 'podkit_build_info{version="1",role="log-shipper"} 1\npodkit_log_shipper_lines_shipped_total{sink="central"} 5\npodkit_log_shipper_resends_total{sink="central"} 2\npodkit_log_shipper_acks_total 1', ["5 lines shipped (central)", "also: acks 1; resends 2 (central)"]);
 check("nothing about the process itself", 'podkit_config_reload_total{result="ok"} 3\nprocess_cpu_seconds_total 4', []);
 
 test("a counter at zero is no work", () => {
