@@ -62,7 +62,7 @@ test("the demo's sidecars do their work on real data, and not a line is lost, no
   await t.test("when the Pod ends, the sidecars outlive the application and its last line arrives", async () => {
     const following = cluster.start(["logs", "demo", "-c", "app", "--follow"]);
     await eventually(() => following.output().includes("orders"));
-    await cluster.expect(0, ["delete", "pod", "demo"]);
+    await cluster.expect(0, ["down", "-f", join(cluster.home, "pod.yaml")]);
     const { stdout } = await following.ended;
     const written = Number(/ended after (\d+) log lines/.exec(stdout)?.[1]);
     assert.ok(written > 1000, `the application said: ${stdout.slice(-500)}`);
