@@ -351,6 +351,7 @@ export class Client implements RunOwner {
     const upstream = this.hub.pool.shared(node, this.state, this.#key);
     this.#sent(upstream, end - segment.start);
     const { counts } = node;
+    if (segment.reads === segment.count) this.hub.nextTurn();
     counts.read += segment.reads;
     counts.write += segment.writes;
     counts.other += segment.count - segment.reads - segment.writes;

@@ -74,14 +74,18 @@ export class Hub {
     return plan;
   }
 
+  /** The next read takes the next node. Called when a read is sent, so that a read which is diverted uses up no turn. */
+  nextTurn(): void {
+    this.#turn += 1;
+  }
+
   /** A node to read from: a replica in turn, or undefined for the primary. */
   pickReplica(state: ConnectionState): RedisNode | undefined {
     const { eligible, primary } = this.topology;
     if (this.options.readPolicy === "primary" || eligible.length === 0) return undefined;
     const places = eligible.length + (this.options.readPolicy === "round-robin" && primary !== undefined ? 1 : 0);
     for (let tried = 0; tried < places; tried += 1) {
-      this.#turn = (this.#turn + 1) % places;
-      const node = eligible[this.#turn];
+      const node = eligible[(this.#turn + tried) % places];
       if (node === undefined) return undefined;
       if (!this.pool.refuses(node, state)) return node;
     }

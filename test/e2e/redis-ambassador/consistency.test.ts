@@ -4,7 +4,7 @@ import { commandCalls } from "../../support/redis-topology.ts";
 import { startScene, type Scene, type StartedAmbassador } from "./support.ts";
 import { openWire } from "./wire.ts";
 
-const rounds = 3000;
+const rounds = 1000;
 
 /** Counts reads that gave an older value than the one whose write had been acknowledged, while other clients write much. */
 async function staleReads(ambassador: StartedAmbassador, readerIsWriter: boolean): Promise<number> {
@@ -15,7 +15,7 @@ async function staleReads(ambassador: StartedAmbassador, readerIsWriter: boolean
   let loading = true, stale = 0;
   const loaded = (async () => {
     for (let round = 0; loading; round += 1) {
-      await load.ask(...Array.from({ length: 200 }, (_, index) => ["SET", `load:${index}`, `${round}`.padEnd(500, "x")]));
+      await load.ask(...Array.from({ length: 40 }, (_, index) => ["SET", `load:${index}`, `${round}`.padEnd(500, "x")]));
     }
   })();
   for (let round = 0; round < rounds; round += 1) {
