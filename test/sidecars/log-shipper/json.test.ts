@@ -66,7 +66,7 @@ test("For every JSON object the result is that of JSON.parse", () => {
 });
 
 test("For every damaged JSON text it refuses when JSON.parse does, and agrees when it does not", () => {
-  const damaged = fc.tuple(fc.jsonValue({ maxDepth: 3 }), fc.nat(), fc.constantFrom(..."{}[]\",:\\0-.eE1nt \u0001")).map(([value, at, character]) => {
+  const damaged = fc.tuple(fc.jsonValue({ maxDepth: 3 }), fc.nat(), fc.constantFrom("{", "}", "[", "]", '"', ",", ":", "\\", "0", "-", ".", "e", "E", "1", "n", "t", " ", "\u0001")).map(([value, at, character]) => {
     const text = JSON.stringify({ a: value, b: -1.5 });
     return text.slice(0, at % text.length) + character + text.slice((at % text.length) + 1);
   });
