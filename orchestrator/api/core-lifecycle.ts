@@ -1,12 +1,10 @@
 // pure
 import { isDeepStrictEqual } from "node:util";
+import { apiTime } from "./types/api-time.ts";
 import type { ApiObject, ObjectMeta } from "./types/meta.ts";
 import type { DeleteOptions } from "./client.ts";
 
 /** The rules by which an API server changes an object besides what the caller wrote: pkg/registry/rest/{create,update,delete}.go of Kubernetes. */
-
-/** RFC 3339 in UTC to the second, as metadata times are written. */
-export const apiTime = (atMs: number): string => new Date(atMs).toISOString().replace(/\.\d{3}Z$/, "Z");
 
 /** A field of an object whose type does not name it; undefined when absent. */
 export function fieldOf(object: unknown, ...path: readonly string[]): unknown {

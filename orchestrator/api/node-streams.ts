@@ -1,4 +1,4 @@
-import type { ExecSession } from "../runtime/runtime.ts";
+import type { Readable, Writable } from "node:stream";
 
 /**
  * What the API server dials on a node for the log and exec subresources (kubelet's streaming endpoint). In process an interface; the
@@ -7,7 +7,7 @@ import type { ExecSession } from "../runtime/runtime.ts";
  */
 export interface NodeStreams {
   logs(options: PodLogOptions): AsyncIterable<Uint8Array>;
-  exec(options: PodExecOptions): Promise<ExecSession>;
+  exec(options: PodExecOptions): Promise<PodExecSession>;
 }
 
 export type PodLogOptions = {
@@ -18,4 +18,13 @@ export type PodLogOptions = {
 export type PodExecOptions = {
   readonly namespace: string; readonly pod: string; readonly container?: string;
   readonly command: readonly string[]; readonly tty: boolean; readonly stdin: boolean; readonly signal?: AbortSignal;
+};
+
+/** The same shape as the runtime's ExecSession; declared here because the API side knows no runtime. */
+export type PodExecSession = {
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  resize(size: { readonly columns: number; readonly rows: number }): Promise<void>;
+  readonly exitCode: Promise<number>;
 };

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { WatchEvent } from "../../../orchestrator/api/client.ts";
+import { createApi } from "../../../orchestrator/api/core.ts";
+import { configMaps, namespaces, secrets } from "../../../orchestrator/api/types/kinds.ts";
+import type { ConfigMap } from "../../../orchestrator/api/types/config-map.ts";
+import { createMemoryStore } from "../../../orchestrator/store/memory.ts";
+import { createVirtualClock } from "../../support/virtual-clock.ts";
+import { configMapNamed } from "../../contract/api-client/api-client-contract.ts";
+
+test("an idle watch is told each minute how far it has come, also past changes of others, and never further than it was given", { timeout: 20_000 }, async () => {
+  const store = createMemoryStore(), clock = createVirtualClock();
+  const client = createApi({ store, clock, random: Math.random });
+  await client.create(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } });
+  const stop = new AbortController();
+  const seen: WatchEvent<ConfigMap>[] = [];
+  const over = (async () => { for await (const event of client.watch(configMaps, { resourceVersion: "1", signal: stop.signal })) seen.push(event); })();
+  await clock.settle();
+  await client.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { name: "s", namespace: "default" } });
+  await client.create(configMaps, configMapNamed("a", {}));
+  await client.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { name: "t", namespace: "default" } });
+  await clock.advance(59_999);
+  assert.deepEqual(seen.map(({ type }) => type), ["ADDED"]);
+  await clock.advance(1);
+  assert.deepEqual(seen[1], { type: "BOOKMARK", resourceVersion: "4" });
+  await clock.advance(60_000);
+  assert.deepEqual(seen[2], { type: "BOOKMARK", resourceVersion: "4" });
+  stop.abort();
+  await over;
+  assert.equal(clock.sleepers, 0);
+  await store.close();
+});
