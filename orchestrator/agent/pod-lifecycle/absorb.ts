@@ -1,8 +1,8 @@
 // pure
 import type { Container, Pod } from "../../api/types/pod.ts";
 import type { Attempted, ContainerFacts, PodFacts } from "./facts.ts";
-import type { Instance, Observed } from "./observed.ts";
-import { newestFirst, unknownEnd } from "./view.ts";
+import type { Exited, Instance, Observed } from "./observed.ts";
+import { newestFirst, startError, unknownEnd } from "./view.ts";
 
 /** The facts after looking at the runtime: newer attempts, ends, passed startup probes, and containers that have vanished. */
 export function absorb(pod: Pod, observed: Observed, nowMs: number): PodFacts {
@@ -32,11 +32,16 @@ function absorbContainer(spec: Container, observed: Observed, nowMs: number): Co
 }
 
 function withObservation(facts: ContainerFacts, instance: Instance, observed: Observed): ContainerFacts {
-  const { state } = instance;
+  const state = facts.startFailure === undefined || instance.state.kind === "running" ? instance.state : failedStart(facts.startFailure);
   const startup = observed.probes.get(instance.id)?.startup;
   const passed = startup === "success" && facts.startupPassed !== true ? { ...facts, startupPassed: true } : facts;
   if (state.kind !== "exited" || passed.ended?.attempt === instance.attempt) return passed;
   return { ...passed, ended: { ...state, attempt: instance.attempt, sandboxAttempt: instance.sandboxAttempt, containerId: instance.id, imageId: instance.imageId } };
+}
+
+/** The engine never ran it: the kubelet's code and reason. */
+function failedStart(failure: { readonly message: string; readonly atMs: number }): Exited {
+  return { kind: "exited", exitCode: 128, startedAtMs: 0, finishedAtMs: failure.atMs, reason: startError, message: failure.message };
 }
 
 /** The attempt was seen and is no longer there. Unless its end was seen too, nobody knows how it ended: the kubelet's words and code. */

@@ -4,7 +4,7 @@ import type { Exited, Instance } from "./observed.ts";
 import type { Plan } from "./plan.ts";
 import { backoffMessage } from "./running.ts";
 import { apiTime } from "./time-format.ts";
-import { unknownEnd, type ContainerView } from "./view.ts";
+import { startError, unknownEnd, type ContainerView } from "./view.ts";
 
 /** How long a failed start is shown as RunContainerError before the back-off's own reason takes over. */
 const startErrorShownMs = 2000;
@@ -47,7 +47,7 @@ function shownState(plan: Plan, view: ContainerView, podHasInit: boolean): Conta
   if (plan.facts.stop !== undefined) return newest?.state.kind === "exited" ? { terminated: terminated(newest.state, newest.id) } : idle;
   if (problem !== undefined) return { waiting: { reason: problem.reason, message: problem.message } };
   if (newest?.state.kind !== "exited") return idle;
-  if (view.facts?.startFailure !== undefined && view.facts.attempt === newest.attempt && plan.nowMs - newest.state.finishedAtMs < startErrorShownMs) {
+  if (newest.state.reason === startError && plan.nowMs - newest.state.finishedAtMs < startErrorShownMs) {
     plan.wakeAt(newest.state.finishedAtMs + startErrorShownMs);
     return { waiting: { reason: "RunContainerError", message: newest.state.message } };
   }

@@ -28,6 +28,8 @@ export type PodView = {
 };
 
 export const sandboxProblemKey = "/sandbox";
+/** The reason of an attempt that the engine could not start. */
+export const startError = "StartError";
 /** The reason of an end that nobody saw; such a container is always started again, as the kubelet does. */
 export const unknownEnd = "ContainerStatusUnknown";
 
@@ -46,13 +48,11 @@ export function newestFirst<T extends { readonly attempt: number }>(items: reado
   return items.toSorted((a, b) => b.attempt - a.attempt);
 }
 
-/** Instances of one container, newest first, a failed start shown as the end that it is. */
+/** Instances of one container, newest first, one whose start failed shown with the end that was remembered of it. */
 function instancesOf(name: string, observed: Observed, facts: ContainerFacts | undefined): readonly Instance[] {
-  return newestFirst(observed.instances.filter((instance) => instance.container === name)).map((instance) => {
-    const failure = facts?.attempt === instance.attempt ? facts.startFailure : undefined;
-    if (failure === undefined || instance.state.kind === "running") return instance;
-    return { ...instance, state: { kind: "exited", exitCode: 128, startedAtMs: 0, finishedAtMs: failure.atMs, reason: "StartError", message: failure.message } };
-  });
+  const memory = facts === undefined ? undefined : remembered(name, facts);
+  return newestFirst(observed.instances.filter((instance) => instance.container === name)).map((instance) =>
+    instance.state.kind === "created" && memory?.attempt === instance.attempt ? { ...instance, state: memory.state } : instance);
 }
 
 function remembered(name: string, facts: ContainerFacts): Instance | undefined {

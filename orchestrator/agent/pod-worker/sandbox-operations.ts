@@ -10,12 +10,12 @@ import { resolvConfFile } from "./resolv-conf.ts";
 export async function mountPodVolumes(scope: PodScope): Promise<MountedVolumes> {
   const { agent, pod, paths } = scope;
   await mkdir(paths.root, { recursive: true, mode: 0o700 });
-  const referenced = await loadReferences(agent.client, pod);
+  const [referenced, resolvConf] = await Promise.all([loadReferences(agent.client, pod), resolvConfFile(pod, agent.dns)]);
   const [mounted] = await Promise.all([
     mountVolumes({ cluster: agent.cluster, pod, paths, runtime: agent.runtime, referenced, fields: fieldContext(scope) }),
     writeFile(paths.hostname, `${podHostname(pod, agent.dns).hostname}\n`),
     writeHosts(scope, scope.podIp),
-    writeFile(paths.resolvConf, await resolvConfFile(pod, agent.dns)),
+    writeFile(paths.resolvConf, resolvConf),
   ]);
   return mounted;
 }

@@ -29,7 +29,7 @@ test("a container is ready when its exec, httpGet, tcpSocket or grpc probe says 
       { ...shell("exec", `${idle}`), readinessProbe: { exec: { command: ["test", "-e", "/tmp/ready"] }, ...probe } },
       { ...web("http", 8080), readinessProbe: { httpGet: { path: "/healthy", port: "web", httpHeaders: [{ name: "X-Probe", value: "yes" }] }, ...probe } },
       { ...web("tcp", 8081), readinessProbe: { tcpSocket: { port: 8081 }, ...probe } },
-      { name: "grpc", image: image("node-base"), command: ["/usr/local/bin/node", "-e", grpcServer], readinessProbe: { grpc: { port: 9000, service: "shop" }, ...probe, timeoutSeconds: 2 } },
+      { name: "grpc", image: image("node-base"), args: ["-e", grpcServer], readinessProbe: { grpc: { port: 9000, service: "shop" }, ...probe, timeoutSeconds: 2 } },
     ],
   });
   for (const container of ["http", "tcp", "grpc"]) {

@@ -6,7 +6,7 @@ const mutating: ReadonlySet<string> = new Set(["createSandbox", "startSandbox", 
  * A runtime whose user dies, as by SIGKILL, at its nth call that does something: before the call reaches the engine, or after it took effect.
  * From then on no call ever returns, so nothing of the old agent goes on.
  */
-export function killable(runtime: Runtime, o: { readonly atCall: number; readonly when: "before" | "after"; readonly onKill: () => void }): { readonly runtime: Runtime; readonly calls: () => number; readonly freeze: () => void } {
+export function killable(runtime: Runtime, o: { readonly atCall: number; readonly when: "before" | "after"; readonly onKill: () => void; /** The verbs that count; all that do something when absent. */ readonly counted?: ReadonlySet<string> }): { readonly runtime: Runtime; readonly calls: () => number; readonly freeze: () => void } {
   let calls = 0;
   let dead = false;
   const never = new Promise<never>(() => undefined);
@@ -20,14 +20,18 @@ export function killable(runtime: Runtime, o: { readonly atCall: number; readonl
       if (typeof value !== "function" || property === "events" || property === "logs") return typeof value === "function" ? value.bind(target) : value;
       return async (...given: unknown[]): Promise<unknown> => {
         if (dead) return await never;
-        const fatal = mutating.has(String(property)) && ++calls === o.atCall;
+        const fatal = (o.counted ?? mutating).has(String(property)) && ++calls === o.atCall;
         if (fatal && o.when === "before") {
           kill();
           return await never;
         }
-        const result: unknown = await Reflect.apply(value, target, given);
-        if (fatal) kill();
-        return dead ? await never : result;
+        try {
+          const result: unknown = await Reflect.apply(value, target, given);
+          if (!fatal) return dead ? await never : result;
+        } finally {
+          if (fatal) kill(); // also after a call that failed
+        }
+        return await never;
       };
     },
   });
