@@ -8,12 +8,12 @@ const timeoutMs = 2000;
 const bytesMax = 1_048_576;
 
 /** Reads every target at once. A target that does not answer is told as such; it never fails the whole. */
-export async function readActivity(targets: readonly MetricsTarget[], signal?: AbortSignal): Promise<readonly Activity[]> {
+export async function readActivity(targets: readonly MetricsTarget[], options: { readonly everything: boolean; readonly signal?: AbortSignal }): Promise<readonly Activity[]> {
   return await Promise.all(
     targets.map(async (target) => {
       try {
-        const samples = parseMetrics(await fetchText(target.url, signal));
-        return { target, sentences: tellActivity(samples), busy: workFamilies(samples).some((family) => family.total > 0), trouble: undefined };
+        const samples = parseMetrics(await fetchText(target.url, options.signal));
+        return { target, sentences: tellActivity(samples, options), busy: workFamilies(samples).some((family) => family.total > 0), trouble: undefined };
       } catch (error) {
         return { target, sentences: [], busy: false, trouble: `no metrics from ${target.url}: ${messageOf(error)}` };
       }

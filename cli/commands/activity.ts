@@ -21,7 +21,7 @@ export const activity: Command = async (context) =>
       return cliExit.ok;
     }
     if (context.arguments.on("follow")) await followActivity(context, find, interruptSignal());
-    else for (const line of renderActivity(await readActivity(targets), context.palette)) context.print(line);
+    else for (const line of renderActivity(await readActivity(targets, { everything: true }), context.palette, context.stdout.columns ?? 120)) context.print(line);
     return cliExit.ok;
   });
 
@@ -32,13 +32,13 @@ async function findPods(context: CommandContext, api: Connection): Promise<reado
   return (await api.list(podKind, scope)).items;
 }
 
-/** Redraws in place on a terminal; otherwise prints a snapshot whenever something has changed. Ends when the signal is aborted. */
+/** Only the known counters, so that all fits a screen. Redraws in place on a terminal; otherwise prints a snapshot whenever something has changed. Ends when the signal is aborted. */
 export async function followActivity(context: CommandContext, find: () => Promise<readonly Pod[]>, signal: AbortSignal): Promise<void> {
   const live = new LiveLines(context.stdout);
   let before = "";
   try {
     while (!signal.aborted) {
-      const lines = renderActivity(await readActivity(metricsTargets(await find()), signal), context.palette);
+      const lines = renderActivity(await readActivity(metricsTargets(await find()), { everything: false, signal }), context.palette, context.stdout.columns ?? 120);
       const text = lines.join("\n");
       if (context.stdout.isTTY) live.draw([...lines, context.palette.dim("Ctrl-C ends this view")]);
       else if (text !== before && !signal.aborted) context.print(text);

@@ -20,8 +20,8 @@ export async function showActivity(context: CommandContext, pods: readonly Pod[]
   context.print(`\n${context.palette.bold("What the sidecars did")}`);
   try {
     for (;;) {
-      const activities = await readActivity(targets, signal);
-      const lines = renderActivity(activities, context.palette);
+      const activities = await readActivity(targets, { everything: false, signal });
+      const lines = renderActivity(activities, context.palette, context.stdout.columns ?? 120);
       const last = signal.aborted || activities.every((activity) => activity.busy) || context.clock.monotonicMs() >= deadlineMs;
       if (context.stdout.isTTY) live.draw(lines);
       else if (last) for (const line of lines) context.print(line);

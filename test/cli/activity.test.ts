@@ -20,17 +20,27 @@ test("metrics text is read with labels, escapes, exponents, timestamps and exemp
 });
 
 const check = (what: string, text: string, expected: readonly string[]): void => {
-  test(`activity tells ${what}`, () => assert.deepEqual(tellActivity(parseMetrics(text)), expected));
+  test(`activity tells ${what}`, () => assert.deepEqual(tellActivity(parseMetrics(text), { everything: true }), expected));
 };
 check("lines by sink", 'podkit_log_shipper_lines_shipped_total{sink="central"} 1234567', ["1,234,567 lines shipped (central)"]);
 check("commands by class and node, the most first",
-  'podkit_redis_ambassador_commands_total{node="r1:6379",class="read"} 5\npodkit_redis_ambassador_commands_total{node="p:6379",class="write"} 7\npodkit_redis_ambassador_commands_total{node="r2:6379",class="read"} 0',
-  ["12 commands (7 write at p:6379, 5 read at r1:6379)"]);
+  'podkit_redis_ambassador_commands_total{node="r1:6379",class="read"} 2\npodkit_redis_ambassador_commands_total{node="p:6379",class="write"} 7\npodkit_redis_ambassador_commands_total{node="r2:6379",class="read"} 3\npodkit_redis_ambassador_commands_total{node="r3:6379",class="read"} 0\npodkit_redis_ambassador_commands_total{node="",class="local"} 1',
+  ["13 commands", "  write: 7 p:6379", "  read: 3 r2:6379, 2 r1:6379", "  local: 1"]);
 check("files and rows", 'podkit_format_adapter_rows_adapted_total 40\npodkit_format_adapter_files_adapted_total{mapping="sales"} 2', ["2 reports adapted (sales)", "40 rows adapted"]);
 check("a known counter even at zero", 'podkit_log_shipper_lines_shipped_total{sink="central"} 0', ["0 lines shipped"]);
 check("unknown podkit counters by their name, and not at zero", 'podkit_new_role_things_done_total{kind="a"} 3\npodkit_new_role_faults_total 0\npodkit_new_role_size_bytes 9\nother_total 5', ["new role things done 3 (a)"]);
 check("other counters in one sentence without the role's name", 'podkit_build_info{version="1",role="log-shipper"} 1\npodkit_log_shipper_lines_shipped_total{sink="central"} 5\npodkit_log_shipper_resends_total{sink="central"} 2\npodkit_log_shipper_acks_total 1', ["5 lines shipped (central)", "also: acks 1; resends 2 (central)"]);
 check("nothing about the process itself", 'podkit_config_reload_total{result="ok"} 3\nprocess_cpu_seconds_total 4', []);
+
+test("beside what is known, other counters are told only when everything is asked for", () => {
+  const samples = parseMetrics("podkit_log_shipper_lines_shipped_total 5\npodkit_log_shipper_acks_total 1");
+  assert.deepEqual(tellActivity(samples, { everything: false }), ["5 lines shipped"]);
+});
+
+test("a long sentence goes on below itself", () => {
+  const activity = { target: { namespace: "default", pod: "web", container: "a", url: "" }, sentences: [`  read: ${"12 node-1:6379, ".repeat(4)}`], busy: true, trouble: undefined };
+  assert.deepEqual(renderActivity([activity], noColours, 40), ["web", "  a    read: 12 node-1:6379, 12", "         node-1:6379, 12 node-1:6379,", "         12 node-1:6379,"]);
+});
 
 test("a counter at zero is no work", () => {
   assert.equal(workFamilies(parseMetrics("podkit_x_total 0")).some((family) => family.total > 0), false);
@@ -52,8 +62,8 @@ test("a target that does not answer is told, the others are shown all the same",
   assert.ok(address !== null && typeof address === "object");
   const target = (container: string, url: string): MetricsTarget => ({ namespace: "shop", pod: "web", container, url });
   try {
-    const activities = await readActivity([target("a", `http://127.0.0.1:${address.port}/metrics`), target("long-name", `http://127.0.0.1:${address.port}/other`), target("gone", "http://127.0.0.1:1/metrics")]);
-    const lines = renderActivity(activities, noColours);
+    const activities = await readActivity([target("a", `http://127.0.0.1:${address.port}/metrics`), target("long-name", `http://127.0.0.1:${address.port}/other`), target("gone", "http://127.0.0.1:1/metrics")], { everything: true });
+    const lines = renderActivity(activities, noColours, 120);
     assert.deepEqual(lines.slice(0, 3), ["shop/web", "  a          3 lines shipped", `  long-name  no metrics from http://127.0.0.1:${address.port}/other: it answered 404`]);
     assert.match(lines[3] ?? "", /^ {2}gone {7}no metrics from .*ECONNREFUSED/);
   } finally {
