@@ -61,7 +61,8 @@ export function planOf(facts: CommandFacts): CommandPlan {
   const kind = kindOf(name, facts);
   const real = facts.keySpecs.filter((spec) => !spec.notKey);
   // With MOVE and COPY … DB n the key is in another db too; keys are told apart by name alone, so this needs no care.
-  const keys = kind === "read" ? real : real.filter((spec) => !spec.readOnly);
+  const changed = real.filter((spec) => !spec.readOnly);
+  const keys = kind === "read" || changed.length === 0 ? real : changed;
   const marks = marksOf(name, kind, facts, keys.length);
   const keysKnown = keys.length > 0 && keys.every((spec) => spec.begin.kind !== "unknown" && spec.find.kind !== "unknown")
     && !name.startsWith("fcall") && !name.startsWith("eval");

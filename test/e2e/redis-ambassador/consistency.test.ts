@@ -12,9 +12,10 @@ async function staleReads(ambassador: StartedAmbassador, readerIsWriter: boolean
   await using other = await openWire(ambassador);
   await using load = await openWire(ambassador);
   const reader = readerIsWriter ? writer : other;
-  let loading = true, stale = 0;
+  const enough = new AbortController();
+  let stale = 0;
   const loaded = (async () => {
-    for (let round = 0; loading; round += 1) {
+    for (let round = 0; !enough.signal.aborted; round += 1) {
       await load.ask(...Array.from({ length: 40 }, (_, index) => ["SET", `load:${index}`, `${round}`.padEnd(500, "x")]));
     }
   })();
@@ -25,7 +26,7 @@ async function staleReads(ambassador: StartedAmbassador, readerIsWriter: boolean
     // Reads of keys that nobody writes: these may go to the replicas all the time.
     await reader.one("GET", "quiet");
   }
-  loading = false;
+  enough.abort();
   await loaded;
   return stale;
 }

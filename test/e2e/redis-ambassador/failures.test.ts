@@ -13,11 +13,12 @@ async function engine(node: RedisNode): Promise<{ pause(): Promise<unknown>; unp
 
 /** Reads until told to stop; what clients saw. */
 function readers(place: Place, count: number): { stop(): Promise<{ reads: number; wrong: string[]; longestMs: number }> } {
-  let running = true, reads = 0, longestMs = 0;
+  const enough = new AbortController();
+  let reads = 0, longestMs = 0;
   const wrong: string[] = [];
   const all = Promise.all(Array.from({ length: count }, async () => {
     await using wire = await openWire(place);
-    while (running) {
+    while (!enough.signal.aborted) {
       const begun = performance.now();
       const reply = await wire.one("GET", "steady");
       longestMs = Math.max(longestMs, performance.now() - begun);
@@ -28,7 +29,7 @@ function readers(place: Place, count: number): { stop(): Promise<{ reads: number
   }));
   return {
     async stop() {
-      running = false;
+      enough.abort();
       await all;
       return { reads, wrong, longestMs };
     },
@@ -88,11 +89,12 @@ describe("when servers fail", () => {
   test("roles swapped by hand give no READONLY to any client", async () => {
     const [first, second, third] = scene.nodes;
     assert.ok(first && second && third);
-    let running = true, writes = 0;
+    const enough = new AbortController();
+    let writes = 0;
     const wrong: string[] = [];
     const writing = (async () => {
       await using wire = await openWire(ambassador);
-      while (running) {
+      while (!enough.signal.aborted) {
         const [set, got] = await wire.ask(["SET", "swapped", `${writes}`], ["GET", "swapped"]);
         if (set !== "+OK\r\n" || got?.includes("READONLY") === true) wrong.push(`${set} ${got}`);
         writes += 1;
@@ -109,7 +111,7 @@ describe("when servers fail", () => {
     const atSwap = writes;
     await eventually(() => writes > atSwap + 20, { what: "writes after the swap" });
     await swap(second, first, third);
-    running = false;
+    enough.abort();
     await writing;
     assert.deepEqual(wrong.filter((each) => each.includes("READONLY")), []);
     assert.deepEqual(wrong.filter((each) => !each.includes("may or may not have been executed")), []);
@@ -143,7 +145,12 @@ describe("when servers fail", () => {
     await using wire = await openWire(ambassador);
     await wire.one("SET", "counter", "0");
     await container.pause();
-    const reply = await wire.one("INCR", "counter").finally(async () => await container.unpause());
+    let reply: string;
+    try {
+      reply = await wire.one("INCR", "counter");
+    } finally {
+      await container.unpause();
+    }
     assert.match(reply, /may or may not have been executed/);
     await eligible(2);
     assert.match(await wire.one("GET", "counter"), /^\$1\r\n[01]\r\n$/);
