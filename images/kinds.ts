@@ -91,6 +91,9 @@ const redis: BaseKind = {
     ),
 };
 
+/** Files of the C library that serve debuggers and other programs, certificates in single files (they are in one), our own copy of Node. */
+const unusedByNode = /^(\.node$|usr\/(share\/(ca-certificates|base-files)|sbin\/update-ca|games|include)|usr\/lib\/[^/]+\/lib(mvec|c_malloc_debug|memusage|pcprofile|BrokenLocale|nsl|nss_hesiod|nss_compat|thread_db)\b)/;
+
 const nodeBase: BaseKind = {
   name: "node-base",
   upstream: "gcr.io/distroless/nodejs24-debian13:nonroot",
@@ -107,7 +110,7 @@ const nodeBase: BaseKind = {
     await run("strip", ["--strip-unneeded", program]).catch(() => say("strip (binutils) is not installed: the image keeps Node's symbols and is 7 MB larger when compressed"));
     const certificates = join(root, "usr/share/ca-certificates/mozilla");
     const bundle = Buffer.concat(readdirSync(certificates).toSorted().map((name) => readFileSync(join(certificates, name))));
-    const tree = (await treeEntries(root)).filter((entry) => entry.path !== ".node" && !/^usr\/(share\/ca-certificates|sbin\/update-ca|share\/zoneinfo)/.test(entry.path));
+    const tree = (await treeEntries(root)).filter((entry) => !unusedByNode.test(entry.path));
     return merge(
       tree,
       [...folders("nodejs", "nodejs/bin", "etc/ssl", "etc/ssl/certs", "app"), ...temporary(), ...accounts()],

@@ -9,6 +9,7 @@ import { getContainerRuntimeClient, type ContainerRuntimeClient } from "testcont
 import { packageDescription } from "../../../images/package-description.ts";
 import { roles } from "../../../images/roles.ts";
 import { eventually } from "../../support/eventually.ts";
+import { idleSettings, restricted } from "../../support/idle-settings.ts";
 import { image } from "../../support/images.ts";
 
 type Docker = ContainerRuntimeClient["container"]["dockerode"];
@@ -16,17 +17,8 @@ type Container = Awaited<ReturnType<Docker["createContainer"]>>;
 
 const { version } = packageDescription(join(import.meta.dirname, "../../../package.json"));
 
-/** The least configuration with which a role starts and idles; roles of the tests and of the demo have no admin server and are not started here. */
-const idleSettings: Readonly<Record<string, string>> = {
-  "log-shipper": "sources: [{ type: tail, paths: [/var/log/app/*.log] }]\nsinks: [{ type: forward, servers: [127.0.0.1:1] }]\n",
-  "redis-ambassador": "upstream: { nodes: [127.0.0.1:1] }\n",
-  "format-adapter": "watch: { dir: /tmp, match: '*.csv', ready: [{ stable: { quiet: 1s } }] }\nmappings:\n  v1:\n    in: { format: csv, columns: { a: int64 } }\n    out: { format: csv, file: '/podkit/{name}.csv' }\n    fields: { x: { from: a } }\n",
-  dns: "",
-};
-
 /** The sidecar contract's ceiling is 300 ms on an idle machine; tests run beside others. */
 const stopMsMax = 1_500;
-const restricted = { ReadonlyRootfs: true, CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges"], Tmpfs: { "/podkit": "uid=65532,gid=65532,mode=0755", "/tmp": "mode=1777" } };
 
 describe("every role's image", () => {
   let docker: Docker;
