@@ -15,8 +15,22 @@ export async function removePodRemains(agent: AgentContext, uid: string): Promis
   await Promise.all(objects.filter((object) => !sandboxes.includes(object)).map(async (object) => await agent.runtime.remove(object.id)));
   await Promise.all(sandboxes.map(async (object) => await agent.runtime.remove(object.id)));
   for (const volume of await agent.runtime.listVolumes(labels)) await agent.runtime.removeVolume(volume.name);
-  await rm(podPaths(agent.stateDirectory, uid).root, { recursive: true, force: true });
+  await removeFolder(agent, podPaths(agent.stateDirectory, uid).root);
   if (agent.podCgroups) await removeCgroups(uid);
+}
+
+/**
+ * An agent that is not root cannot remove what root wrote in a container. That must not keep the Pod for ever: the folder stays, is told of
+ * with the remedy, and is tried again by the next agent.
+ */
+async function removeFolder(agent: AgentContext, path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "EACCES" && code !== "EPERM") throw error;
+    agent.log.warn({ err: error, path }, "Cannot remove a Pod's folder: files in it belong to another user; remove it as root, or run podkit as root");
+  }
 }
 
 /** Docker leaves the parent group's directory behind. An absent one, or one that we may not remove, is let be. */

@@ -26,7 +26,7 @@ test("a container is ready when its exec, httpGet, tcpSocket or grpc probe says 
   const web = (name: string, port: number) => shell(name, `mkdir -p /www; touch /www/healthy; exec httpd -f -p ${port} -h /www`, { ports: [{ name: "web", containerPort: port }] });
   await cluster.create("web", {
     containers: [
-      { ...shell("exec", `${idle}`), readinessProbe: { exec: { command: ["test", "-e", "/tmp/ready"] }, ...probe } },
+      { ...shell("exec", idle), readinessProbe: { exec: { command: ["test", "-e", "/tmp/ready"] }, ...probe } },
       { ...web("http", 8080), readinessProbe: { httpGet: { path: "/healthy", port: "web", httpHeaders: [{ name: "X-Probe", value: "yes" }] }, ...probe } },
       { ...web("tcp", 8081), readinessProbe: { tcpSocket: { port: 8081 }, ...probe } },
       { name: "grpc", image: image("node-base"), args: ["-e", grpcServer], readinessProbe: { grpc: { port: 9000, service: "shop" }, ...probe, timeoutSeconds: 2 } },

@@ -17,7 +17,8 @@ export function killable(runtime: Runtime, o: { readonly atCall: number; readonl
   const wrapped = new Proxy(runtime, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);
-      if (typeof value !== "function" || property === "events" || property === "logs") return typeof value === "function" ? value.bind(target) : value;
+      if (typeof value !== "function") return value;
+      if (property === "events" || property === "logs") return (...given: unknown[]): unknown => Reflect.apply(value, target, given);
       return async (...given: unknown[]): Promise<unknown> => {
         if (dead) return await never;
         const fatal = (o.counted ?? mutating).has(String(property)) && ++calls === o.atCall;

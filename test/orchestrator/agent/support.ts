@@ -20,7 +20,7 @@ export type Simulation = {
   readonly client: ApiClient;
   readonly stateDirectory: string;
   /** Starts a node agent; the runtime may be wrapped to fail or to die. */
-  agent(runtime?: Runtime): { readonly agent: Agent; stop(): Promise<void>; drop(): void };
+  agent(runtime?: Runtime): { readonly agent: Agent; readonly stop: () => Promise<void>; readonly drop: () => void };
   create(spec: PodSpec, name?: string): Promise<Pod>;
   get(name?: string): Promise<Pod | undefined>;
   events(): Promise<readonly Event[]>;
