@@ -1,7 +1,10 @@
-import { randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { performance } from "node:perf_hooks";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { replaceFile } from "../../kit/files.ts";
+import { messageOf } from "../failure.ts";
 import { identify, isErrno, isRunning, type ProcessIdentity } from "./process-identity.ts";
 
 /** Who holds a cluster: at most one control plane per folder. */
@@ -31,52 +34,48 @@ export async function readStaleLock(lockPath: string): Promise<boolean> {
 }
 
 /**
- * Takes the lock for this process. The file appears whole or not at all: it is written beside and linked to its name, which fails
- * when the name exists. A stale one is first moved away to a name of our own; when two do that at once, only one move takes the
- * stale file, and whoever finds that it moved a live one puts it back.
+ * Takes the lock for this process. Who looks and then takes holds a guard meanwhile: an exclusive lock of SQLite on a file of its own,
+ * which the kernel gives back when its holder dies. Without it two could find the same stale lock, and the slower one would take
+ * away what the faster one had just made. The lock appears whole or not at all (written beside and renamed).
  *
  * Not promised: exclusion between machines that share the folder, since a pid says nothing there.
  */
 export async function acquireLock(lockPath: string, options: { readonly startedBy: LockHolder["startedBy"]; readonly version: string; readonly nowMs: number }): Promise<AcquireOutcome> {
   const own = await identify(process.pid);
   if (own === undefined) throw new Error(`Cannot identify this process (pid ${process.pid})`);
-  const holder: LockHolder = { ...own, startedBy: options.startedBy, version: options.version, since: new Date(options.nowMs).toISOString() };
   await mkdir(dirname(lockPath), { recursive: true, mode: 0o700 });
-  const draft = `${lockPath}.${randomUUID()}`;
-  await writeFile(draft, `${JSON.stringify(holder)}\n`, { mode: 0o600, flag: "wx" });
+  const giveBack = await takeGuard(`${lockPath}.guard`);
   try {
-    for (let attempt = 0; attempt < 10; attempt++) {
-      if (await tryLink(draft, lockPath)) return { kind: "acquired", release: () => release(lockPath, own) };
-      const current = await readHolder(lockPath);
-      if (current !== undefined) return { kind: "held", holder: current };
-      await moveStaleAway(lockPath);
-    }
-    throw new Error(`Cannot take the lock ${lockPath}: it changes hands all the time`);
+    const current = await readHolder(lockPath);
+    if (current !== undefined) return { kind: "held", holder: current };
+    const holder: LockHolder = { ...own, startedBy: options.startedBy, version: options.version, since: new Date(options.nowMs).toISOString() };
+    await replaceFile(lockPath, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+    return { kind: "acquired", release: () => release(lockPath, own) };
   } finally {
-    await rm(draft, { force: true });
+    giveBack();
   }
 }
 
-async function tryLink(draft: string, lockPath: string): Promise<boolean> {
-  try {
-    await link(draft, lockPath);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "EEXIST")) return false;
-    throw error;
-  }
-}
+const guardTimeoutMs = 10_000;
+const guardPollMs = 10;
+const sqliteBusy = 5;
 
-async function moveStaleAway(lockPath: string): Promise<void> {
-  const aside = `${lockPath}.stale-${randomUUID()}`;
-  try {
-    await rename(lockPath, aside);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return; // somebody else moved it
-    throw error;
+/** Waits for the guard, which is held for milliseconds. Returns what gives it back. */
+async function takeGuard(path: string): Promise<() => void> {
+  const { DatabaseSync } = await import("node:sqlite");
+  const deadlineMs = performance.now() + guardTimeoutMs;
+  for (;;) {
+    const guard = new DatabaseSync(path, { timeout: 0 });
+    try {
+      guard.exec("BEGIN EXCLUSIVE");
+      return () => guard.close();
+    } catch (error) {
+      guard.close();
+      const busy = error instanceof Error && "errcode" in error && error.errcode === sqliteBusy;
+      if (!busy || performance.now() > deadlineMs) throw new Error(`Cannot take the guard ${path} of the lock: ${messageOf(error)}`, { cause: error });
+      await sleep(guardPollMs);
+    }
   }
-  if ((await readHolder(aside)) !== undefined) await tryLink(aside, lockPath);
-  await rm(aside, { force: true });
 }
 
 async function release(lockPath: string, own: ProcessIdentity): Promise<void> {

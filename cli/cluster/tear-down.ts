@@ -12,10 +12,10 @@ import { isErrno } from "./process-identity.ts";
 
 export const controlPlaneGraceMs = 20_000;
 
-/** Whether the folder holds a store, that is, a cluster that lived before. */
+/** Whether a cluster lived in the folder before: a store, or, where that was in memory, what the agent and the network keep. */
 export async function hasState(folder: ClusterFolder): Promise<boolean> {
   try {
-    return (await readdir(folder.path)).some((name) => name.startsWith("store"));
+    return (await readdir(folder.path)).some((name) => /^(?:store|pods|dns)/.test(name));
   } catch (error) {
     if (isErrno(error, "ENOENT", "ENOTDIR")) return false;
     throw error;

@@ -1,6 +1,7 @@
 import type { Clock } from "../../kit/clock.ts";
 import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import { withDefaults } from "../../orchestrator/api/defaults/with-defaults.ts";
+import { isAlreadyExists } from "../../orchestrator/api/errors.ts";
 import { namespaces } from "../../orchestrator/api/types/kinds.ts";
 import type { Connection } from "../cluster/connect.ts";
 import { cliExit } from "../exit-codes.ts";
@@ -43,7 +44,12 @@ async function applyOne(wanted: ApiObject, options: ApplyOptions): Promise<Appli
       case "unchanged":
         return { object: live ?? wanted, step };
       case "create":
-        return { object: await api.create(kind, step.object), step };
+        try {
+          return { object: await api.create(kind, step.object), step };
+        } catch (error) {
+          if (!isAlreadyExists(error)) throw error;
+          break; // somebody else made it since we looked
+        }
       case "replace": {
         options.onReplacing(wanted, step.changed);
         const { uid } = step.before.metadata;
@@ -54,6 +60,7 @@ async function applyOne(wanted: ApiObject, options: ApplyOptions): Promise<Appli
       case "update": {
         const outcome = await api.update(kind, step.object);
         if (outcome.kind === "updated") return { object: outcome.object, step };
+        break;
       }
     }
   }

@@ -48,14 +48,29 @@ test("a second taker of the lock is told who holds it, until it is released", as
 });
 
 test("of many takers at once exactly one gets the lock, also from a stale one, and no file is left over", async () => {
-  for (const stale of [false, true]) {
+  for (const stale of [false, true, true, true, true, true]) {
     const place = await mkdtemp(join(folder, "many-"));
     const path = join(place, "serve.lock");
     if (stale) await writeFile(path, JSON.stringify({ pid: 1, bootId: "another boot", startTicks: "1" }));
     const outcomes = await Promise.all(Array.from({ length: 20 }, async () => await acquireLock(path, options)));
-    assert.equal(outcomes.filter((outcome) => outcome.kind === "acquired").length, 1);
-    assert.deepEqual(await readdir(place), ["serve.lock"]);
+    assert.equal(outcomes.filter((outcome) => outcome.kind === "acquired").length, 1, `stale: ${stale}`);
+    assert.deepEqual(await readdir(place), ["serve.lock", "serve.lock.guard"]);
   }
+});
+
+test("of many processes at once exactly one gets a stale lock, and it is free again when that one is killed", async () => {
+  const path = join(folder, "processes.lock");
+  await writeFile(path, JSON.stringify({ pid: 1, bootId: "another boot", startTicks: "1" }));
+  const script = `import { acquireLock } from ${JSON.stringify(join(import.meta.dirname, "../../cli/cluster/lock.ts"))}; const outcome = await acquireLock(${JSON.stringify(path)}, ${JSON.stringify(options)}); process.stdout.write(outcome.kind); setInterval(() => undefined, 1000);`;
+  const children = Array.from({ length: 5 }, () => spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] }));
+  try {
+    const words = await Promise.all(children.map(async (child) => String(await new Promise((resolve) => child.stdout.once("data", resolve)))));
+    assert.deepEqual(words.toSorted(), ["acquired", "held", "held", "held", "held"]);
+    assert.equal((await readHolder(path))?.pid, children[words.indexOf("acquired")]?.pid);
+  } finally {
+    await Promise.all(children.map(async (child) => { child.kill("SIGKILL"); await once(child, "exit"); }));
+  }
+  assert.equal((await acquireLock(path, options)).kind, "acquired");
 });
 
 test("a lock whose pid belongs to another process now is stale", async () => {

@@ -184,3 +184,25 @@ test("without a terminal an interrupted up leaves what it started and says so, a
   await cluster.expect(0, ["down", "--all"]);
   assert.deepEqual(await cluster.leftovers(), []);
 });
+
+test("two ups at once share one control plane and one Pod; standard input and the memory store serve as well", async () => {
+  const text = await readFile(manifest, "utf8");
+  const [first, second] = await Promise.all([cluster.run(["up", "-f", "-", "--store", "memory"], { input: text }), cluster.run(["up", "-f", manifest, "--store", "memory"])]);
+  assert.deepEqual([first.code, second.code], [0, 0], `${first.stderr}\n${second.stderr}`);
+  assert.match((await cluster.expect(0, ["get", "pods", "--no-headers"])).stdout, /^web +2\/2 +Running +0 +\d+s\n$/);
+  process.kill(await servePid(), "SIGKILL"); // with it goes the only copy of the objects
+  await cluster.expect(0, ["down", "-f", manifest]);
+  assert.deepEqual(await cluster.leftovers(), []);
+});
+
+test("a control plane that serve started stays when nothing is left, and ends with SIGTERM", async () => {
+  const serving = cluster.start(["serve"]);
+  await eventually(async () => (await cluster.run(["version"])).stdout.includes("process"), { timeoutMs: 30_000, intervalMs: 200 });
+  assert.match((await cluster.expect(75, ["serve"])).stderr, /runs already \(process \d+/);
+  await cluster.expect(0, ["up", "-f", manifest]);
+  assert.match((await cluster.expect(0, ["down", "-f", manifest])).stderr, /keeps running, since `podkit serve` started it/);
+  serving.kill("SIGTERM");
+  assert.equal((await serving.ended).code, 0);
+  await cluster.expect(0, ["down", "--all"]);
+  assert.deepEqual(await cluster.leftovers(), []);
+});
