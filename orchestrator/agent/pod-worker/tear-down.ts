@@ -16,7 +16,7 @@ export async function removePodRemains(agent: AgentContext, uid: string): Promis
   await Promise.all(sandboxes.map(async (object) => await agent.runtime.remove(object.id)));
   for (const volume of await agent.runtime.listVolumes(labels)) await agent.runtime.removeVolume(volume.name);
   await removeFolder(agent, podPaths(agent.stateDirectory, uid).root);
-  if (agent.podCgroups) await removeCgroups(uid);
+  if (agent.podCgroups) await removePodCgroups(uid);
 }
 
 /**
@@ -33,7 +33,7 @@ async function removeFolder(agent: AgentContext, path: string): Promise<void> {
   }
 }
 
-/** Docker leaves the parent group's directory behind. An absent one, or one that we may not remove, is let be. */
-async function removeCgroups(uid: string): Promise<void> {
+/** Docker leaves the parent group's directory behind. An absent one, one in use, or one that we may not remove, is let be. */
+export async function removePodCgroups(uid: string): Promise<void> {
   for (const root of cgroupRoots) await rmdir(join(root, "podkit", uid)).catch(() => undefined);
 }

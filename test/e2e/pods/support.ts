@@ -6,6 +6,7 @@ import { systemClock } from "../../../kit/clock.ts";
 import { createLog } from "../../../kit/log.ts";
 import { MetricRegistry } from "../../../kit/metrics.ts";
 import { startAgent, type Agent } from "../../../orchestrator/agent/agent.ts";
+import { removePodCgroups } from "../../../orchestrator/agent/pod-worker/tear-down.ts";
 import type { ApiClient } from "../../../orchestrator/api/client.ts";
 import { createApi } from "../../../orchestrator/api/core.ts";
 import { configMaps, events, namespaces, pods, secrets } from "../../../orchestrator/api/types/kinds.ts";
@@ -165,7 +166,9 @@ export async function prepareCluster(): Promise<{ readonly clusterName: string; 
 
 export async function removeCluster(clusterName: string, runtime: Runtime, stateDirectory: string): Promise<void> {
   const labels = { [label.cluster]: clusterName };
-  for (const object of await runtime.list(labels)) await runtime.remove(object.id);
+  const objects = await runtime.list(labels);
+  for (const object of objects) await runtime.remove(object.id);
+  for (const uid of new Set(objects.map((object) => object.labels[label.podUid]))) if (uid !== undefined) await removePodCgroups(uid);
   for (const volume of await runtime.listVolumes(labels)) await runtime.removeVolume(volume.name);
   await runtime.removeNetwork(networkOf(clusterName));
   await runtime.close();

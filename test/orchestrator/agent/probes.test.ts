@@ -46,7 +46,7 @@ const run = async (handler: ProbeHandler, timeoutMs = 500): Promise<ProbeOutcome
 test("an HTTP probe goes by the status code, follows redirects on its host, sends the headers, and tells why it failed", async () => {
   const seen: string[] = [];
   const server = createHttp((request, response) => {
-    seen.push(`${request.url ?? ""} ${request.headers["x-probe"] ?? ""} ${request.headers["user-agent"] ?? ""}`);
+    seen.push(`${request.url ?? ""} ${String(request.headers["x-probe"] ?? "")} ${request.headers["user-agent"] ?? ""}`);
     if (request.url === "/moved") response.writeHead(302, { location: "/fine" }).end();
     else if (request.url === "/away") response.writeHead(302, { location: "http://example.invalid/" }).end();
     else if (request.url === "/loop") response.writeHead(302, { location: "/loop" }).end();
