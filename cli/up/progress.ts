@@ -71,9 +71,10 @@ function doneOrReady(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>): 
 
 /**
  * A container without a readiness probe is ready the moment it runs, also when it ends the moment after. Times in a status are cut to
- * whole seconds, so this means half a second to one and a half.
+ * whole seconds, so this means one second and a half to two and a half. Not promised: that a container which ends later, or whose end
+ * a busy machine reports later, is noticed; only a readiness probe tells that something works.
  */
-const settleMs = 1500;
+const settleMs = 2500;
 
 function justStarted(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>, nowMs: number): boolean {
   return pod.spec.containers.some((container) => container.readinessProbe === undefined && nowMs - Date.parse(statuses.get(container.name)?.state?.running?.startedAt ?? "") < settleMs);

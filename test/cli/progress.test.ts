@@ -16,7 +16,7 @@ const check = (what: string, status: PodStatus, expected: string, observed: Part
 };
 
 check("that is ready since a moment, without a probe to tell", { ...app({ ready: true, state: running }), conditions: [condition("Ready")] }, "waiting: just started", { nowMs: Date.parse("2026-01-01T00:00:11Z") });
-check("that is ready since a while", { ...app({ ready: true, state: running }), conditions: [condition("Ready")] }, "ready: ready", { nowMs: Date.parse("2026-01-01T00:00:12Z") });
+check("that is ready since a while", { ...app({ ready: true, state: running }), conditions: [condition("Ready")] }, "ready: ready", { nowMs: Date.parse("2026-01-01T00:00:13Z") });
 check("that has succeeded", { phase: "Succeeded" }, "finished: completed");
 check("that starts", app({ state: running }), "waiting: starting");
 check("without an address", { phase: "Pending" }, "waiting: making its sandbox");

@@ -57,7 +57,7 @@ check("a namespace that does not exist", { manifest: () => pod("").replace("  na
 check("a local image that is not there", { manifest: () => pod("      imagePullPolicy: Never\n").replace(image("busybox"), "podkit/none:1"), code: 69, says: [/podkit\/none:1 is not in the engine/, /^remedy: /m] });
 check("an image that no registry has", { manifest: () => pod("").replace(image("busybox"), "localhost:1/none:1"), code: 1, says: [/pod\/web cannot become ready/, /ErrImagePull|ImagePullBackOff/, /Removing what was created: pod\/web/] });
 check("a missing config map", { manifest: () => pod("      envFrom: [{ configMapRef: { name: none } }]\n"), code: 1, says: [/CreateContainerConfigError: configmap "none" not found/] });
-check("a container that fails", { manifest: () => pod("", "  restartPolicy: Never\n"), code: 1, says: [/container app ended: Error, exit code 3/, /\| first line/, /\| last words/] });
+check("a container that fails", { manifest: () => pod("      readinessProbe: { exec: { command: [\"false\"] } }\n", "  restartPolicy: Never\n"), code: 1, says: [/container app ended: Error, exit code 3/, /\| first line/, /\| last words/] });
 check("a volume path that is no folder", {
   manifest: () => pod("      volumeMounts: [{ name: v, mountPath: /v }]\n", `  volumes: [{ name: v, hostPath: { path: ${join(cluster.home, "m.yaml")}, type: Directory } }]\n`),
   code: 1, says: [/FailedMount: .*is not a directory/],
