@@ -42,12 +42,17 @@ function readText(path: string): string {
  */
 export async function reportNode(o: { readonly client: ApiClient; readonly clock: Clock; readonly name: string; readonly host: HostFacts; readonly version: RuntimeVersion | undefined; readonly problem: string | undefined }): Promise<void> {
   const current = await o.client.get(nodes, { name: o.name });
-  const labels = { "kubernetes.io/hostname": o.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": o.version?.arch ?? process.arch };
+  const labels = { "kubernetes.io/hostname": o.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": goArch(o.version?.arch ?? process.arch) };
   const base: Node = current ?? { apiVersion: "v1", kind: "Node", metadata: { name: o.name, labels } };
   const status = nodeStatus(o, base.status);
   if (current === undefined) await o.client.create(nodes, base);
   const registered = await o.client.get(nodes, { name: o.name });
   if (registered !== undefined) await o.client.update(nodes, { ...registered, status }, { subresource: "status" }); // a conflict waits for the next heartbeat
+}
+
+/** Kubernetes names architectures as Go does; engines and Node have names of their own. */
+function goArch(arch: string): string {
+  return { x86_64: "amd64", x64: "amd64", aarch64: "arm64" }[arch] ?? arch;
 }
 
 function nodeStatus(o: Parameters<typeof reportNode>[0], before: NodeStatus | undefined): NodeStatus {
@@ -60,7 +65,7 @@ function nodeStatus(o: Parameters<typeof reportNode>[0], before: NodeStatus | un
     addresses: [{ type: "InternalIP", address: o.host.ip }, { type: "Hostname", address: o.host.hostname }],
     nodeInfo: {
       machineID: "", systemUUID: "", bootID: "", kernelVersion: o.host.kernel, osImage: o.host.osImage, containerRuntimeVersion: engine, kubeletVersion: "podkit", kubeProxyVersion: "podkit",
-      operatingSystem: "linux", architecture: o.version?.arch ?? process.arch,
+      operatingSystem: "linux", architecture: goArch(o.version?.arch ?? process.arch),
     },
   };
 }
