@@ -14,6 +14,7 @@ import { LiveLines } from "../live-lines.ts";
 import { readManifestFiles } from "../manifest-files.ts";
 import { placedName } from "../print/kinds.ts";
 import { plural } from "../print/text.ts";
+import { removalWaves } from "../up/plan.ts";
 import { deleteAll, longestGraceSeconds, waitUntilGone } from "../up/removal.ts";
 import { removalSlackMs } from "../up/undo.ts";
 
@@ -69,9 +70,17 @@ async function reach(context: CommandContext, folder: ClusterFolder, all: boolea
 async function removeObjects(context: CommandContext, cluster: Cluster, objects: readonly ApiObject[] | undefined, timeoutMs: number | undefined): Promise<void> {
   const { api } = cluster;
   const interrupted = interruptSignal();
-  const asked = AbortSignal.any([interrupted, AbortSignal.timeout(removalSlackMs)]);
-  const found = await deleteAll(objects ?? (await usersObjects(api)), { api, clock: context.clock, signal: asked });
+  let found: readonly ApiObject[] = [];
+  for (const wave of removalWaves(objects ?? (await usersObjects(api)))) {
+    const asked = AbortSignal.any([interrupted, AbortSignal.timeout(removalSlackMs)]);
+    const wanted = await deleteAll(wave, { api, clock: context.clock, signal: asked });
+    await waitWithProgress(context, cluster, wanted, { timeoutMs, interrupted });
+    found = [...found, ...wanted];
+  }
   if (found.length === 0) context.remark("None of these objects exists");
+}
+
+async function waitWithProgress(context: CommandContext, { api }: Cluster, found: readonly ApiObject[], { timeoutMs, interrupted }: { readonly timeoutMs: number | undefined; readonly interrupted: AbortSignal }): Promise<void> {
   const limitMs = timeoutMs ?? longestGraceSeconds(found) * 1000 + removalSlackMs;
   const limit = AbortSignal.timeout(limitMs);
   const left = new Set(found);

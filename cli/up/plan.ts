@@ -4,7 +4,7 @@ import { namespaces, findKind } from "../../orchestrator/api/types/kinds.ts";
 import type { ApiObject, KindDefinition, ObjectMeta } from "../../orchestrator/api/types/meta.ts";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
-import { appliedAnnotation, isPod } from "../print/kinds.ts";
+import { appliedAnnotation, isPod, isService } from "../print/kinds.ts";
 
 /** A hash of the content the object was applied with, and which labels and annotations are the manifest's, so that those it no longer has can be taken away while others' stay. */
 type AppliedRecord = { readonly content: string; readonly labels: readonly string[]; readonly annotations: readonly string[] };
@@ -37,6 +37,18 @@ export function planStep(wanted: ApiObject, live: ApiObject | undefined): Step {
 export function applyOrder<T extends ApiObject>(objects: readonly T[]): readonly T[] {
   const rank: Readonly<Record<string, number>> = { Namespace: 0, ConfigMap: 1, Secret: 1, Service: 2, Pod: 4 };
   return objects.toSorted((left, right) => (rank[left.kind] ?? 3) - (rank[right.kind] ?? 3));
+}
+
+/**
+ * The order in which objects end: first the Pods that no Service among them selects, then, when those are gone, the rest. A Pod behind a
+ * Service may be what others need to finish: a log receiver, a database. Within a wave all end at once.
+ */
+export function removalWaves(objects: readonly ApiObject[]): readonly (readonly ApiObject[])[] {
+  const selectors = objects.filter(isService).flatMap((service) => (service.spec.selector === undefined ? [] : [{ namespace: service.metadata.namespace, wanted: Object.entries(service.spec.selector) }]));
+  const serves = (object: ApiObject): boolean =>
+    selectors.some(({ namespace, wanted }) => namespace === object.metadata.namespace && wanted.length > 0 && wanted.every(([key, value]) => object.metadata.labels?.[key] === value));
+  const users = objects.filter((object) => isPod(object) && !serves(object));
+  return [users, objects.filter((object) => !users.includes(object))].filter((wave) => wave.length > 0);
 }
 
 /** The definition of an object's kind. The reader of manifests lets no other pass. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import type { ConfigMap } from "../../orchestrator/api/types/config-map.ts";
 import { appliedAnnotation } from "../../cli/print/kinds.ts";
-import { applyOrder, missingNamespaces, planStep } from "../../cli/up/plan.ts";
+import { applyOrder, missingNamespaces, planStep, removalWaves } from "../../cli/up/plan.ts";
 import { podOf } from "./objects.ts";
 
 const map = (data: Record<string, string>, metadata: Partial<ConfigMap["metadata"]> = {}): ConfigMap => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "m", namespace: "default", ...metadata }, data });
@@ -75,4 +75,13 @@ test("what Pods refer to is applied before them, otherwise in the order of the f
 test("a namespace counts as missing unless the cluster or the manifests have it", () => {
   const objects: ApiObject[] = [{ apiVersion: "v1", kind: "Namespace", metadata: { name: "made" } }, podOf({ metadata: { namespace: "made" } }), podOf({ metadata: { namespace: "lost" } }), podOf()];
   assert.deepEqual(missingNamespaces(objects, new Set(["default"])), ["lost"]);
+});
+
+test("Pods that a Service selects end after those that may need them", () => {
+  const pod = (name: string, labels: Record<string, string>, namespace = "default"): ApiObject => ({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace, labels } });
+  const service = { apiVersion: "v1", kind: "Service", metadata: { name: "db", namespace: "default" }, spec: { selector: { app: "db", tier: "1" } } };
+  const objects = [pod("db", { app: "db", tier: "1", more: "x" }), pod("half", { app: "db" }), pod("elsewhere", { app: "db", tier: "1" }, "other"), service, map({}), pod("web", {})];
+  assert.deepEqual(removalWaves(objects).map((wave) => wave.map((object) => object.metadata.name)), [["half", "elsewhere", "web"], ["db", "db", "m"]]);
+  assert.deepEqual(removalWaves([pod("db", { app: "db", tier: "1" }), service]).length, 1);
+  assert.deepEqual(removalWaves([]), []);
 });

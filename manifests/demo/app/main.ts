@@ -23,7 +23,7 @@ main(readSettings(process.env)).then(
   () => process.exit(0),
   (error: unknown) => {
     console.error(error);
-    process.exit(1);
+    process.exit(stop.signal.aborted ? 0 : 1); // while everything ends, Redis may end first
   },
 );
 
