@@ -43,7 +43,10 @@ const gatherMs = 25;
  * the records, those of others included. It is idempotent: killed at any step and started again, it finds what it made.
  */
 export async function runServiceNetwork(options: ServiceNetworkOptions): Promise<void> {
-  const { client, clock, signal, log } = options;
+  const { client, clock, log } = options;
+  // Ends the informers when the work fails, so that the next run does not find the old ones running.
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
   const queue = new KeyedQueue({ clock, backoff: { initialMs: 50, maxMs: 30_000, factor: 2, jitter: 0.5 }, random: options.random ?? Math.random });
   const onError = (error: unknown): void => log.warn({ err: error }, "Cannot watch the API; trying again");
   const watching = { client, clock, signal, onError, ...(options.random === undefined ? {} : { random: options.random }) };
@@ -71,13 +74,14 @@ export async function runServiceNetwork(options: ServiceNetworkOptions): Promise
     const known = new Set([...caches.services.list().map(objectKeyOf), ...caches.slices.list().map((slice) => `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceNameLabel]}`)]);
     for (const key of known) queue.add(key);
     queue.add(dnsKey);
-    await work(queue, caches, options);
+    await work(queue, caches, { ...options, signal });
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     queue.close();
+    over.abort();
+    await Promise.all([caches.services.done, caches.pods.done, caches.slices.done]);
   }
-  await Promise.all([caches.services.done, caches.pods.done, caches.slices.done]);
 }
 
 async function work(queue: KeyedQueue, caches: Caches, options: ServiceNetworkOptions): Promise<void> {

@@ -124,4 +124,32 @@ describe("the service network", { timeout: 20_000 }, () => {
     await eventually(async () => (await slices()).length === 1);
     assert.deepEqual(await slices(), [before]);
   });
+
+  test("when it fails inside, it rejects and leaves no watch behind, so that the next one does not find the old one at work", async () => {
+    await stop();
+    let watching = 0;
+    const counted: ApiClient = {
+      create: async () => { throw new Error("the store is gone"); },
+      get: client.get.bind(client), list: client.list.bind(client), update: client.update.bind(client), delete: client.delete.bind(client), bind: client.bind.bind(client),
+      watch: async function* (kind, options) {
+        watching++;
+        try {
+          yield* client.watch(kind, options);
+        } finally {
+          watching--;
+        }
+      },
+    };
+    const failing = runServiceNetwork({
+      client: counted, stateDirectory, clock: systemClock, signal: AbortSignal.timeout(20_000),
+      log: { ...log, child: () => log, warn: () => { throw new Error("cannot log"); } },
+    });
+    const failed = assert.rejects(failing, /cannot log/);
+    await eventually(() => watching === 3);
+    await createService("web"); // its slice cannot be made, and that cannot be logged
+    await createPod("a", "web");
+    await setStatus("a", "10.0.0.2", true);
+    await failed;
+    assert.equal(watching, 0);
+  });
 });
