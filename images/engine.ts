@@ -14,6 +14,11 @@ export interface ImageEngine {
   build(o: { readonly context: AsyncIterable<Uint8Array>; readonly reference: string; readonly buildArguments: Readonly<Record<string, string>> }): Promise<void>;
   /** Throws with the registry's words. */
   pull(reference: string): Promise<void>;
+  /**
+   * Runs a command to its end in a container of an image and hands out a folder that it left, as an archive. The files of
+   * `archive` are put under `into` first. Throws when the command fails or takes longer than a minute.
+   */
+  runAndCollect(o: { readonly image: string; readonly archive: AsyncIterable<Uint8Array>; readonly into: string; readonly command: readonly string[]; readonly env: readonly string[]; readonly collect: string }): Promise<Uint8Array>;
   /** Removes an image by id when nothing uses it and no name is left on it; otherwise does nothing. */
   removeIfUnused(id: string): Promise<void>;
   close(): Promise<void>;
@@ -80,6 +85,29 @@ export function connectEngine(env: Readonly<Record<string, string | undefined>>)
     },
     async pull(reference) {
       expectProgress(`pull image ${reference}`, await call("POST", `/images/create?${new URLSearchParams({ fromImage: reference }).toString()}`));
+    },
+    async runAndCollect({ image, archive, into, command, env, collect }) {
+      const json = async (method: "POST" | "DELETE" | "GET", path: string, body?: unknown): Promise<unknown> => {
+        const answer = await client.request({ method, path: `/v1.41${path}`, headersTimeout: 60_000, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
+        const text = await answer.body.text();
+        if (answer.statusCode >= 300 && answer.statusCode !== 304) throw new Error(`Cannot run ${command.join(" ")} in ${image}: ${stringField(parse(text), "message") ?? text}`);
+        return parse(text);
+      };
+      const made = await json("POST", "/containers/create", { Image: image, Entrypoint: command.slice(0, 1), Cmd: command.slice(1), Env: env, NetworkDisabled: true });
+      const id = stringField(made, "Id") ?? "";
+      try {
+        const put = await client.request({ method: "PUT", path: `/v1.41/containers/${id}/archive?path=${encodeURIComponent(into)}`, body: Readable.from(archive), headers: { "content-type": "application/x-tar" } });
+        const refusal = await put.body.text();
+        if (put.statusCode !== 200) throw new Error(`Cannot put files into ${image}: ${refusal.trim()}`);
+        await json("POST", `/containers/${id}/start`);
+        const status = field(await json("POST", `/containers/${id}/wait`), "StatusCode");
+        if (status !== 0) throw new Error(`Cannot run ${command.join(" ")} in ${image}: exit code ${String(status)}`);
+        const got = await client.request({ method: "GET", path: `/v1.41/containers/${id}/archive?path=${encodeURIComponent(collect)}` });
+        if (got.statusCode !== 200) throw new Error(`Cannot read ${collect} of ${image}: ${(await got.body.text()).trim()}`);
+        return new Uint8Array(await got.body.arrayBuffer());
+      } finally {
+        await json("DELETE", `/containers/${id}?force=1&v=1`);
+      }
     },
     async removeIfUnused(id) {
       const image = await this.inspect(id);

@@ -6,13 +6,15 @@ export type Role = {
   readonly title: string;
   /** Who runs it; 65532 unless a role cannot do its work without more, which no role for production needs. */
   readonly user?: string;
+  /** Bakes what V8 compiled at a start with `--version` into the image: less CPU at the start and 1 MiB less memory (bench/footprint). */
+  readonly compileCache?: true;
 };
 
 export const roles: readonly Role[] = [
-  { name: "log-shipper", entry: "sidecars/log-shipper/main.ts", title: "Sidecar: ships the log files of a Pod's application, each line once" },
-  { name: "redis-ambassador", entry: "sidecars/redis-ambassador/main.ts", title: "Ambassador: Redis on localhost, writes to the primary, reads to the replicas" },
-  { name: "format-adapter", entry: "sidecars/format-adapter/main.ts", title: "Adapter: keeps an old report format available, complete and exact" },
-  { name: "dns", entry: "orchestrator/network/dns/main.ts", title: "Names of Services for the Pods of a cluster" },
+  { name: "log-shipper", entry: "sidecars/log-shipper/main.ts", title: "Sidecar: ships the log files of a Pod's application, each line once", compileCache: true },
+  { name: "redis-ambassador", entry: "sidecars/redis-ambassador/main.ts", title: "Ambassador: Redis on localhost, writes to the primary, reads to the replicas", compileCache: true },
+  { name: "format-adapter", entry: "sidecars/format-adapter/main.ts", title: "Adapter: keeps an old report format available, complete and exact", compileCache: true },
+  { name: "dns", entry: "orchestrator/network/dns/main.ts", title: "Names of Services for the Pods of a cluster", compileCache: true },
   { name: "demo-app", entry: "manifests/demo/app/main.ts", title: "Demonstration: an application that knows none of its sidecars" },
   { name: "demo-receiver", entry: "manifests/demo/receiver/main.ts", title: "Demonstration: a central log service" },
   { name: "demo-report-reader", entry: "manifests/demo/report-reader/main.ts", title: "Demonstration: a consumer of the old report format" },

@@ -43,6 +43,19 @@ export async function* writeTar(entries: Iterable<TarEntry>): AsyncGenerator<Uin
   yield Buffer.alloc(2 * blockBytes);
 }
 
+/** The plain files of an archive by path; for archives of few and short names, as the engine makes of a folder of ours. */
+export function readTarFiles(archive: Uint8Array): ReadonlyMap<string, Uint8Array> {
+  const text = (from: number, to: number): string => Buffer.from(archive.subarray(from, to)).toString("latin1").replace(/\0[^]*$/, "");
+  const files = new Map<string, Uint8Array>();
+  for (let at = 0; at + blockBytes <= archive.length && archive[at] !== 0; ) {
+    const sizeBytes = Number.parseInt(text(at + 124, at + 136), 8);
+    const start = at + blockBytes;
+    if (text(at + 156, at + 157) === "0") files.set(text(at, at + 100), archive.subarray(start, start + sizeBytes));
+    at = start + Math.ceil(sizeBytes / blockBytes) * blockBytes;
+  }
+  return files;
+}
+
 function header(entry: TarEntry): Uint8Array {
   const path = entry.kind === "directory" ? `${entry.path}/` : entry.path;
   const target = entry.kind === "symlink" ? entry.target : "";
