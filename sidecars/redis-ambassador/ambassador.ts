@@ -9,6 +9,7 @@ import type { Credentials } from "./connection-state.ts";
 import { Fence } from "./fence.ts";
 import { FenceRunner } from "./fence-runner.ts";
 import { Hub } from "./hub.ts";
+import type { RedisNode } from "./node.ts";
 import { openListeners } from "./listen.ts";
 import { Pool } from "./pool.ts";
 import { Topology } from "./topology.ts";
@@ -108,8 +109,8 @@ function accept(hub: Hub, socket: Socket, clientsMax: number): void {
 /** Everything that must happen because time has passed. */
 async function tick(o: { readonly hub: Hub; readonly config: Config; readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
   const { hub, config, clock, signal } = o;
-  const stuckAfterMs = (node: { readonly facts: { readonly role: string } | undefined }): number =>
-    node === hub.topology.primary || node.facts?.role === "primary" ? config.failover.stuckAfterMs : config.reads.stuckAfterMs;
+  // A primary busy with a slow command does not answer probes either: its role is the one it had.
+  const stuckAfterMs = (node: RedisNode): number => (node.lastRole === "replica" ? config.reads.stuckAfterMs : config.failover.stuckAfterMs);
   while (!signal.aborted) {
     const nowMs = clock.monotonicMs();
     hub.pool.sweep(nowMs, stuckAfterMs);

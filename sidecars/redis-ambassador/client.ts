@@ -282,7 +282,7 @@ export class Client implements RunOwner {
       segment.reads = 0;
       segment.writes = 0;
       segment.generation = undefined;
-      segment.node = this.#unansweredRuns > 0 ? this.#unansweredReplica() : plan.kind === "read" && !this.primaryOnly && this.#attempts === 0 ? hub.pickReplica(this.state) : undefined;
+      segment.node = this.#unansweredRuns > 0 ? this.#unansweredReplica() : this.#firstNode(plan, bytes);
     }
     if (segment.node !== undefined && !(plan.kind === "read" && this.#mayRead(plan, bytes, segment.node))) {
       if (this.#unansweredRuns > 0) return false;
@@ -293,6 +293,12 @@ export class Client implements RunOwner {
     segment.count += 1;
     if (plan.marks !== "none" && hub.proves) segment.generation = this.mark(plan, bytes);
     return true;
+  }
+
+  /** Where a segment begins that starts with this request, when nothing is unanswered. */
+  #firstNode(plan: CommandPlan, bytes: Buffer): RedisNode | undefined {
+    if (plan.kind !== "read" || this.primaryOnly || this.#attempts > 0) return undefined;
+    return this.hub.pickReplica(this.state, (node) => this.#mayRead(plan, bytes, node));
   }
 
   #unansweredReplica(): RedisNode | undefined {
@@ -314,7 +320,6 @@ export class Client implements RunOwner {
       });
       if (!known) may = false;
     }
-    if (!may) hub.counts.diverted += 1;
     return may;
   }
 
@@ -351,7 +356,7 @@ export class Client implements RunOwner {
     const upstream = this.hub.pool.shared(node, this.state, this.#key);
     this.#sent(upstream, end - segment.start);
     const { counts } = node;
-    if (segment.reads === segment.count) this.hub.nextTurn();
+    if (segment.node !== undefined) this.hub.nextTurn();
     counts.read += segment.reads;
     counts.write += segment.writes;
     counts.other += segment.count - segment.reads - segment.writes;

@@ -27,7 +27,7 @@ export type Generation = {
 export type ReplicaProof = { offset: number };
 
 /** So many sealed generations are kept for replicas that lag; beyond it the oldest becomes a floor for every key. */
-const sealedMax = 8;
+const sealedMax = 32;
 
 export class Fence {
   #open = newGeneration();

@@ -79,16 +79,17 @@ export class Hub {
     this.#turn += 1;
   }
 
-  /** A node to read from: a replica in turn, or undefined for the primary. */
-  pickReplica(state: ConnectionState): RedisNode | undefined {
+  /** The first node in turn that `mayRead` accepts; undefined for the primary. */
+  pickReplica(state: ConnectionState, mayRead: (node: RedisNode) => boolean): RedisNode | undefined {
     const { eligible, primary } = this.topology;
     if (this.options.readPolicy === "primary" || eligible.length === 0) return undefined;
     const places = eligible.length + (this.options.readPolicy === "round-robin" && primary !== undefined ? 1 : 0);
     for (let tried = 0; tried < places; tried += 1) {
       const node = eligible[(this.#turn + tried) % places];
       if (node === undefined) return undefined;
-      if (!this.pool.refuses(node, state)) return node;
+      if (!this.pool.refuses(node, state) && mayRead(node)) return node;
     }
+    this.counts.diverted += 1;
     return undefined;
   }
 

@@ -11,6 +11,8 @@ export type RedisNode = {
   readonly host: string;
   readonly port: number;
   facts: NodeFacts | undefined;
+  /** What it was when it last answered, also while it does not. */
+  lastRole: NodeFacts["role"] | undefined;
   /** Monotonic time of the last doubt raised by the data path; only a probe begun later clears it. */
   suspectSinceMs: number | undefined;
   /** Why reads do not go here, or undefined when they may. */
@@ -23,7 +25,7 @@ export type RedisNode = {
 
 export function newNode(host: string, port: number): RedisNode {
   return {
-    address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, host, port, facts: undefined, suspectSinceMs: undefined,
+    address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, host, port, facts: undefined, lastRole: undefined, suspectSinceMs: undefined,
     notEligible: "not asked yet", proof: { offset: -1 }, confirmed: false,
     counts: { read: 0, write: 0, other: 0, pinned: 0, bytesIn: 0, bytesOut: 0 },
   };

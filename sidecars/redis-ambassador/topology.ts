@@ -26,7 +26,7 @@ export type TopologyOptions = {
   readonly onNewPrimary: (former: RedisNode | undefined) => void;
 };
 
-const reconnect = { initialMs: 50, maxMs: 2_000, factor: 2, jitter: 0.3 };
+const reconnect = { initialMs: 50, maxMs: 500, factor: 2, jitter: 0.3 };
 const bulkBytesMaxDefault = 512 * 1024 * 1024;
 /** So many probes in a row without an answer end the probe's connection, which also resolves the name anew. */
 const silentProbesMax = 3;
@@ -138,6 +138,7 @@ export class Topology {
   #learned(node: RedisNode, info: string | undefined, begunMs: number): void {
     node.facts = info === undefined ? undefined : readNodeFacts(info);
     if (node.facts !== undefined) {
+      node.lastRole = node.facts.role;
       if (node.suspectSinceMs !== undefined && begunMs > node.suspectSinceMs) node.suspectSinceMs = undefined;
       node.confirmed = true;
     }

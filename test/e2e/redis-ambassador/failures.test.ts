@@ -36,11 +36,16 @@ function readers(place: Place, count: number): { stop(): Promise<{ reads: number
   };
 }
 
-const settings = { PODKIT_FAILOVER_HOLD_MS: "4s", PODKIT_FAILOVER_PROBE_INTERVAL_MS: "200ms", PODKIT_FAILOVER_STUCK_AFTER_MS: "2s" };
+const settings = { PODKIT_FAILOVER_HOLD_MS: "4s", PODKIT_FAILOVER_PROBE_INTERVAL_MS: "200ms", PODKIT_FAILOVER_STUCK_AFTER_MS: "4s" };
 
 describe("when servers fail", () => {
   let scene: Scene, ambassador: StartedAmbassador;
   const eligible = (count: number) => eventually(async () => [...(await ambassador.metrics()).matchAll(/replica_eligible\{[^}]*\} 1/g)].length === count, { timeoutMs: 30_000, what: `${count} eligible replicas` });
+  /** The primary is known, and so are both replicas. */
+  const whole = async (primary: RedisNode): Promise<void> => {
+    await eventually(async () => (await ambassador.metrics()).includes(`primary{node="${primary.name}:6379"} 1`), { timeoutMs: 30_000, what: `${primary.name} known as the primary` });
+    await eligible(2);
+  };
   before(async () => {
     scene = await startScene();
     ambassador = await scene.ambassador(settings);
@@ -128,13 +133,13 @@ describe("when servers fail", () => {
     const held = wire.one("SET", "held", "1");
     await container.start();
     assert.equal(await held, "+OK\r\n");
-    await eligible(2);
+    await whole(primary);
     await container.kill();
     await eventually(async () => (await ambassador.metrics()).includes(`primary{node="${primary.name}:6379"} 0`), { what: "the loss noticed" });
     assert.match(await late.one("SET", "late", "1"), /^-ERR podkit ambassador: no primary is known for \d+ ms; the command was not executed/);
     assert.match(await late.one("SET", "late", "2"), /^-ERR podkit ambassador: no primary/);
     await container.start();
-    await eligible(2);
+    await whole(primary);
     assert.equal(await late.one("SET", "late", "3"), "+OK\r\n");
   });
 
@@ -152,8 +157,28 @@ describe("when servers fail", () => {
       await container.unpause();
     }
     assert.match(reply, /may or may not have been executed/);
-    await eligible(2);
+    await whole(primary);
     assert.match(await wire.one("GET", "counter"), /^\$1\r\n[01]\r\n$/);
+  });
+
+  test("a primary that is busy for longer than a probe may take is waited for", async () => {
+    const [primary] = scene.nodes;
+    assert.ok(primary);
+    const container = await engine(primary);
+    await using wire = await openWire(ambassador);
+    await using other = await openWire(ambassador);
+    await wire.one("SET", "busy", "0");
+    await container.pause();
+    const slow = wire.one("INCR", "busy");
+    try {
+      await eventually(async () => (await ambassador.metrics()).includes(`primary{node="${primary.name}:6379"} 0`), { what: "a probe without an answer" });
+    } finally {
+      await container.unpause();
+    }
+    const held = other.one("SET", "after-busy", "1");
+    assert.equal(await slow, ":1\r\n");
+    assert.equal(await held, "+OK\r\n");
+    await whole(primary);
   });
 
   test("a client that never reads is closed, and the others are served meanwhile", async () => {
