@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, hostname, networkInterfaces, release, totalmem } from "node:os";
 import type { Clock } from "../../kit/clock.ts";
 import type { ApiClient } from "../api/client.ts";
+import { apiTime } from "../api/types/api-time.ts";
 import { nodes } from "../api/types/kinds.ts";
-import type { Node, NodeCondition, NodeStatus } from "../api/types/node.ts";
+import type { NodeCondition, NodeStatus } from "../api/types/node.ts";
 import type { RuntimeVersion } from "../runtime/runtime.ts";
-import { apiTime } from "./pod-lifecycle/time-format.ts";
 
 export type HostFacts = { readonly cpus: number; readonly memoryBytes: number; readonly hostname: string; readonly ip: string; readonly kernel: string; readonly osImage: string; readonly mayLowerOomScore: boolean };
 
@@ -42,12 +42,14 @@ function readText(path: string): string {
  */
 export async function reportNode(o: { readonly client: ApiClient; readonly clock: Clock; readonly name: string; readonly host: HostFacts; readonly version: RuntimeVersion | undefined; readonly problem: string | undefined }): Promise<void> {
   const current = await o.client.get(nodes, { name: o.name });
+  const status = nodeStatus(o, current?.status);
+  if (current !== undefined) {
+    await o.client.update(nodes, { ...current, status }, { subresource: "status" }); // a conflict waits for the next heartbeat
+    return;
+  }
+  // In one write: a Node without a status counts as not ready, and Pods that wait would be told so.
   const labels = { "kubernetes.io/hostname": o.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": goArch(o.version?.arch ?? process.arch) };
-  const base: Node = current ?? { apiVersion: "v1", kind: "Node", metadata: { name: o.name, labels } };
-  const status = nodeStatus(o, base.status);
-  if (current === undefined) await o.client.create(nodes, base);
-  const registered = await o.client.get(nodes, { name: o.name });
-  if (registered !== undefined) await o.client.update(nodes, { ...registered, status }, { subresource: "status" }); // a conflict waits for the next heartbeat
+  await o.client.create(nodes, { apiVersion: "v1", kind: "Node", metadata: { name: o.name, labels }, status });
 }
 
 /** Kubernetes names architectures as Go does; engines and Node have names of their own. */

@@ -1,9 +1,9 @@
 // pure
+import { apiTime } from "../../api/types/api-time.ts";
 import type { ContainerState, ContainerStateTerminated, ContainerStatus } from "../../api/types/pod.ts";
 import type { Exited, Instance } from "./observed.ts";
 import type { Plan } from "./plan.ts";
 import { backoffMessage } from "./running.ts";
-import { apiTime } from "./time-format.ts";
 import { startError, unknownEnd, type ContainerView } from "./view.ts";
 
 /** How long a failed start is shown as RunContainerError before the back-off's own reason takes over. */

@@ -1,9 +1,9 @@
 // pure
+import { apiTime } from "../../api/types/api-time.ts";
 import { qosClass } from "../../api/types/pod-resources.ts";
 import type { ContainerStatus, Pod, PodCondition, PodPhase, PodStatus } from "../../api/types/pod.ts";
 import { containerStatus } from "./container-status.ts";
 import type { Plan } from "./plan.ts";
-import { apiTime } from "./time-format.ts";
 import type { PodView } from "./view.ts";
 
 /** The status to report, as the kubelet generates it. hostIP is added by the worker, which knows the node. */

@@ -1,9 +1,4 @@
 // pure
-/** RFC 3339 to the second, as the API writes times. */
-export function apiTime(epochMs: number): string {
-  return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
-}
-
 /** A duration in whole seconds as Go prints it: 10s, 1m20s, 5m0s. Used in messages that people know from the kubelet. */
 export function goDuration(durationMs: number): string {
   const total = Math.round(durationMs / 1000);
