@@ -2,10 +2,11 @@ import type { Backoff } from "../../kit/backoff.ts";
 import { backoffDelayMs } from "../../kit/backoff.ts";
 import type { Clock, Random } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
-import type { ApiClient } from "./client.ts";
+import type { ApiClient, DeleteOptions } from "./client.ts";
 import { startInformer } from "./informer.ts";
 import type { Event } from "./types/event.ts";
 import { allKinds, events, namespaces, pods } from "./types/kinds.ts";
+import type { ApiObject } from "./types/meta.ts";
 import type { Namespace } from "./types/namespace.ts";
 
 export type HousekeepingOptions = { readonly client: ApiClient; readonly clock: Clock; readonly random: Random; readonly log: Log; readonly signal: AbortSignal };
@@ -42,7 +43,7 @@ async function sweepEvents({ client, clock, signal }: HousekeepingOptions): Prom
   const surplus = all.length - eventsMax;
   for (const [index, event] of all.entries()) {
     if (signal.aborted || (index >= surplus && clock.nowMs() - lastSeenMs(event) <= eventTtlMs)) return;
-    await client.delete(events, event.metadata);
+    await client.delete(events, event.metadata, onlyAsSeen(event));
   }
 }
 
@@ -51,7 +52,12 @@ const lastSeenMs = (event: Event): number => Date.parse(event.lastTimestamp ?? e
 async function sweepPods({ client, signal }: HousekeepingOptions): Promise<void> {
   const finished = (await client.list(pods)).items.filter(({ status }) => status?.phase === "Succeeded" || status?.phase === "Failed");
   const surplus = finished.toSorted((a, b) => Date.parse(a.metadata.creationTimestamp ?? "") - Date.parse(b.metadata.creationTimestamp ?? "")).slice(0, Math.max(0, finished.length - finishedPodsMax));
-  for (const pod of surplus) if (!signal.aborted) await client.delete(pods, pod.metadata);
+  for (const pod of surplus) if (!signal.aborted) await client.delete(pods, pod.metadata, onlyAsSeen(pod));
+}
+
+/** What somebody repeated or replaced since it was listed stays; the next sweep looks at it anew. */
+function onlyAsSeen({ metadata: { uid, resourceVersion } }: ApiObject): DeleteOptions {
+  return { preconditions: { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) } };
 }
 
 async function emptyNamespaces(options: HousekeepingOptions): Promise<void> {
