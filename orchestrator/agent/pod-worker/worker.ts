@@ -25,8 +25,10 @@ import { containerOf, type PodScope } from "./scope.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { removePodRemains } from "./tear-down.ts";
 
-type Operation = { readonly action: Action; readonly cancel: AbortController; readonly deadlineMs: number };
+type Operation = { readonly action: Action; readonly cancel: AbortController; readonly deadlineMs: number; ended: Promise<void> };
 
+/** Longer than an engine under load takes for a create or a start. */
+const closeMsMax = 10_000;
 /** More different events than a Pod ever has; beyond this the oldest may be told twice. */
 const onceKeysMax = 500;
 /** A stop in flight is replaced by a shorter one only when it gains at least this much. */
@@ -173,8 +175,9 @@ export class PodWorker implements PodScope {
     this.#cooldowns.delete(key);
     const cancel = new AbortController();
     const deadlineMs = action.kind === "stopContainer" ? nowMs + action.graceSeconds * 1000 : Number.POSITIVE_INFINITY;
-    this.#busy.set(key, { action, cancel, deadlineMs });
-    void this.#perform(action, cancel.signal).then(
+    const operation: Operation = { action, cancel, deadlineMs, ended: Promise.resolve() };
+    this.#busy.set(key, operation);
+    operation.ended = this.#perform(action, cancel.signal).then(
       () => this.#succeeded(action, key),
       (error: unknown) => this.#failed(action, key, error, cancel.signal),
     ).finally(() => {
@@ -269,11 +272,18 @@ export class PodWorker implements PodScope {
     this.#gone = true;
   }
 
-  /** Ends the worker without touching the Pod. Resolves when no step is in flight any more, or at once for those that wait for the engine. */
+  /**
+   * Ends the worker without touching the Pod. What waits (pulls, hooks, graces) is given up; what the engine is just making is waited for, so
+   * that nothing appears after the end, but no longer than `closeMsMax`.
+   */
   async close(): Promise<void> {
     this.#closed.abort();
     this.#prober.stop();
     for (const { cancel } of this.#busy.values()) cancel.abort();
+    const limit = new AbortController();
+    const late = this.agent.clock.sleep(closeMsMax, limit.signal).catch(() => undefined); // all steps have ended before
+    await Promise.race([Promise.all([...this.#busy.values()].map(async (operation) => await operation.ended)), late]);
+    limit.abort();
     await this.#statusWriter.flush();
   }
 

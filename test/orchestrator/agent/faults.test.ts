@@ -18,7 +18,7 @@ for (const verb of verbs) {
       await s.until("the Pod is ready", async () => isReady(await s.get()), 120_000);
       assert.deepEqual(runningContainers(s.runtime).toSorted(), ["a", "b"]);
       assert.deepEqual((await s.get())?.status?.containerStatuses?.map((status) => status.restartCount), [0, 0]);
-      s.end();
+      await s.end();
     });
   }
 }
@@ -30,7 +30,7 @@ test("an engine that takes 30 s for every call only makes a Pod slow", async () 
   await s.create(spec);
   await s.until("the Pod is ready", async () => isReady(await s.get()), 1_200_000);
   assert.deepEqual(s.runtime.runningNames().length, 3);
-  s.end();
+  await s.end();
 });
 
 test("without engine events the list finds a container that died, and a cut stream is taken up again", async () => {
@@ -41,7 +41,7 @@ test("without engine events the list finds a container that died, and a cut stre
   await s.until("the Pod is ready", async () => isReady(await s.get()));
   s.runtime.exitByHand(s.runtime.runningNames().find((name) => name.includes("-a-")) ?? "", 1);
   await s.until("a is started again", async () => (await s.get())?.status?.containerStatuses?.[0]?.restartCount === 1);
-  s.end();
+  await s.end();
 });
 
 test("a sandbox killed at any step of a Pod's start is replaced, and the Pod becomes ready", async (t) => {
@@ -55,7 +55,7 @@ test("a sandbox killed at any step of a Pod's start is replaced, and the Pod bec
         await s.create(spec);
         await s.until("the Pod is ready in a second sandbox", async () => isReady(await s.get()) && s.runtime.runningNames().length === 3, 120_000);
         assert.deepEqual(runningContainers(s.runtime).toSorted(), ["a", "b"]);
-        s.end();
+        await s.end();
       });
     }
   }
@@ -69,7 +69,7 @@ test("everything the machine lost at once comes back as it was", async () => {
   s.runtime.stopEverything();
   await s.until("both containers are new", async () => isReady(await s.get()) && (await s.get())?.status?.containerStatuses?.every((status) => status.restartCount === 1) === true, 120_000);
   assert.equal(s.runtime.runningNames().length, 3);
-  s.end();
+  await s.end();
 });
 
 test("a Pod deleted by force while no agent runs leaves nothing once one runs again", async () => {
@@ -81,7 +81,7 @@ test("a Pod deleted by force while no agent runs leaves nothing once one runs ag
   await s.client.delete(pods, { namespace: "default", name: "web" }, { gracePeriodSeconds: 0 });
   s.agent();
   await s.until("nothing is left", async () => (await s.runtime.list({})).length === 0);
-  s.end();
+  await s.end();
 });
 
 test("a Pod deleted while its image is being pulled goes at once", async () => {
@@ -93,7 +93,7 @@ test("a Pod deleted while its image is being pulled goes at once", async () => {
   await s.client.delete(pods, { namespace: "default", name: "web" });
   await s.until("the Pod is gone", async () => (await s.get()) === undefined, 20_000);
   assert.deepEqual(await s.runtime.list({}), []);
-  s.end();
+  await s.end();
 });
 
 test("a name used again is another Pod with containers of its own", async () => {
@@ -105,5 +105,5 @@ test("a name used again is another Pod with containers of its own", async () => 
   const second = await s.create(spec);
   await s.until("the second Pod is ready", async () => isReady(await s.get()) && s.runtime.runningNames().length === 3);
   assert.ok(s.runtime.runningNames().every((name) => name.includes(second.metadata.uid ?? "?") && !name.includes(first.metadata.uid ?? "?")), s.runtime.runningNames().join(" "));
-  s.end();
+  await s.end();
 });

@@ -19,5 +19,5 @@ test("a Pod of two containers becomes ready, is deleted with grace, and nothing 
   assert.deepEqual(s.runtime.runningNames(), []);
   assert.deepEqual(await s.runtime.list({}), []);
   await stop();
-  s.end();
+  await s.end();
 });

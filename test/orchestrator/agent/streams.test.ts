@@ -36,7 +36,7 @@ test("logs and exec answer as the kubelet's", async () => {
   assert.equal((await session.stdout.toArray()).map(String).join(""), "ls -l");
   assert.equal(await session.exitCode, 7);
   await assert.rejects(streams.exec({ namespace: "default", pod: "web", container: "absent", command: ["ls"], tty: false, stdin: false }), { message: 'unable to upgrade connection: container not found ("absent")' });
-  s.end();
+  await s.end();
 });
 
 test("only the newest attempt and the one before it are kept", async () => {
@@ -45,7 +45,7 @@ test("only the newest attempt and the one before it are kept", async () => {
   await s.create({ containers: [{ name: "crash", image }] });
   await s.until("four restarts", async () => (await s.get())?.status?.containerStatuses?.[0]?.restartCount === 4, 300_000);
   await s.until("older attempts are removed", async () => (await s.runtime.list({ [label.container]: "crash" })).length === 2);
-  s.end();
+  await s.end();
 });
 
 test("the node registers, beats, and says when its engine is down", async () => {
@@ -59,7 +59,7 @@ test("the node registers, beats, and says when its engine is down", async () => 
   await s.until("the node is not ready", async () => (await ready()) === "False");
   heal();
   await s.until("the node is ready again", async () => (await ready()) === "True");
-  s.end();
+  await s.end();
 });
 
 test("a Pod restarts nothing while its agent is away, and is ready at once when it is back", async () => {
@@ -71,5 +71,5 @@ test("a Pod restarts nothing while its agent is away, and is ready at once when 
   s.agent();
   await s.until("the new agent has looked", () => s.runtime.journal.filter((entry) => entry.verb === "containerStatus").length > 3 || s.clock.monotonicMs() > 5000);
   assert.ok(isReady(await s.get()), "no flap to unready");
-  s.end();
+  await s.end();
 });

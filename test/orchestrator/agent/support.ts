@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { createLog } from "../../../kit/log.ts";
 import { MetricRegistry } from "../../../kit/metrics.ts";
 import { startAgent, type Agent } from "../../../orchestrator/agent/agent.ts";
@@ -26,10 +27,12 @@ export type Simulation = {
   events(): Promise<readonly Event[]>;
   /** Moves time on in small steps until the condition holds; fails when it has not after `withinMs` of virtual time. */
   until(what: string, condition: () => boolean | Promise<boolean>, withinMs?: number): Promise<void>;
-  end(): void;
+  /** Ends the agents and removes the files. */
+  end(): Promise<void>;
 };
 
 const nodeName = "node-a";
+const dyingMs = 50;
 const networkName = "podkit-test";
 
 /** A cluster of one node on the fake engine and a virtual clock. Files are real, in a temporary directory. */
@@ -43,6 +46,7 @@ export async function simulate(behaviour?: (spec: ContainerSpec) => FakeBehaviou
   if ((await client.get(namespaces, { name: "default" })) === undefined) await client.create(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } });
   const stateDirectory = mkdtempSync(join(tmpdir(), "podkit-agent-"));
   const stops: (() => void)[] = [];
+  const agents: Agent[] = [];
 
   const simulation: Simulation = {
     clock, runtime, client, stateDirectory,
@@ -54,6 +58,7 @@ export async function simulate(behaviour?: (spec: ContainerSpec) => FakeBehaviou
         clock, random, log: createLog({ role: "agent", level: process.env["PODKIT_TEST_LOG"] ?? "silent" }), metrics: new MetricRegistry(), signal: end.signal,
       });
       agent.done.catch(() => undefined);
+      agents.push(agent);
       return { agent, stop: async () => { end.abort(); await agent.done; }, drop: () => end.abort() };
     },
     async create(spec, name = "web") {
@@ -76,8 +81,9 @@ export async function simulate(behaviour?: (spec: ContainerSpec) => FakeBehaviou
         await clock.advance(100);
       }
     },
-    end() {
+    async end() {
       for (const stop of stops) stop();
+      await Promise.race([Promise.all(agents.map(async (agent) => await agent.done.catch(() => undefined))), delay(dyingMs)]); // an agent that was killed in mid-call never ends
       rmSync(stateDirectory, { recursive: true, force: true });
     },
   };

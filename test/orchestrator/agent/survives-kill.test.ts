@@ -44,13 +44,13 @@ async function countCalls(run: (s: Simulation, killed: () => boolean) => Promise
   await s.create(spec);
   await untilReady(s);
   const started = counted.calls();
-  if (stage === "start") return finish(s, started);
+  if (stage === "start") return await finish(s, started);
   await run(s, () => false);
-  return finish(s, counted.calls() - started);
+  return await finish(s, counted.calls() - started);
 }
 
-function finish(s: Simulation, calls: number): number {
-  s.end();
+async function finish(s: Simulation, calls: number): Promise<number> {
+  await s.end();
   return calls;
 }
 
@@ -77,7 +77,7 @@ test("an agent killed before or after any engine call of a Pod's start is follow
         }
         const status = (await s.get())?.status;
         for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) assert.equal(container.restartCount, 0, container.name);
-        s.end();
+        await s.end();
       });
     }
   }
@@ -106,7 +106,7 @@ test("an agent killed before or after any engine call of a Pod's stop is followe
         await succeed(s);
         await s.until("the Pod is gone", async () => (await s.get()) === undefined && (await s.runtime.list({})).length === 0);
         assert.deepEqual(await s.runtime.listVolumes({}), []);
-        s.end();
+        await s.end();
       });
     }
   }
