@@ -6,6 +6,7 @@ import type { Log } from "../kit/log.ts";
 import type { MetricRegistry } from "../kit/metrics.ts";
 import { supervise } from "../kit/supervise.ts";
 import { type Agent, startAgent } from "./agent/agent.ts";
+import { removePodCgroups } from "./agent/pod-worker/tear-down.ts";
 import type { ApiClient } from "./api/client.ts";
 import { createApi, permanentNamespaces } from "./api/core.ts";
 import { ApiError, isAlreadyExists } from "./api/errors.ts";
@@ -177,6 +178,8 @@ export async function tearDownCluster(options: { readonly clusterName: string; r
   // Containers before the sandboxes whose network they share; the networks and volumes when nobody uses them any more.
   for (const object of objects) if (!isSandbox(object)) await attempt(object.name, async () => { await runtime.remove(object.id); });
   for (const object of objects) if (isSandbox(object)) await attempt(object.name, async () => { await runtime.remove(object.id); });
+  // The engine leaves the Pods' parent groups behind.
+  for (const uid of new Set(objects.flatMap((object) => object.labels[label.podUid] ?? []))) await removePodCgroups(uid);
   await attempt("network", async () => { await removeClusterNetwork({ clusterName, runtime }); });
   for (const { name } of await runtime.listNetworks(labels)) await attempt(name, async () => { await runtime.removeNetwork(name); });
   for (const { name } of await runtime.listVolumes(labels)) await attempt(name, async () => { await runtime.removeVolume(name); });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -180,9 +181,11 @@ test("without a terminal an interrupted up leaves what it started and says so, a
   assert.equal(code, 75);
   assert.match(stderr, /^Left running: pod\/slow$/m);
   assert.match((await cluster.expect(0, ["get", "pods"])).stdout, /slow +0\/1 +Running/);
+  const uid = /^ {2}uid: "?([0-9a-f-]{36})/m.exec((await cluster.expect(0, ["get", "pod", "slow", "-o", "yaml"])).stdout)?.[1] ?? assert.fail("no uid");
   process.kill(await servePid(), "SIGKILL");
   await cluster.expect(0, ["down", "--all"]);
   assert.deepEqual(await cluster.leftovers(), []);
+  assert.deepEqual([...globSync(`/sys/fs/cgroup/podkit/${uid}`), ...globSync(`/sys/fs/cgroup/*/podkit/${uid}`)], []);
 });
 
 test("two ups at once share one control plane and one Pod; standard input and the memory store serve as well", async () => {
