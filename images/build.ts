@@ -1,6 +1,8 @@
 // Makes the images of podkit present on the Docker Engine and writes .podkit/images.json.
 //
-//   node images/build.ts [bundles|bases|roles]… [--only NAME]… [--refresh]      without a word: bases and roles
+//   node images/build.ts [bundles|command|bases|roles]… [--only NAME]… [--refresh]      without a word: command, bases and roles
+//
+// bundles: the roles' bundles and the command's, without an engine. command: only the command's (dist/cli), when the sources changed.
 //
 // Environment: PODKIT_IMAGES=auto|pull|offline, PODKIT_IMAGE_<NAME> (an image to use instead of ours), PODKIT_CACHE, DOCKER_HOST.
 import { homedir } from "node:os";
@@ -8,6 +10,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureBaseImages, overrideVariable, type ImagePolicy } from "./base-images.ts";
 import { bundleRole, writeBundle } from "./bundle.ts";
+import { ensureCliBundle } from "./cli-bundle.ts";
 import { connectEngine, type ImageEngine } from "./engine.ts";
 import { recordImages, type ImageRecord } from "./image-list.ts";
 import { baseKinds, nodeVersionOf } from "./kinds.ts";
@@ -16,7 +19,7 @@ import { roles } from "./roles.ts";
 import { packageDescription } from "./package-description.ts";
 
 const root = join(import.meta.dirname, "..");
-const steps = ["bundles", "bases", "roles"] as const;
+const steps = ["bundles", "command", "bases", "roles"] as const;
 type Step = (typeof steps)[number];
 
 type Request = { readonly steps: ReadonlySet<Step>; readonly only: ReadonlySet<string> | undefined; readonly refresh: boolean };
@@ -32,6 +35,7 @@ async function main(): Promise<void> {
     for (const role of wantedRoles) await writeBundle(root, role, (await bundleRole({ root, role, version: description.version })).files);
     console.log(`bundles: ${wantedRoles.map((role) => `dist/${role.name}`).join(" ")}`);
   }
+  if (request.steps.has("command") || (request.steps.has("bundles") && request.only === undefined)) console.log(`command: dist/cli/main.cjs (${await ensureCliBundle(root)})`);
   if (!request.steps.has("bases") && !request.steps.has("roles")) return;
 
   const engine = connectEngine(process.env);
@@ -99,7 +103,7 @@ function readArguments(argv: readonly string[]): Request {
     if (step === undefined) throw new UsageError(`Cannot do "${word}": expected ${steps.join(", ")}`);
     return step;
   });
-  return { steps: new Set(chosen.length === 0 ? ["bases", "roles"] : chosen), only: values.only === undefined ? undefined : new Set(values.only), refresh: values.refresh };
+  return { steps: new Set(chosen.length > 0 ? chosen : values.only === undefined ? ["command", "bases", "roles"] : ["bases", "roles"]), only: values.only === undefined ? undefined : new Set(values.only), refresh: values.refresh };
 }
 
 main().catch((error: unknown) => {

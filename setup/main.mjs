@@ -20,7 +20,7 @@ const tasks = {
   "test:unit": { about: "the tests that need no Docker", needs: ["dependencies"] },
   "test:e2e": { about: "the tests on a real engine", needs: ["dependencies", "engine", "images"] },
   check: { about: "types and lint", needs: ["dependencies"] },
-  build: { about: "bundles of the roles and of the command", needs: ["dependencies"] },
+  build: { about: "the bundles of the roles and of the command", needs: ["dependencies"] },
   images: { about: "the images", needs: ["dependencies", "engine"] },
   bench: { about: "measure", needs: ["dependencies", "engine", "images"] },
   setup: { about: "only set up", needs: ["dependencies", "engine", "images"] },
@@ -52,8 +52,9 @@ const prepare = {
     if (engine.kind === "answers" && process.env.DOCKER_HOST === undefined && engine.host !== "unix:///var/run/docker.sock") env.DOCKER_HOST = engine.host;
     return lines.at(-1) ?? "answers";
   }),
+  // And the bundle of the command, which the same program makes.
   images: async (env) => await step("images", async (say) => {
-    const isOld = (line) => line.startsWith("image ") && line.includes("(present");
+    const isOld = (line) => /^(image|command)\b/.test(line) && line.includes("(present");
     const { code, lines } = await runQuietly(rightNode(root), [join(root, "images/build.ts")], { cwd: root, env, say: (line) => { if (!isOld(line)) say(line); } });
     if (code !== 0) throw new SetupError(lines.filter((line) => !line.startsWith("image ")).slice(-40).join("\n"), code);
     const images = lines.filter((line) => line.startsWith("image "));
