@@ -13,7 +13,8 @@ export function runCheck({ config, print }: CommandContext<ShipperConfig>): Prom
     print(`sources[${index}] tail ${source.paths.join(" ")} (${source.format}, tag ${source.tag}): ${look.matches.length} files\n`);
     for (const found of look.matches) print(`  ${found.path}  ${found.size} bytes\n`);
     for (const found of look.siblings) print(`  ${found.path}  ${found.size} bytes, a rotated ${found.formerPath}: read only if it was rotated while the shipper knew it\n`);
-    if (look.directories.size === 0) print("  none of the directories exists yet\n");
+    if (look.directories.length === 0) print("  none of the directories exists yet\n");
+    for (const directory of look.unlisted) print(`  ${directory} cannot be listed: check its permissions\n`);
   }
   return Promise.resolve(matched > 0 ? exitCode.ok : exitCode.unavailable);
 }

@@ -33,24 +33,29 @@ export class Checkpoint {
   #retryAtMs = 0;
   #syncTimer: NodeJS.Timeout | undefined;
 
-  private constructor(options: { readonly directory: string; readonly clock: Clock; readonly log: Log; readonly onWrite: (outcome: "written" | "failed") => void }, state: CheckpointState) {
+  /** Whether nothing was ever saved here before: this is the very first start. */
+  readonly isNew: boolean;
+
+  private constructor(options: { readonly directory: string; readonly clock: Clock; readonly log: Log; readonly onWrite: (outcome: "written" | "failed") => void }, state: CheckpointState, isNew: boolean) {
     this.#directory = options.directory;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#onWrite = options.onWrite;
     this.#state = state;
+    this.isNew = isNew;
   }
 
   static async open(options: { readonly directory: string; readonly clock: Clock; readonly log: Log; readonly onWrite: (outcome: "written" | "failed") => void }): Promise<Checkpoint> {
     const path = join(options.directory, "positions.log");
+    let absent = false;
     const text = await readFile(path, "utf8").catch((error: unknown) => {
-      const absent = error instanceof Error && "code" in error && error.code === "ENOENT";
+      absent = error instanceof Error && "code" in error && error.code === "ENOENT";
       if (!absent) options.log.error({ err: error, path }, "Cannot read the saved positions; files are read from the start. Make the state directory readable");
       return "";
     });
     const { state, refused } = readCheckpoint(text);
     if (refused > 0) options.log.warn({ path, refused }, "Passed over damaged records of the saved positions; some lines may be sent again");
-    const checkpoint = new Checkpoint(options, state);
+    const checkpoint = new Checkpoint(options, state, absent);
     await checkpoint.#rewrite();
     return checkpoint;
   }
@@ -77,6 +82,8 @@ export class Checkpoint {
   /** Writes what is queued, forces it to the disk and closes. */
   async close(): Promise<void> {
     await this.append();
+    // The last chance: the volume may have got room again.
+    if (this.#problem !== undefined) await this.#rewrite();
     clearTimeout(this.#syncTimer);
     await this.#file?.sync().catch((error: unknown) => this.#failed(error));
     await this.#file?.close();

@@ -94,6 +94,7 @@ export const spec = object(
     metadata: object(
       {
         directory: string({ doc: "a downward-API volume with the files name, namespace, uid, nodename, labels", default: "/etc/podinfo", check: absolute }),
+        refreshMs: durationMs({ doc: "how often the volume is read again; labels may change", default: 10_000, min: 10 }),
         field: string({ doc: "record field that gets the metadata", default: "kubernetes" }),
         pod: string({ doc: "Pod name, instead of the volume", optional: true, env: "POD_NAME" }),
         namespace: string({ doc: "Pod namespace, instead of the volume", optional: true, env: "POD_NAMESPACE" }),
@@ -112,7 +113,7 @@ export type SourceConfig = ShipperConfig["sources"][number];
 export type SinkConfig = ShipperConfig["sinks"][number];
 
 /** Faults that lie between settings, in the words of the configuration. Empty when there are none. */
-export function contradictions(config: ShipperConfig): readonly string[] {
+export function contradictions(config: ShipperConfig): string[] {
   const faults: string[] = [];
   if (config.lines.maxBytes > config.chunk.maxBytes) faults.push(`lines.maxBytes (${config.lines.maxBytes}) must not be above chunk.maxBytes (${config.chunk.maxBytes})`);
   const names = config.sinks.map((sink) => sink.name);

@@ -10,11 +10,28 @@ import { formerNames, inodeKey, type FileIdentity } from "./tail-state.ts";
 export type FoundFile = { readonly path: string; readonly identity: FileIdentity; readonly inode: string; readonly size: number; readonly mtimeNs: bigint };
 /** A name outside the patterns whose shorter form, `formerPath`, is inside. */
 export type FoundSibling = FoundFile & { readonly formerPath: string };
-export type Look = { readonly directories: ReadonlyMap<string, string>; readonly matches: readonly FoundFile[]; readonly siblings: readonly FoundSibling[]; readonly truncated: boolean };
+export type Look = {
+  readonly directories: readonly string[];
+  readonly matches: readonly FoundFile[];
+  readonly siblings: readonly FoundSibling[];
+  /** Directories that exist and could not be listed. */
+  readonly unlisted: readonly string[];
+  /** More names than are looked at: what is missing here may well exist. */
+  readonly truncated: boolean;
+};
 
 const directoryDepthMax = 8;
 const namesMax = 20_000;
 const matchCacheMax = 50_000;
+
+type Findings = {
+  /** How deep each directory was walked. */
+  readonly depths: Map<string, number>;
+  readonly matches: Map<string, FoundFile>;
+  readonly siblings: Map<string, FoundSibling>;
+  readonly unlisted: string[];
+  namesLeft: number;
+};
 
 export class Discovery {
   readonly #patterns: readonly string[];
@@ -30,12 +47,9 @@ export class Discovery {
   }
 
   look(): Look {
-    const directories = new Map<string, string>();
-    const matches = new Map<string, FoundFile>();
-    const siblings = new Map<string, FoundSibling>();
-    const budget = { names: namesMax };
-    for (const root of this.#roots) this.#walk(root.directory, root.depth, { directories, matches, siblings, budget });
-    return { directories, matches: [...matches.values()], siblings: [...siblings.values()], truncated: budget.names <= 0 };
+    const found: Findings = { depths: new Map(), matches: new Map(), siblings: new Map(), unlisted: [], namesLeft: namesMax };
+    for (const root of this.#roots) this.#walk(root.directory, root.depth, found);
+    return { directories: [...found.depths.keys()], matches: [...found.matches.values()], siblings: [...found.siblings.values()], unlisted: found.unlisted, truncated: found.namesLeft <= 0 };
   }
 
   matches(path: string): boolean {
@@ -47,13 +61,15 @@ export class Discovery {
     return matched;
   }
 
-  #walk(directory: string, depth: number, found: { directories: Map<string, string>; matches: Map<string, FoundFile>; siblings: Map<string, FoundSibling>; budget: { names: number } }): void {
-    if (found.directories.has(directory)) return;
-    const stats = statOf(directory);
-    if (stats === undefined || !stats.isDirectory()) return;
-    found.directories.set(directory, inodeKey(identityOf(stats)));
-    for (const name of namesIn(directory)) {
-      if (found.budget.names-- <= 0) return;
+  #walk(directory: string, depth: number, found: Findings): void {
+    // Patterns may share directories and reach to different depths.
+    if ((found.depths.get(directory) ?? -1) >= depth) return;
+    const names = namesIn(directory);
+    if (names === undefined) found.unlisted.push(directory);
+    if (names === undefined || names === "absent") return;
+    found.depths.set(directory, depth);
+    for (const name of names) {
+      if (found.namesLeft-- <= 0) return;
       const path = join(directory, name);
       const matched = this.matches(path);
       const formerName = matched ? undefined : formerNames(name).find((former) => this.matches(join(directory, former)));
@@ -79,11 +95,13 @@ function rootOf(pattern: string): { readonly directory: string; readonly depth: 
   return { directory, depth: relative(directory, dirname(pattern)).split(sep).filter((part) => part !== "").length };
 }
 
-function namesIn(directory: string): readonly string[] {
+/** Undefined when the directory cannot be listed (permissions, no descriptor left), which is not the same as empty. */
+function namesIn(directory: string): readonly string[] | "absent" | undefined {
   try {
     return readdirSync(directory);
-  } catch {
-    return []; // removed or unreadable since the stat; the next look tells
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    return code === "ENOENT" || code === "ENOTDIR" ? "absent" : undefined;
   }
 }
 

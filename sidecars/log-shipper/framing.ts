@@ -69,6 +69,17 @@ export class LineCursor {
     return true;
   }
 
+  /** Takes what is left, if anything is, as a piece of a longer line. */
+  takeRest(flag: "partial" | "cut"): boolean {
+    if (this.at >= this.#end) return false;
+    this.start = this.at;
+    this.stop = this.#end;
+    this.at = this.#end;
+    this.flag = flag;
+    this.discarding = flag === "cut";
+    return true;
+  }
+
   #longPiece(from: number): boolean {
     const piece = this.#lineMax - utf8Overhang(this.#bytes, from, from + this.#lineMax);
     this.start = from;

@@ -27,6 +27,12 @@ export class Ledger {
     this.#filtered += filtered;
   }
 
+  /** `bytes` leave the pending ones as if they had not been read: they will be read again. */
+  returned(bytes: number): void {
+    this.#take(bytes);
+    this.#read -= bytes;
+  }
+
   deadLettered(bytes: number): void {
     this.#take(bytes);
     this.#deadLettered += bytes;

@@ -17,6 +17,7 @@ export class Pipeline {
   readonly #onRoom = new Set<() => void>();
   readonly #optionalBytes = new Map<PipelineSink, number>();
   #inFlightBytes = 0;
+  #paused = false;
 
   constructor(options: { readonly sinks: readonly PipelineSink[]; readonly inFlightBytesMax: number; readonly log: Log }) {
     this.#sinks = options.sinks;
@@ -30,7 +31,12 @@ export class Pipeline {
 
   /** Whether another chunk may be delivered now. One chunk always has room when nothing is in flight, whatever its size. */
   hasRoom(): boolean {
-    return this.#inFlightBytes < this.#inFlightBytesMax;
+    return !this.#paused && this.#inFlightBytes < this.#inFlightBytesMax;
+  }
+
+  /** From now on there is no room: the pipeline is about to be closed. */
+  pause(): void {
+    this.#paused = true;
   }
 
   /** Calls back whenever something was delivered, until the signal aborts. */
@@ -56,7 +62,7 @@ export class Pipeline {
     }
   }
 
-  /** Resolves true once every required sink has the chunk, false if one was stopped before. */
+  /** Resolves true once every required sink has the chunk, false if one was stopped before, or failed on it. Never rejects. */
   async deliver(chunk: Chunk): Promise<boolean> {
     const size = chunk.entries.length;
     this.#inFlightBytes += size;
@@ -68,6 +74,9 @@ export class Pipeline {
       }
       const outcomes = await Promise.all(required);
       return outcomes.every((outcome) => outcome === "delivered");
+    } catch (error) {
+      this.#log.error({ err: error, chunk: chunk.id, tag: chunk.tag }, "A sink failed on a chunk, which counts as undelivered until the next start. This is a fault of podkit; please report it");
+      return false;
     } finally {
       this.#inFlightBytes -= size;
       for (const callback of this.#onRoom) callback();
@@ -96,7 +105,13 @@ export class Pipeline {
     if (queued >= this.#inFlightBytesMax) return target.dropped.inc(chunk.records);
     this.#optionalBytes.set(target, queued + chunk.entries.length);
     this.#to(target, chunk)
-      .catch((error: unknown) => this.#log.warn({ err: error, sink: target.sink.name }, "An optional sink failed on a chunk"))
+      .catch((error: unknown) => {
+        this.#log.warn({ err: error, sink: target.sink.name }, "An optional sink failed on a chunk");
+        return "failed" as const;
+      })
+      .then((outcome) => {
+        if (outcome !== "delivered") target.dropped.inc(chunk.records);
+      })
       .finally(() => this.#optionalBytes.set(target, (this.#optionalBytes.get(target) ?? 0) - chunk.entries.length));
   }
 }

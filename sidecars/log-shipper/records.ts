@@ -42,9 +42,10 @@ export class RecordEncoder {
 
   /**
    * Appends the whole lines of `bytes[from, end)` to the writer, stopping before a line once `inputMax` bytes were consumed or
-   * `outputMax` were written.
+   * `outputMax` were written. With `rest`, what is left without LF at the end is known to be the beginning of a longer line, and
+   * becomes a piece with that flag: a range cut there before is cut there again.
    */
-  encode(bytes: Buffer, range: { readonly from: number; readonly end: number; readonly final: boolean; readonly discarding: boolean; readonly inputMax: number; readonly outputMax: number; readonly time: RecordTime; readonly extra: ExtraPairs }): EncodedRange {
+  encode(bytes: Buffer, range: { readonly from: number; readonly end: number; readonly final: boolean; readonly rest?: "partial" | "cut" | undefined; readonly discarding: boolean; readonly inputMax: number; readonly outputMax: number; readonly time: RecordTime; readonly extra: ExtraPairs }): EncodedRange {
     const cursor = this.#cursor;
     cursor.open(bytes, range);
     let records = 0;
@@ -52,6 +53,10 @@ export class RecordEncoder {
     while (cursor.at - range.from < range.inputMax && this.#writer.length < range.outputMax && cursor.next()) {
       records++;
       if (!this.#record(bytes, cursor, range.time, range.extra)) unparsed++;
+    }
+    if (range.rest !== undefined && cursor.takeRest(range.rest)) {
+      records++;
+      this.#record(bytes, cursor, range.time, range.extra);
     }
     return { end: cursor.at, records, discardedBytes: cursor.discardedBytes, discarding: cursor.discarding, unparsed };
   }

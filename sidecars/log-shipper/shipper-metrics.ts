@@ -1,6 +1,7 @@
 import type { CounterHandle, MetricRegistry } from "../../kit/metrics.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Tailer, TailEvents } from "./tailer.ts";
+import type { TrackedFile } from "./tracked-file.ts";
 
 /** The shipper's metrics. File labels are bounded: beyond 50 files the rest is one series, "other". */
 const fileSeriesMax = 50;
@@ -59,16 +60,21 @@ export function registerShipperMetrics(registry: MetricRegistry): ShipperMetrics
 }
 
 /** Figures that are read off the state when somebody asks. */
-export function registerShipperGauges(registry: MetricRegistry, state: { readonly ledger: Ledger; readonly tailers: readonly Tailer[]; readonly inFlightBytes: () => number; readonly monotonicMs: () => number }): void {
+export function registerShipperGauges(registry: MetricRegistry, state: { readonly ledger: Ledger; readonly tailers: () => readonly Tailer[]; readonly inFlightBytes: () => number; readonly monotonicMs: () => number }): void {
   const name = (rest: string): string => `podkit_log_shipper_${rest}`;
-  const perFile = (value: (file: Tailer["files"] extends ReadonlySet<infer F> ? F : never) => number) => () => {
-    const files = state.tailers.flatMap((tailer) => [...tailer.files]).filter((file) => file.fd !== undefined);
-    return files.slice(0, fileSeriesMax).map((file) => ({ value: value(file), labels: { file: file.path, inode: file.identity.ino } }));
+  const openFiles = () => state.tailers().flatMap((tailer) => [...tailer.files]).filter((file) => file.fd !== undefined);
+  /** The files that are furthest behind have series of their own, the others are added up. */
+  const perFile = (value: (file: TrackedFile) => number, addUp: (values: readonly number[]) => number) => () => {
+    const readings = openFiles().map((file) => ({ value: value(file), labels: { file: file.path, inode: file.identity.ino } }));
+    if (readings.length <= fileSeriesMax) return readings;
+    const worst = readings.toSorted((left, right) => right.value - left.value);
+    return [...worst.slice(0, fileSeriesMax), { value: addUp(worst.slice(fileSeriesMax).map((each) => each.value)), labels: { file: "other", inode: "other" } }];
   };
-  registry.gauge({ name: name("lag_bytes"), help: "Bytes of a file not yet delivered", labels: ["file", "inode"] }).collect(perFile((file) => Math.max(0, file.size - file.deliveredTo)));
-  registry.gauge({ name: name("lag_seconds"), help: "For how long a file has had undelivered bytes", labels: ["file", "inode"] }).collect(perFile((file) => (file.behindBytes === 0 || file.behindSinceMs === undefined ? 0 : (state.monotonicMs() - file.behindSinceMs) / 1000)));
+  const lagSeconds = (file: TrackedFile): number => (file.behindBytes === 0 || file.behindSinceMs === undefined ? 0 : (state.monotonicMs() - file.behindSinceMs) / 1000);
+  registry.gauge({ name: name("lag_bytes"), help: "Bytes of a file not yet delivered", labels: ["file", "inode"] }).collect(perFile((file) => Math.max(0, file.size - file.deliveredTo), (values) => values.reduce((sum, each) => sum + each, 0)));
+  registry.gauge({ name: name("lag_seconds"), help: "For how long a file has had undelivered bytes", labels: ["file", "inode"] }).collect(perFile(lagSeconds, (values) => Math.max(...values)));
   registry.gauge({ name: name("in_flight_bytes"), help: "Encoded bytes held in memory until delivered" }).collect(() => [{ value: state.inFlightBytes(), labels: {} }]);
-  registry.gauge({ name: name("files_open"), help: "Log files open" }).collect(() => [{ value: state.tailers.flatMap((tailer) => [...tailer.files]).filter((file) => file.fd !== undefined).length, labels: {} }]);
+  registry.gauge({ name: name("files_open"), help: "Log files open" }).collect(() => [{ value: openFiles().length, labels: {} }]);
   registry.gauge({ name: name("ledger_bytes"), help: "Bytes taken in, by what became of them: read = acked + filtered + dead_lettered + pending", labels: ["column"] }).collect(() => {
     const totals = state.ledger.totals();
     return [

@@ -30,7 +30,6 @@ export class Shipper {
   #nextScanMs = 0;
   #churnUntilMs = 0;
   #scanCostMs = 0;
-  #blocked = false;
   #stopAtMs: number | undefined;
   #writersCheckedMs = -Infinity;
   #writersSeen = false;
@@ -58,7 +57,6 @@ export class Shipper {
       this.#scanWhenDue();
       let progressed = false;
       for (const tailer of this.#tailers) progressed = (await tailer.advanceAll()) || progressed;
-      this.#blocked = !pipeline.hasRoom();
       if (this.#drained()) break;
       if (!progressed) await wakeUp.wait(this.#pauseMs());
     }
@@ -67,10 +65,10 @@ export class Shipper {
   }
 
   #onRoom(): void {
-    if (!this.#blocked || !this.#options.pipeline.hasRoom()) return;
-    this.#blocked = false;
-    for (const tailer of this.#tailers) tailer.allDue();
-    this.#options.wakeUp.ring();
+    if (!this.#options.pipeline.hasRoom()) return;
+    let any = false;
+    for (const tailer of this.#tailers) any = tailer.feed() || any;
+    if (any) this.#options.wakeUp.ring();
   }
 
   #scanWhenDue(): void {
@@ -89,7 +87,7 @@ export class Shipper {
 
   #watchDirectories(): void {
     const wanted = new Set(this.#tailers.flatMap((tailer) => tailer.directories));
-    for (const [directory] of [...this.#watched].map((each) => [each] as const)) {
+    for (const directory of [...this.#watched]) {
       if (wanted.has(directory)) continue;
       this.#options.watch.remove(directory);
       this.#watched.delete(directory);
@@ -104,7 +102,7 @@ export class Shipper {
   #pauseMs(): number {
     const nowMs = this.#options.clock.monotonicMs();
     let untilMs = this.#nextScanMs;
-    if (!this.#blocked) for (const tailer of this.#tailers) untilMs = Math.min(untilMs, tailer.nextDueMs());
+    for (const tailer of this.#tailers) untilMs = Math.min(untilMs, tailer.nextDueMs());
     return Math.max(0, untilMs - nowMs);
   }
 
@@ -113,7 +111,7 @@ export class Shipper {
     if (this.#stopAtMs === undefined) return false;
     const finishing = this.#tailers.every((tailer) => tailer.finishing);
     if (finishing) return this.#tailers.every((tailer) => tailer.idle) && this.#options.otherSourcesIdle();
-    if (this.#blocked || !this.#tailers.every((tailer) => tailer.caughtUp) || !this.#quiet()) return false;
+    if (!this.#options.pipeline.hasRoom() || !this.#tailers.every((tailer) => tailer.caughtUp) || !this.#quiet()) return false;
     for (const tailer of this.#tailers) {
       tailer.scan();
       tailer.finishing = true;

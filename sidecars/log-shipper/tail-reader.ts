@@ -1,3 +1,4 @@
+import { invariant } from "../../kit/assert.ts";
 import { rangeChunkId, type Chunk } from "./chunk.ts";
 import type { Cut } from "./checkpoint-log.ts";
 import { MsgpackWriter } from "./forward-protocol/msgpack-writer.ts";
@@ -103,7 +104,8 @@ export class TailReader {
     const buffer = length <= this.#buffer.length ? this.#buffer : Buffer.allocUnsafeSlow(length);
     if ((await readAt(fd, buffer, 0, length, cut.from)) < length || !(await holdsContent(fd, cut.to, cut.print))) return { kind: "replaced" };
     this.#writer.reset();
-    const encoded = this.#encoder(range.format).encode(buffer, { from: 0, end: length, final: cut.final, discarding: cut.startsDiscarding, inputMax: length, outputMax: Infinity, time: cut, extra: range.extra });
+    const encoded = this.#encoder(range.format).encode(buffer, { from: 0, end: length, final: cut.final, rest: cut.final ? undefined : cut.discarding ? "cut" : "partial", discarding: cut.startsDiscarding, inputMax: length, outputMax: Infinity, time: cut, extra: range.extra });
+    invariant(encoded.end === length, `replayed ${encoded.end} of ${length} bytes`);
     file.replay.shift();
     return this.#outcome(file, range, cut, { records: encoded.records, filteredBytes: encoded.discardedBytes, unparsed: encoded.unparsed, replayed: true });
   }
@@ -127,6 +129,8 @@ export class TailReader {
   }
 }
 
+/** A file's time may be any; EventTime holds 1970 to 2106. */
 function timeOf(ns: bigint): RecordTime {
-  return { seconds: Number(ns / 1_000_000_000n), nanoseconds: Number(ns % 1_000_000_000n) };
+  if (ns < 0n) return { seconds: 0, nanoseconds: 0 };
+  return { seconds: Math.min(Number(ns / 1_000_000_000n), 0xffff_ffff), nanoseconds: Number(ns % 1_000_000_000n) };
 }

@@ -1,13 +1,14 @@
-import { closeSync, openSync } from "node:fs";
 import type { Clock } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { findCopy } from "./copies.ts";
 import { identityOf, statOf, type Discovery, type FoundFile, type FoundSibling, type Look } from "./discover.ts";
 import type { Ledger } from "./ledger.ts";
+import type { OpenFiles } from "./open-files.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { emptyFingerprint, identityKey, inodeKey, type FileIdentity } from "./tail-state.ts";
 import type { RangeOptions, ReadOutcome, TailReader } from "./tail-reader.ts";
-import { fingerprintAt, holdsContent, TrackedFile } from "./tracked-file.ts";
+import { fingerprintAtEnd, TrackedFile } from "./tracked-file.ts";
 import type { WakeUp } from "./wake-up.ts";
 
 /**
@@ -31,9 +32,10 @@ export type TailerOptions = {
   readonly wakeUp: WakeUp;
   readonly clock: Clock;
   readonly log: Log;
-  readonly start: "beginning" | "end";
+  /** Pass over what stands in the files of the first look. */
+  readonly skipFirst: boolean;
   readonly rotateWaitMs: number;
-  readonly openFilesMax: number;
+  readonly openFiles: OpenFiles;
   readonly nextNumber: () => number;
   readonly events: TailEvents;
 };
@@ -52,6 +54,10 @@ const hotEveryMs = 15;
 const forgetAfterMs = 86_400_000;
 const rememberedMax = 10_000;
 const birthSlackNs = 20_000_000n;
+/** After a read error, such as an input/output error of the disk, a file is left alone for this long. */
+const faultyEveryMs = 1_000;
+
+type Waiting = { readonly path: string; readonly from: number; readonly to: number; readonly why: "limit" | "refused" };
 
 export class Tailer {
   readonly #options: TailerOptions;
@@ -61,8 +67,11 @@ export class Tailer {
   readonly #copies = new Set<string>();
   readonly #newestBirthNs = new Map<string, bigint>();
   readonly #startedNs: bigint;
+  /** Found files with unread content that could not be opened, as of the last scan. */
+  #waiting: Waiting[] = [];
   #look: Look | undefined;
-  #refusedOpens = 0;
+  #saidFaulty = false;
+  #saidPartial = false;
   /** Set when all unterminated last lines are to be shipped: nobody writes any more. */
   finishing = false;
 
@@ -77,16 +86,17 @@ export class Tailer {
   }
 
   get directories(): readonly string[] {
-    return [...(this.#look?.directories.keys() ?? [])];
+    return this.#look?.directories ?? [];
   }
 
   /** Whether nothing readable is left and nothing is in flight. */
   get idle(): boolean {
-    return [...this.#files].every((file) => file.inFlight === 0 && file.replay.length === 0 && this.#atEnd(file));
+    return this.caughtUp && [...this.#files].every((file) => file.inFlight === 0);
   }
 
+  /** Whether nothing readable is left. What cannot be opened for want of descriptors is readable in its turn. */
   get caughtUp(): boolean {
-    return [...this.#files].every((file) => file.replay.length === 0 && this.#atEnd(file));
+    return !this.#waiting.some((each) => each.why === "limit") && [...this.#files].every((file) => this.#atEnd(file));
   }
 
   get lastGrowthMs(): number {
@@ -98,15 +108,17 @@ export class Tailer {
     const first = this.#look === undefined;
     const look = this.#options.discovery.look();
     this.#look = look;
+    this.#waiting = [];
     const nowMs = this.#options.clock.monotonicMs();
     const floors = new Map(this.#newestBirthNs);
     const inodeAt = new Map(look.matches.map((found) => [found.path, found.inode]));
     const birthAt = new Map(look.matches.map((found) => [found.path, BigInt(found.identity.birthNs)]));
     let changed = false;
     for (const found of look.matches) changed = this.#sawMatch(found, nowMs, first) || changed;
-    for (const file of this.#files) changed = this.#noteRotation(file, inodeAt.get(file.path), nowMs) || changed;
+    for (const file of this.#files) if (!hidden(look, file.path)) changed = this.#noteRotation(file, inodeAt.get(file.path), nowMs) || changed;
     for (const found of look.siblings) changed = this.#sawSibling(found, { floors, currentBirthNs: birthAt.get(found.formerPath), nowMs }) || changed;
-    this.#forget(nowMs);
+    if (look.truncated || look.unlisted.length > 0) this.#sayPartial(look);
+    this.#forget(look, nowMs);
     return changed;
   }
 
@@ -127,18 +139,31 @@ export class Tailer {
     return next;
   }
 
-  /** Makes every open file due: there is room again, or the end has come. */
+  /** Makes every open file due: the end has come. */
   allDue(): void {
     for (const file of this.#files) if (file.fd !== undefined) file.dueMs = 0;
   }
 
+  /** There is room again: makes the files due that found none. True if there were any. */
+  feed(): boolean {
+    let any = false;
+    for (const file of this.#files) {
+      if (!file.starved) continue;
+      file.starved = false;
+      file.dueMs = 0;
+      any = true;
+    }
+    return any;
+  }
+
   /** What was written and not delivered, as byte ranges of named files. */
   undelivered(): readonly { readonly path: string; readonly from: number; readonly to: number }[] {
-    return [...this.#files].flatMap((file) => {
+    const tracked = [...this.#files].flatMap((file) => {
       const from = file.deliveredTo;
       const to = Math.max(file.offset, file.gone ? 0 : Number(file.stat()?.size ?? file.size));
       return to > from ? [{ path: file.path, from, to }] : [];
     });
+    return [...tracked, ...this.#waiting.map(({ path, from, to }) => ({ path, from, to }))];
   }
 
   close(): void {
@@ -146,7 +171,8 @@ export class Tailer {
   }
 
   #atEnd(file: TrackedFile): boolean {
-    if (file.fd === undefined) return true;
+    if (file.fd === undefined) return true; // gone, or over, or among #waiting
+    if (file.replay.length > 0) return false;
     const size = Number(file.stat()?.size ?? 0);
     return file.verified && (size === file.offset || (!this.finishing && size === file.partialAtSize));
   }
@@ -154,8 +180,7 @@ export class Tailer {
   #sawMatch(found: FoundFile, nowMs: number, first: boolean): boolean {
     const known = this.#known(found);
     if (known === undefined) {
-      const atEnd = first && this.#options.start === "end" && this.#options.checkpoint.state.files.length === 0;
-      return this.#adopt(found, found.path, nowMs, atEnd ? found.size : 0);
+      return this.#adopt(found, { path: found.path, nowMs, skip: first && this.#options.skipFirst });
     }
     this.#touch(known, found, nowMs);
     return false;
@@ -174,7 +199,7 @@ export class Tailer {
       return false;
     }
     const floorNs = context.floors.get(found.formerPath) ?? this.#startedNs;
-    return birthNs >= floorNs && this.#adopt(found, found.formerPath, context.nowMs, 0);
+    return birthNs >= floorNs && this.#adopt(found, { path: found.formerPath, nowMs: context.nowMs, skip: false });
   }
 
   /** The tracked content behind a found inode; a reused inode is not the old content. */
@@ -182,7 +207,7 @@ export class Tailer {
     const known = this.#byInode.get(found.inode);
     if (known === undefined || known.fd !== undefined) return known;
     if (known.identity.birthNs === found.identity.birthNs) return known;
-    this.#drop(known);
+    this.#lose(known, "A log file's inode was given to another file");
     return undefined;
   }
 
@@ -191,30 +216,20 @@ export class Tailer {
     const changed = found.size !== file.size || found.mtimeNs !== file.mtimeNs;
     if (file.fd !== undefined) {
       if (changed) file.dueMs = 0;
-    } else if (changed || file.replay.length > 0) {
-      this.#open(file, found.path);
+    } else if (changed || file.replay.length > 0 || found.size !== file.offset) {
+      this.#open(file, found, nowMs);
     }
   }
 
-  #adopt(found: FoundFile, path: string, nowMs: number, offset: number): boolean {
+  #adopt(found: FoundFile, how: { readonly path: string; readonly nowMs: number; readonly skip: boolean }): boolean {
     const content = `${identityKey(found.identity)}:0`;
-    const file = this.#create({ identity: found.identity, path, generation: 0, content, nowMs });
-    file.offset = offset;
-    if (!this.#open(file, found.path)) return false;
+    const file = this.#create({ identity: found.identity, path: how.path, generation: 0, content, nowMs: how.nowMs });
+    if (!this.#open(file, found, how.nowMs)) return false;
+    if (how.skip && file.fd !== undefined) Object.assign(file, fingerprintAtEnd(file.fd));
     this.#add(file);
-    // Starting at the end needs the fingerprint of what is passed over; it is taken at the first read.
-    if (offset > 0) void this.#markStart(file);
-    else this.#remember(file);
-    this.#options.log.debug({ path: found.path, offset, inode: file.inode }, "Following a file");
-    return true;
-  }
-
-  async #markStart(file: TrackedFile): Promise<void> {
-    file.dueMs = Infinity;
-    if (file.fd !== undefined) file.print = await fingerprintAt(file.fd, file.offset);
     this.#remember(file);
-    file.dueMs = 0;
-    this.#options.wakeUp.ring();
+    this.#options.log.debug({ path: found.path, offset: file.offset, inode: file.inode }, "Following a file");
+    return true;
   }
 
   #create(from: { readonly identity: FileIdentity; readonly path: string; readonly generation: number; readonly content: string; readonly nowMs: number }): TrackedFile {
@@ -234,26 +249,19 @@ export class Tailer {
     void this.#options.checkpoint.append({ kind: "file", number, path, generation, content, offset, print, discarding, ...identity });
   }
 
-  #open(file: TrackedFile, path: string): boolean {
-    if (this.#openCount() >= this.#options.openFilesMax) return this.#refused(path, new Error(`${this.#options.openFilesMax} files are open already (openFilesMax)`));
-    try {
-      return file.open(path);
-    } catch (error) {
-      const vanished = error instanceof Error && "code" in error && error.code === "ENOENT";
-      return vanished ? false : this.#refused(path, error);
+  #open(file: TrackedFile, found: FoundFile, nowMs: number): boolean {
+    const outcome = this.#options.openFiles.open(file, found.path, nowMs);
+    if (outcome === "limit" || outcome === "refused") {
+      const from = file.deliveredTo;
+      if (found.size > from) this.#waiting.push({ path: found.path, from, to: found.size, why: outcome });
     }
+    return outcome === "open";
   }
 
-  /** Said once; the next scan tries again. */
-  #refused(path: string, error: unknown): false {
-    if (this.#refusedOpens++ === 0) this.#options.log.error({ err: error, path }, "Cannot open a log file; it is tried again with every scan. Check its permissions (the shipper's uid needs to read it) or the limit of open files");
-    return false;
-  }
-
-  #openCount(): number {
-    let count = 0;
-    for (const file of this.#files) if (file.fd !== undefined) count++;
-    return count;
+  #sayPartial(look: Look): void {
+    if (this.#saidPartial) return;
+    this.#saidPartial = true;
+    this.#options.log.warn({ source: this.#options.name, unlisted: look.unlisted.slice(0, 10), tooManyNames: look.truncated }, "Not all files could be looked for. Check the permissions of the directories, or narrow the patterns");
   }
 
   #noteRotation(file: TrackedFile, inodeNow: string | undefined, nowMs: number): boolean {
@@ -272,9 +280,16 @@ export class Tailer {
     const { clock, pipeline, reader, range } = this.#options;
     file.dueMs = Infinity;
     if (file.fd === undefined) return false;
-    if (!pipeline.hasRoom()) return false; // allDue() when there is room
+    if (!pipeline.hasRoom()) {
+      file.starved = true;
+      return false;
+    }
     const nowMs = clock.monotonicMs();
-    const outcome = await reader.next(file, range(file.path), { final: this.#isFinal(file, nowMs), nowMs });
+    const outcome = await reader.next(file, range(file.path), { final: this.#isFinal(file, nowMs), nowMs }).catch((error: unknown) => this.#faulty(file, error));
+    if (outcome === undefined) {
+      file.dueMs = nowMs + faultyEveryMs;
+      return false;
+    }
     switch (outcome.kind) {
       case "chunk":
         await this.#ship(file, outcome);
@@ -290,6 +305,12 @@ export class Tailer {
         this.#rest(file, nowMs);
         return false;
     }
+  }
+
+  /** One unreadable file must not hold up the others. */
+  #faulty(file: TrackedFile, error: unknown): undefined {
+    if (!this.#saidFaulty) this.#options.log.error({ err: error, path: file.path, offset: file.offset }, "Cannot read a log file; it is tried again every second. Check the volume");
+    this.#saidFaulty = true;
   }
 
   #isFinal(file: TrackedFile, nowMs: number): boolean {
@@ -342,22 +363,18 @@ export class Tailer {
     const { events, log, checkpoint } = this.#options;
     events.truncated();
     const { identity, fd } = file;
-    const copy = await this.#findCopy(file);
+    const copy = await findCopy(file, { candidates: [...this.#options.discovery.look().siblings, ...(this.#look?.matches ?? [])], isTracked: (inode) => this.#byInode.has(inode), log });
     const next = this.#create({ identity, path: file.path, generation: file.generation + 1, content: `${identityKey(identity)}:${file.generation + 1}`, nowMs });
     next.fd = fd;
     next.rotatedAtMs = file.rotatedAtMs;
+    this.#options.openFiles.adopt(next);
     if (copy === undefined) {
-      const unread = Math.max(0, file.size - file.offset);
       file.fd = undefined;
-      file.gone = true;
-      file.replay = [];
-      if (unread > 0) events.lost(unread);
-      log.warn({ path: file.path, offset: file.offset, lostBytes: unread }, "A log file was truncated; reading it from its start. Bytes that were not read before are lost");
-      if (file.inFlight === 0) this.#drop(file);
+      this.#lose(file, "A log file was truncated; reading it from its start. Bytes that were not read before are lost");
     } else {
       file.moveTo(copy.identity);
       file.rotatedAtMs = nowMs;
-      if (this.#open(file, copy.path)) log.info({ path: file.path, copy: copy.path, offset: file.offset }, "A log file was copied and truncated; finishing it from the copy");
+      if (this.#open(file, copy, nowMs)) log.info({ path: file.path, copy: copy.path, offset: file.offset }, "A log file was copied and truncated; finishing it from the copy");
       this.#byInode.set(file.inode, file);
       this.#copies.delete(file.inode);
       await checkpoint.append({ kind: "move", number: file.number, ...copy.identity });
@@ -366,21 +383,14 @@ export class Tailer {
     this.#remember(next);
   }
 
-  async #findCopy(file: TrackedFile): Promise<FoundFile | undefined> {
-    if (file.offset === 0) return undefined;
-    const candidates = [...(this.#options.discovery.look().siblings), ...(this.#look?.matches ?? [])];
-    for (const found of candidates) {
-      if (this.#byInode.has(found.inode) || found.size < file.offset) continue;
-      if ("formerPath" in found && found.formerPath !== file.path) continue;
-      try {
-        const fd = openSync(found.path, "r");
-        const same = await holdsContent(fd, file.offset, file.print).finally(() => closeSync(fd));
-        if (same) return found;
-      } catch (error) {
-        this.#options.log.debug({ err: error, path: found.path }, "Cannot look into a possible copy");
-      }
-    }
-    return undefined;
+  /** The content is no longer to be had. What is in flight of it is still delivered. */
+  #lose(file: TrackedFile, words: string): void {
+    const lostBytes = file.unreadBytes;
+    file.gone = true;
+    file.replay = [];
+    if (lostBytes > 0) this.#options.events.lost(lostBytes);
+    this.#options.log.warn({ path: file.path, offset: file.offset, lostBytes }, words);
+    if (file.inFlight === 0) this.#drop(file);
   }
 
   #drop(file: TrackedFile): void {
@@ -390,10 +400,22 @@ export class Tailer {
     void this.#options.checkpoint.append({ kind: "drop", number: file.number });
   }
 
-  /** Closed contents are remembered while their inode is seen, so that a rotated file is not taken for a new one. */
-  #forget(nowMs: number): void {
-    const closed = [...this.#files].filter((file) => file.fd === undefined && file.inFlight === 0 && !file.gone);
-    for (const file of closed) if (nowMs - file.lastSeenMs > forgetAfterMs) this.#drop(file);
-    for (const file of closed.slice(0, Math.max(0, this.#files.size - rememberedMax))) this.#drop(file);
+  /**
+   * Closed contents are remembered while their inode is seen, so that a rotated file is not taken for a new one. A content whose
+   * unacknowledged rest cannot be found any more is lost.
+   */
+  #forget(look: Look, nowMs: number): void {
+    const unseen = [...this.#files].filter((file) => !hidden(look, file.path) && file.fd === undefined && file.inFlight === 0 && !file.gone && file.lastSeenMs < nowMs);
+    let excess = this.#files.size - rememberedMax;
+    for (const file of unseen) {
+      const unseenMs = nowMs - file.lastSeenMs;
+      if (file.replay.length > 0 && unseenMs > this.#options.rotateWaitMs) this.#lose(file, "A log file vanished before all of it was acknowledged");
+      else if (unseenMs > forgetAfterMs || excess-- > 0) this.#drop(file);
+    }
   }
+}
+
+/** Whether a file at this path may exist although the look did not find it. */
+function hidden(look: Look, path: string): boolean {
+  return look.truncated || look.unlisted.some((directory) => path.startsWith(`${directory}/`));
 }

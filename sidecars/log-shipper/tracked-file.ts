@@ -1,7 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, read, type BigIntStats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, read, readSync, type BigIntStats } from "node:fs";
 import type { Cut, FileState, RememberedFile } from "./checkpoint-log.ts";
 import { identityOf } from "./discover.ts";
-import { headBytesMax, hashBytes, inodeKey, tailBytesMax, type FileIdentity, type Fingerprint } from "./tail-state.ts";
+import { headBytesMax, hashBytes, identityKey, tailBytesMax, inodeKey, type FileIdentity, type Fingerprint } from "./tail-state.ts";
 
 /**
  * One content being read: usually one file, followed by its inode through every rename. After a copytruncate the content goes on
@@ -39,7 +39,9 @@ export class TrackedFile {
   lastSeenMs: number;
   /** When the loop should look at it next (monotonic). */
   dueMs = 0;
-  finalRead = false;
+  /** Due again as soon as the pipeline has room. */
+  starved = false;
+  openedAtMs = 0;
 
   constructor(state: FileState, options: { readonly replay: readonly Cut[]; readonly nowMs: number }) {
     this.number = state.number;
@@ -74,6 +76,16 @@ export class TrackedFile {
     return Math.max(0, this.size - this.offset);
   }
 
+  /** Whether, as far as was seen, nothing is left to read of it; an unterminated last line is left. */
+  get readToEnd(): boolean {
+    return this.verified && this.replay.length === 0 && this.size === this.offset;
+  }
+
+  /** Bytes known to have been written and not yet read again or for the first time. */
+  get unreadBytes(): number {
+    return Math.max(0, this.size - this.offset) + this.replay.reduce((sum, cut) => sum + cut.to - cut.from, 0);
+  }
+
   /** The lowest byte not known to be delivered. */
   get deliveredTo(): number {
     let lowest = this.offset;
@@ -85,8 +97,7 @@ export class TrackedFile {
   /** Opens the content at `path`. False when the path now leads elsewhere; throws when the system refuses. */
   open(path: string): boolean {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = fstatSync(fd, { bigint: true });
-    if (inodeKey(identityOf(stats)) !== this.inode) {
+    if (identityKey(identityOf(fstatSync(fd, { bigint: true }))) !== identityKey(this.identity)) {
       closeSync(fd);
       return false;
     }
@@ -132,6 +143,16 @@ export async function holdsContent(fd: number, offset: number, print: Fingerprin
   if (hashBytes(bytes.subarray(0, print.headLength)) !== print.headHash) return false;
   if ((await readAt(fd, bytes, 0, print.tailLength, offset - print.tailLength)) !== print.tailLength) return false;
   return hashBytes(bytes.subarray(0, print.tailLength)) === print.tailHash;
+}
+
+/** The fingerprint at the file's present end, when it is to be passed over. Synchronous, so that nothing is read meanwhile. */
+export function fingerprintAtEnd(fd: number): { readonly offset: number; readonly print: Fingerprint } {
+  const offset = Number(fstatSync(fd, { bigint: true }).size);
+  const head = Buffer.alloc(Math.min(headBytesMax, offset));
+  const tail = Buffer.alloc(Math.min(tailBytesMax, offset));
+  readSync(fd, head, 0, head.length, 0);
+  readSync(fd, tail, 0, tail.length, offset - tail.length);
+  return { offset, print: { headLength: head.length, headHash: hashBytes(head), tailLength: tail.length, tailHash: hashBytes(tail) } };
 }
 
 /** The fingerprint of the content up to `offset`, read from the file. */

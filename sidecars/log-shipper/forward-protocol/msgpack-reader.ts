@@ -86,9 +86,9 @@ function uint(bytes: Uint8Array, at: number, width: number): number {
   return value;
 }
 
-const decodeDepthMax = 32;
+const decodeDepthMax = 80;
 
-/** Decodes the whole value at `from`, which must be complete (see skipValue). Refuses nesting deeper than 32. */
+/** Decodes the whole value at `from`, which must be complete (see skipValue). Refuses nesting deeper than 80 (JSON lines may be 64 deep). */
 export function decodeValue(bytes: Uint8Array, from: number): { readonly value: Decoded; readonly end: number } {
   const cursor = { bytes, at: from };
   const value = decodeNext(cursor, 0);

@@ -23,8 +23,8 @@ export class JsonTranscoder {
    * nothing was appended. `extraPairs` raises the count in the map's header: the caller appends that many pairs itself.
    */
   object(bytes: Buffer, from: number, end: number, writer: MsgpackWriter, extraPairs: number): number {
-    // The densest growth is a short float, such as "1.5," (4 bytes) becoming 9; 16 spare bytes cover headers.
-    writer.reserve((end - from) * 2.5 + 16);
+    // The densest growth is "-0," (3 bytes) becoming a float of 9; 16 spare bytes cover headers.
+    writer.reserve((end - from) * 3 + 16);
     this.#in = bytes;
     this.#end = end;
     this.#at = from;

@@ -28,7 +28,8 @@ export type ForwardSourceOptions = {
   readonly tagPrefix: string;
   /** Names this Pod in the ids given to chunks that came without one. */
   readonly scope: string;
-  readonly extra: ExtraPairs;
+  /** Pairs for every record, as they stand now. */
+  readonly extra: () => ExtraPairs;
   readonly pipeline: Pipeline;
   readonly ledger: Ledger;
   readonly log: Log;
@@ -126,13 +127,17 @@ export class ForwardSource {
     const transport = await readTransport(message, this.#options.messageBytesMax);
     if (transport.records === 0) return this.#acknowledge(connection, transport.chunk);
     const bytes = transport.entries.length;
-    await pipeline.room(giveUp);
-    const chunk: Chunk = { id: this.#idOf(transport.chunk), tag: tagPrefix + transport.tag, entries: enrichEntries(transport.entries, extra), records: transport.records };
+    this.#pending++;
+    connection.pending++;
+    await pipeline.room(giveUp).catch((error: unknown) => {
+      this.#pending--;
+      connection.pending--;
+      throw error;
+    });
+    const chunk: Chunk = { id: this.#idOf(transport.chunk), tag: tagPrefix + transport.tag, entries: enrichEntries(transport.entries, extra()), records: transport.records };
     this.#options.onRecords(chunk.records, bytes);
     if (transport.chunk === undefined) this.#options.onUnacknowledged(chunk.records);
     ledger.read(bytes);
-    this.#pending++;
-    connection.pending++;
     void pipeline.deliver(chunk).then((delivered) => {
       this.#pending--;
       connection.pending--;

@@ -43,7 +43,11 @@ export class ForwardSink implements Sink {
 
   deliver(chunk: Chunk): Promise<"delivered" | "stopped"> {
     const known = this.#pending.get(chunk.id);
-    if (known !== undefined) return known.promise;
+    if (known !== undefined) {
+      // An application chooses its chunk ids itself and may choose one twice; only the same content is the same chunk.
+      if (Buffer.compare(known.chunk.entries, chunk.entries) === 0) return known.promise;
+      return known.promise.then((outcome) => (outcome === "delivered" ? this.deliver(chunk) : outcome));
+    }
     if (this.#stop.signal.aborted) return Promise.resolve("stopped");
     const { promise, resolve } = Promise.withResolvers<"delivered" | "stopped">();
     const delivery: Delivery = { chunk, sends: 0, promise, settle: resolve };
@@ -87,6 +91,7 @@ export class ForwardSink implements Sink {
       onEvent("connected");
       log.info({ sink: name, server }, "Connected to the log receiver");
       this.#session = session;
+      if (this.#stop.signal.aborted) session.destroy("stopped");
       this.#problem = undefined;
       for (const delivery of this.#pending.values()) this.#send(session, delivery);
       const reason = await session.ended;

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,6 +36,8 @@ export type RunningShipper = {
   readonly readiness: ReadonlyMap<string, () => string | undefined>;
   /** Diagnostics, parsed. */
   readonly logged: readonly Readonly<Record<string, unknown>>[];
+  /** Hands it a changed configuration, as a changed file does; rejects when it is refused. */
+  change(config: ShipperConfig): Promise<void>;
   logLine(message: string): Promise<Readonly<Record<string, unknown>>>;
 };
 
@@ -45,7 +48,9 @@ export function startShipper(config: ShipperConfig, watch?: typeof watchDirector
   const readiness = new Map<string, () => string | undefined>();
   const logged: Readonly<Record<string, unknown>>[] = [];
   const log = createLog({ role: "log-shipper", level: "debug", stream: { write: (text) => void logged.push(JSON.parse(text) as Record<string, unknown>) } });
+  let onConfig: (config: ShipperConfig) => Promise<void> | void = () => assert.fail("it never asked for changed configurations");
   const done = runShipper({
+    reload: (callback) => (onConfig = callback),
     config, log, metrics,
     admin: { addReadinessCheck: (name, check) => void readiness.set(name, check), addRoute: () => undefined, address: { host: "127.0.0.1", port: 0 } },
     clock: systemClock,
@@ -68,6 +73,7 @@ export function startShipper(config: ShipperConfig, watch?: typeof watchDirector
       return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
     },
     readiness,
+    change: async (next) => await onConfig(next),
     logged,
     logLine: (message) => eventually(() => logged.find((line) => String(line["msg"]).includes(message)), { what: `a log line "${message}"` }),
   };

@@ -1,0 +1,222 @@
+import { basename } from "node:path";
+import type { RoleContext } from "../../kit/process.ts";
+import type { watchDirectories } from "../../kit/watch-directories.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { ShipperConfig, SinkConfig, SourceConfig } from "./config.ts";
+import { Discovery } from "./discover.ts";
+import type { MsgpackValue } from "./forward-protocol/msgpack-writer.ts";
+import type { Ledger } from "./ledger.ts";
+import { encodeExtraPairs, type PodMetadata } from "./metadata.ts";
+import { OpenFiles } from "./open-files.ts";
+import { Pipeline } from "./pipeline.ts";
+import { PodMetadataSource } from "./pod-metadata.ts";
+import { noExtraPairs, type ExtraPairs } from "./records.ts";
+import { Shipper } from "./shipper.ts";
+import type { ShipperMetrics } from "./shipper-metrics.ts";
+import { FileSink } from "./sinks/file-sink.ts";
+import { ForwardSink } from "./sinks/forward/forward-sink.ts";
+import type { Sink } from "./sinks/sink.ts";
+import { StdoutSink } from "./sinks/stdout-sink.ts";
+import { ForwardSource } from "./sources/forward-source.ts";
+import { TailReader } from "./tail-reader.ts";
+import { Tailer } from "./tailer.ts";
+import { TrackedFile } from "./tracked-file.ts";
+import { WakeUp } from "./wake-up.ts";
+
+/** What outlives a change of the configuration. */
+export type Lasting = {
+  readonly context: Pick<RoleContext<ShipperConfig>, "log" | "clock" | "random" | "stopAccepting" | "giveUp">;
+  readonly watch: typeof watchDirectories;
+  readonly metrics: ShipperMetrics;
+  readonly checkpoint: Checkpoint;
+  readonly ledger: Ledger;
+};
+export type UndeliveredRange = { readonly path: string; readonly from: number; readonly to: number };
+
+/** How long a change of configuration waits for acknowledgements; what has none by then is sent again afterwards, from the file. */
+const suspendWaitMs = 3_000;
+const suspendPollMs = 20;
+
+type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly pipeline: Pipeline; readonly wakeUp: WakeUp };
+
+/** Everything that one configuration runs: sources, pipeline, sinks. Memory across restarts is the checkpoint alone. */
+export class Shipping {
+  readonly tailers: readonly Tailer[];
+  readonly pipeline: Pipeline;
+  readonly #parts: Parts;
+  readonly #servers: readonly ForwardSource[];
+  readonly #over = new AbortController();
+  readonly #suspended = new AbortController();
+
+  private constructor(parts: Parts, servers: readonly ForwardSource[]) {
+    this.#parts = parts;
+    this.pipeline = parts.pipeline;
+    this.tailers = createTailers(parts);
+    this.#servers = servers;
+  }
+
+  /** Throws when it cannot listen for applications; nothing is left running then. */
+  static async start(config: ShipperConfig, lasting: Lasting): Promise<Shipping> {
+    const { context, metrics } = lasting;
+    const metadata = await PodMetadataSource.open(config.metadata);
+    const pod = text(metadata.current["pod_name"]) ?? "unknown-pod";
+    const scope = text(metadata.current["pod_id"]) ?? `${text(metadata.current["namespace_name"]) ?? "default"}/${pod}`;
+    const pipeline = new Pipeline({
+      sinks: config.sinks.map((each) => ({ sink: createSink(each, pod, context, metrics), required: each.required, shipped: metrics.shipped(each.name), dropped: metrics.dropped(each.name) })),
+      inFlightBytesMax: config.inFlight.maxBytes,
+      log: context.log,
+    });
+    const parts = { config, lasting, metadata, pod, scope, pipeline, wakeUp: new WakeUp(context.clock) };
+    const servers: ForwardSource[] = [];
+    try {
+      for (const source of config.sources) if (source.type === "forward") servers.push(await listen(source, parts));
+    } catch (error) {
+      for (const server of servers) server.close();
+      await pipeline.close();
+      throw error;
+    }
+    return new Shipping(parts, servers);
+  }
+
+  /** Resolves when drained after `stopAccepting`, at `giveUp`, or when suspended. */
+  async run(): Promise<void> {
+    const { config, lasting, metadata, pipeline, wakeUp } = this.#parts;
+    const { log, clock, stopAccepting, giveUp } = lasting.context;
+    const onStop = (): void => this.#servers.forEach((server) => server.stopAccepting());
+    if (stopAccepting.aborted) onStop();
+    stopAccepting.addEventListener("abort", onStop, { signal: this.#over.signal });
+    void metadata.follow(clock, this.#over.signal);
+    const shipper = new Shipper({
+      tailers: this.tailers, pipeline, wakeUp, clock, log,
+      watch: lasting.watch({ onWake: () => shipper.wake(), signal: this.#over.signal, log, polling: config.files.polling }),
+      drain: config.drain,
+      otherSourcesIdle: () => this.#servers.every((server) => server.idle),
+    });
+    await shipper.run(stopAccepting, AbortSignal.any([giveUp, this.#suspended.signal]));
+  }
+
+  /** Stops reading, gives what is in flight a while to be acknowledged, and makes `run` end. */
+  async suspend(): Promise<void> {
+    const { clock, giveUp } = this.#parts.lasting.context;
+    this.pipeline.pause();
+    const untilMs = clock.monotonicMs() + suspendWaitMs;
+    const inFlight = (): boolean => this.#servers.some((server) => !server.idle) || this.tailers.some((tailer) => [...tailer.files].some((file) => file.inFlight > 0));
+    while (inFlight() && clock.monotonicMs() < untilMs && !giveUp.aborted) await clock.sleep(suspendPollMs, giveUp).catch(() => undefined);
+    this.#suspended.abort(new Error("the configuration changes"));
+  }
+
+  /** Ends what `run` has left. Gives what was written and not delivered. */
+  async close(): Promise<readonly UndeliveredRange[]> {
+    this.#over.abort(new Error("over"));
+    for (const server of this.#servers) server.close();
+    await this.pipeline.close();
+    // What the closing settled is settled in this turn of the event loop.
+    await new Promise((resolve) => void setImmediate(resolve));
+    const undelivered = this.tailers.flatMap((tailer) => tailer.undelivered());
+    for (const tailer of this.tailers) tailer.close();
+    return undelivered;
+  }
+}
+
+function createTailers(parts: Parts): readonly Tailer[] {
+  const { config, lasting } = parts;
+  const { checkpoint, context, metrics } = lasting;
+  const { clock, log } = context;
+  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, lineMax: config.lines.maxBytes, longLines: config.lines.tooLong });
+  const openFiles = new OpenFiles({ max: config.files.openMax, log });
+  const remembered = checkpoint.state.files;
+  let number = Math.max(0, ...remembered.map(({ file }) => file.number));
+  const sources = config.sources.flatMap((source) => (source.type === "tail" ? [{ source, discovery: new Discovery({ patterns: source.paths, exclude: source.exclude }) }] : []));
+  // A file that two sources match belongs to the first.
+  const ownerOf = (path: string) => sources.find(({ discovery }) => discovery.matches(path));
+  for (const { file } of remembered) if (ownerOf(file.path) === undefined) void checkpoint.append({ kind: "drop", number: file.number });
+  return sources.map(({ source, discovery }, index) => {
+    const mine = checkpoint.state.files.filter(({ file }) => ownerOf(file.path)?.source === source);
+    return new Tailer(
+      {
+        pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles,
+        name: `sources[${index}]`,
+        range: rangeOptions(source, config, parts.metadata),
+        skipFirst: source.start === "end" && checkpoint.isNew,
+        rotateWaitMs: config.files.rotateWaitMs,
+        nextNumber: () => ++number,
+        events: metrics.tailEvents,
+      },
+      mine.map((each) => TrackedFile.remembered(each, clock.monotonicMs())),
+    );
+  });
+}
+
+/** Tag, format and extra pairs of a file's records; the pairs are encoded once per file name and state of the metadata. */
+function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, config: ShipperConfig, metadata: PodMetadataSource) {
+  const extras = new Map<string, ExtraPairs>();
+  const cacheMax = 1_000;
+  let encodedFrom = metadata.current;
+  return (path: string) => {
+    if (extras.size >= cacheMax || encodedFrom !== metadata.current) extras.clear();
+    encodedFrom = metadata.current;
+    let extra = extras.get(path);
+    if (extra === undefined) {
+      extra = extraPairs(config, source.enrich ? encodedFrom : {}, source.pathField === undefined ? {} : { [source.pathField]: path });
+      extras.set(path, extra);
+    }
+    return { format: source.format, tag: source.tag.replaceAll("{file}", basename(path)), extra };
+  };
+}
+
+function extraPairs(config: ShipperConfig, metadata: PodMetadata, others: Readonly<Record<string, MsgpackValue>>): ExtraPairs {
+  const pairs = { ...(Object.keys(metadata).length === 0 ? {} : { [config.metadata.field]: metadata }), ...others };
+  return Object.keys(pairs).length === 0 ? noExtraPairs : encodeExtraPairs(pairs);
+}
+
+function createSink(sink: SinkConfig, pod: string, { clock, random, log }: Lasting["context"], metrics: ShipperMetrics): Sink {
+  const backoff = { initialMs: 100, factor: 2, jitter: 1, maxMs: 10_000 };
+  switch (sink.type) {
+    case "stdout":
+      return new StdoutSink({ name: sink.name });
+    case "file":
+      return new FileSink({ name: sink.name, path: sink.path, backoff, clock, random });
+    default:
+      return new ForwardSink({
+        ...sink, clock, random, log,
+        hostname: sink.hostname ?? pod,
+        credentials: sink.sharedKey === undefined ? undefined : { sharedKey: sink.sharedKey, username: sink.username, password: sink.password },
+        backoff: { ...backoff, initialMs: Math.min(backoff.initialMs, sink.retryMaxMs), maxMs: sink.retryMaxMs },
+        onEvent: (event) => metrics.sinkEvent(sink.name, event),
+      });
+  }
+}
+
+async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts: Parts): Promise<ForwardSource> {
+  const { config, lasting, metadata } = parts;
+  const { log, giveUp } = lasting.context;
+  let encodedFrom = metadata.current;
+  let extra = extraPairs(config, source.enrich ? encodedFrom : {}, {});
+  const server = await ForwardSource.listen({
+    listen: source.listen,
+    hostname: `log-shipper.${parts.pod}`,
+    sharedKey: source.sharedKey,
+    messageBytesMax: source.messageMax,
+    connectionsMax: source.connectionsMax,
+    tagPrefix: source.tagPrefix,
+    scope: parts.scope,
+    extra: () => {
+      if (encodedFrom !== metadata.current) {
+        encodedFrom = metadata.current;
+        extra = extraPairs(config, source.enrich ? encodedFrom : {}, {});
+      }
+      return extra;
+    },
+    pipeline: parts.pipeline,
+    ledger: lasting.ledger,
+    log, giveUp,
+    onRecords: lasting.metrics.sourceRecords,
+    onUnacknowledged: lasting.metrics.unacknowledged,
+  });
+  log.info({ host: source.listen.host, port: server.port }, "Listening for applications");
+  return server;
+}
+
+function text(value: MsgpackValue | undefined): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
