@@ -14,7 +14,7 @@ function isIPv6(text: string): boolean {
   if (text.length > 45) return false;
   const halves = text.split("::");
   if (halves.length > 2) return false;
-  const groups = halves.map((half) => countGroups(half, half === halves.at(-1)));
+  const groups = halves.map((half, index) => countGroups(half, index === halves.length - 1));
   const [first, second] = groups;
   if (first === undefined || groups.some((count) => count < 0)) return false;
   return second === undefined ? first === 8 : first + second <= 7;

@@ -12,7 +12,8 @@ export function stateOf(inspect: Json): RuntimeState {
   return {
     kind: "exited", startedAtMs,
     exitCode: integer(inspect, "State", "ExitCode"),
-    finishedAtMs: timeMs(inspect, "State", "FinishedAt"),
+    // The engine notes the start after the process has begun: one that ends at once may seem to end before.
+    finishedAtMs: Math.max(startedAtMs, timeMs(inspect, "State", "FinishedAt")),
     oomKilled: flag(inspect, "State", "OOMKilled"),
     error: text(inspect, "State", "Error"),
   };

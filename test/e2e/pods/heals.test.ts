@@ -27,5 +27,6 @@ test("a container removed by hand comes back, and the other one is not touched",
   await eventually(async () => (await cluster.status("web", "a")).restartCount === 1, { timeoutMs: 20_000, what: "a is a new attempt" });
   await cluster.untilReady("web");
   assert.equal(await cluster.containerId("web", "b"), b);
-  assert.equal((await cluster.status("web", "a")).lastState?.terminated?.reason, "ContainerStatusUnknown");
+  // Removal kills first: the agent may or may not have looked in between, and then knows the exit code.
+  assert.match((await cluster.status("web", "a")).lastState?.terminated?.reason ?? "", /^(?:ContainerStatusUnknown|Error)$/);
 });
