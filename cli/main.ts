@@ -75,7 +75,7 @@ function report(error: unknown, palette: Palette): number {
 /** What to do about a disk that is full or files that are not ours; undefined when it is neither. */
 function machineTrouble(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOSPC" || code === "EDQUOT") return "the disk is full: free some space, then run the same command again";
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "DiskFull") return "the disk is full: free some space, then run the same command again";
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") return "use the user who owns it, or set PODKIT_HOME to a folder of yours";
   if (code === "EMFILE" || code === "ENFILE") return "too many files are open: see `ulimit -n`";
   return undefined;

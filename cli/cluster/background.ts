@@ -7,7 +7,7 @@ import { cliExit } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { printable } from "../print/text.ts";
 import { type Cluster, findCluster } from "./connect.ts";
-import { type ClusterFolder, makeFolder } from "./folder.ts";
+import { type ClusterFolder, makeFolder, requireRoom } from "./folder.ts";
 import { type LockHolder, readHolder } from "./lock.ts";
 import { logFileBytesMax } from "./log-file.ts";
 import { isErrno, isRunning } from "./process-identity.ts";
@@ -19,9 +19,10 @@ const pollMs = 50;
 
 /**
  * Starts a control plane that outlives this command, and waits until it answers. When somebody else starts one at the same time,
- * theirs is taken. Throws CliFailure (69) with the end of its log when it does not come up.
+ * theirs is taken. Throws CliFailure (69) when there is no room for it, and with the end of its log when it does not come up.
  */
 export async function startInBackground(folder: ClusterFolder, options: { readonly installation: Installation; readonly storeKind: string; readonly clock: Clock; readonly signal?: AbortSignal }): Promise<Cluster> {
+  await requireRoom(folder);
   await makeFolder(folder);
   await rotateLog(folder.logPath);
   const log = await open(folder.logPath, "a", 0o600);

@@ -52,7 +52,7 @@ export async function withApi<T>(context: CommandContext, work: (api: Connection
 /** What the API refused, as the message of a command; anything else stays what it is. */
 export function apiFailure(error: unknown): unknown {
   if (error instanceof ApiError) {
-    const code = error.code === 503 ? cliExit.unavailable : error.code === 422 ? cliExit.config : error.code === 500 ? cliExit.bug : cliExit.failed;
+    const code = error.code === 503 || error.code === 507 ? cliExit.unavailable : error.code === 422 ? cliExit.config : error.code === 500 ? cliExit.bug : cliExit.failed;
     return new CliFailure(code, messageOf(error), { cause: error });
   }
   return error;

@@ -1,8 +1,9 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure, messageOf } from "../failure.ts";
+import { isErrno } from "./process-identity.ts";
 
 /** Where one cluster lives: everything podkit keeps of it on this machine, in one folder. */
 export type ClusterFolder = {
@@ -39,6 +40,29 @@ export async function makeFolder(folder: ClusterFolder): Promise<void> {
     await mkdir(folder.path, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new CliFailure(cliExit.unavailable, `Cannot make the folder ${folder.path}: ${messageOf(error)}`, { remedy: "free the place, change its owner, or set PODKIT_HOME to a folder of yours", cause: error });
+  }
+}
+
+/** What a control plane writes before it can say anything of itself: store, write-ahead log, lock, log. */
+const roomBytesMin = 16 * 1024 * 1024;
+
+/** Finds out before anything is made whether a control plane has room to start. Throws CliFailure (69) when it has not. */
+export async function requireRoom(folder: ClusterFolder): Promise<void> {
+  const freeBytes = await freeBytesAt(folder.path);
+  if (freeBytes === undefined || freeBytes >= roomBytesMin) return;
+  throw new CliFailure(cliExit.unavailable, `The disk is full: ${(freeBytes / 1024 / 1024).toFixed(1)} MiB are free at ${folder.path}, a control plane needs ${roomBytesMin / 1024 / 1024} MiB to start`, {
+    remedy: "free some space there, or set PODKIT_HOME to a folder on another disk",
+  });
+}
+
+/** Of the nearest folder that exists; undefined where it cannot be told. */
+async function freeBytesAt(path: string): Promise<number | undefined> {
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
+  } catch (error) {
+    if (isErrno(error, "ENOENT") && dirname(path) !== path) return await freeBytesAt(dirname(path));
+    return undefined; // whoever writes there will hear the reason
   }
 }
 

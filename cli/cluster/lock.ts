@@ -38,21 +38,30 @@ export async function readStaleLock(lockPath: string): Promise<boolean> {
  * which the kernel gives back when its holder dies. Without it two could find the same stale lock, and the slower one would take
  * away what the faster one had just made. The lock appears whole or not at all (written beside and renamed).
  *
+ * With `orGuardAlone`, for one who removes, a full disk is no hindrance: the guard, which needs no room, is then held in the lock's place.
+ *
  * Not promised: exclusion between machines that share the folder, since a pid says nothing there.
  */
-export async function acquireLock(lockPath: string, options: { readonly startedBy: LockHolder["startedBy"]; readonly version: string; readonly nowMs: number }): Promise<AcquireOutcome> {
+export async function acquireLock(lockPath: string, options: { readonly startedBy: LockHolder["startedBy"]; readonly version: string; readonly nowMs: number; readonly orGuardAlone?: true }): Promise<AcquireOutcome> {
   const own = await identify(process.pid);
   if (own === undefined) throw new Error(`Cannot identify this process (pid ${process.pid})`);
   await mkdir(dirname(lockPath), { recursive: true, mode: 0o700 });
   const giveBack = await takeGuard(`${lockPath}.guard`);
+  let guardAlone = false;
   try {
     const current = await readHolder(lockPath);
     if (current !== undefined) return { kind: "held", holder: current };
     const holder: LockHolder = { ...own, startedBy: options.startedBy, version: options.version, since: new Date(options.nowMs).toISOString() };
-    await replaceFile(lockPath, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+    try {
+      await replaceFile(lockPath, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+    } catch (error) {
+      guardAlone = options.orGuardAlone === true && isErrno(error, "ENOSPC", "EDQUOT");
+      if (!guardAlone) throw error;
+      return { kind: "acquired", release: async () => giveBack() };
+    }
     return { kind: "acquired", release: () => release(lockPath, own) };
   } finally {
-    giveBack();
+    if (!guardAlone) giveBack();
   }
 }
 
@@ -67,7 +76,8 @@ async function takeGuard(path: string): Promise<() => void> {
   for (;;) {
     const guard = new DatabaseSync(path, { timeout: 0 });
     try {
-      guard.exec("BEGIN EXCLUSIVE");
+      // Nothing is ever written, so that it can be taken on a full disk too.
+      guard.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
       return () => guard.close();
     } catch (error) {
       guard.close();

@@ -1,5 +1,6 @@
 import { copyFileSync, fstatSync, ftruncateSync, writeSync } from "node:fs";
 import process from "node:process";
+import { isErrno } from "./process-identity.ts";
 
 /** The log of a background control plane takes at most twice this: the file and the one before it. */
 export const logFileBytesMax = 8 * 1024 * 1024;
@@ -7,18 +8,30 @@ export const logFileBytesMax = 8 * 1024 * 1024;
 /**
  * A stream for the log of a background control plane, whose standard error already is the file (so that a crash of Node itself is
  * written there too). When the file is full it is copied to "<path>.1" and emptied; only this process appends to it, so nothing is lost.
+ * What cannot be written, since the disk is full, is dropped and counted: a log must not end what it tells of.
  */
 export function boundedStandardError(path: string): { write(text: string): void } {
   let sinceCheck = 0;
+  let dropped = 0;
+  const append = (text: string): void => {
+    writeSync(process.stderr.fd, text);
+    sinceCheck += text.length;
+    if (sinceCheck < 65_536) return;
+    sinceCheck = 0;
+    if (fstatSync(process.stderr.fd).size < logFileBytesMax) return;
+    copyFileSync(path, `${path}.1`);
+    ftruncateSync(process.stderr.fd, 0);
+  };
   return {
     write(text) {
-      writeSync(process.stderr.fd, text);
-      sinceCheck += text.length;
-      if (sinceCheck < 65_536) return;
-      sinceCheck = 0;
-      if (fstatSync(process.stderr.fd).size < logFileBytesMax) return;
-      copyFileSync(path, `${path}.1`);
-      ftruncateSync(process.stderr.fd, 0);
+      try {
+        if (dropped > 0) append(`${dropped} lines were lost here: the disk was full\n`);
+        dropped = 0;
+        append(text);
+      } catch (error) {
+        if (!isErrno(error, "ENOSPC", "EDQUOT")) throw error;
+        dropped++;
+      }
     },
   };
 }

@@ -31,7 +31,7 @@ export async function tearDown(context: CommandContext, folder: ClusterFolder): 
   if (holder !== undefined) await endControlPlane(holder, { clock: context.clock, graceMs: controlPlaneGraceMs });
   const runtime = await connectEngine(context);
   try {
-    const lock = await acquireLock(folder.lockPath, { startedBy: "up", version: context.installation.version, nowMs: context.clock.nowMs() });
+    const lock = await acquireLock(folder.lockPath, { startedBy: "up", version: context.installation.version, nowMs: context.clock.nowMs(), orGuardAlone: true });
     if (lock.kind === "held") throw new CliFailure(cliExit.retry, `Another podkit (process ${lock.holder.pid}) has taken the cluster "${folder.name}" meanwhile; nothing more was removed`);
     try {
       const { tearDownCluster } = await import("../../orchestrator/control-plane.ts");

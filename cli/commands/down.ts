@@ -1,3 +1,4 @@
+import { isInsufficientStorage } from "../../orchestrator/api/errors.ts";
 import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import { parseDurationMs } from "../arguments.ts";
 import { findClusterReady, startInBackground } from "../cluster/background.ts";
@@ -37,7 +38,7 @@ export const down: Command = async (context) => {
     return cliExit.ok;
   }
   try {
-    await removeObjects(context, running, objects, timeoutMs);
+    await removeObjectsIfRoom(context, running, { objects, timeoutMs, all });
     await finish(context, running, all);
     return cliExit.ok;
   } catch (error) {
@@ -64,6 +65,16 @@ async function reach(context: CommandContext, folder: ClusterFolder, all: boolea
     await (await connectEngine(context)).close();
     context.remark(`${context.stderrPalette.yellow("warning:")} ${error.message}; removing by labels instead`);
     return undefined;
+  }
+}
+
+/** With --all, a store that can take no deletion, its disk being full, is no hindrance: the labels lead to everything. */
+async function removeObjectsIfRoom(context: CommandContext, cluster: Cluster, o: { readonly objects: readonly ApiObject[] | undefined; readonly timeoutMs: number | undefined; readonly all: boolean }): Promise<void> {
+  try {
+    await removeObjects(context, cluster, o.objects, o.timeoutMs);
+  } catch (error) {
+    if (!o.all || !isInsufficientStorage(error)) throw error;
+    context.remark(`${context.stderrPalette.yellow("warning:")} ${error.message}; removing by labels instead`);
   }
 }
 

@@ -5,7 +5,7 @@ import { MetricRegistry } from "../../kit/metrics.ts";
 import { startControlPlane } from "../../orchestrator/control-plane.ts";
 import { folderOf } from "../cluster/connect.ts";
 import { connectEngine, engineFailure } from "../cluster/engine.ts";
-import { type ClusterFolder, makeFolder } from "../cluster/folder.ts";
+import { type ClusterFolder, makeFolder, requireRoom } from "../cluster/folder.ts";
 import { controlPlaneImages } from "../cluster/images.ts";
 import { acquireLock } from "../cluster/lock.ts";
 import { boundedStandardError, readableLine } from "../cluster/log-file.ts";
@@ -19,6 +19,7 @@ export const serve: Command = async (context) => {
   const folder = folderOf(context);
   const tcp = parseListen(context.arguments.text("listen"));
   const stopping = onStopSignals();
+  await requireRoom(folder);
   await makeFolder(folder);
   const lock = await acquireLock(folder.lockPath, { startedBy: context.arguments.on("background") ? "up" : "serve", version: context.installation.version, nowMs: context.clock.nowMs() });
   if (lock.kind === "held") {

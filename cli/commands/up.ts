@@ -1,3 +1,4 @@
+import { isInsufficientStorage } from "../../orchestrator/api/errors.ts";
 import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import type { Pod } from "../../orchestrator/api/types/pod.ts";
 import { pods as podKind } from "../../orchestrator/api/types/kinds.ts";
@@ -29,7 +30,7 @@ const timeoutMsDefault = 300_000;
 const logLinesShown = 10;
 
 /** What this run of the command has done so far, and so would have to undo. */
-type Run = { readonly cluster: Cluster; readonly startedHere: boolean; readonly applied: Applied[]; readonly timeoutMs: number; readonly interruption: Interruption };
+type Run = { readonly cluster: Cluster; readonly startedHere: boolean; /** Nothing of the cluster was here before. */ readonly fresh: boolean; readonly applied: Applied[]; readonly timeoutMs: number; readonly interruption: Interruption };
 
 export const up: Command = async (context) => {
   const timeoutText = context.arguments.text("timeout");
@@ -39,8 +40,8 @@ export const up: Command = async (context) => {
   const objects = await readManifestFiles(context);
   const interruption = new Interruption(context);
   const startedMs = context.clock.monotonicMs();
-  const { cluster, startedHere } = await prepare(context, folder, objects, interruption);
-  const run: Run = { cluster, startedHere, applied: [], timeoutMs, interruption };
+  const { cluster, startedHere, fresh } = await prepare(context, folder, objects, interruption);
+  const run: Run = { cluster, startedHere, fresh, applied: [], timeoutMs, interruption };
   try {
     const failed = await applyAndWait(context, run, objects);
     if (failed !== undefined) return failed;
@@ -53,7 +54,7 @@ export const up: Command = async (context) => {
 };
 
 /** Everything that can be known to be missing is found before anything is started; then a control plane is found or started. */
-async function prepare(context: CommandContext, folder: ClusterFolder, objects: readonly ApiObject[], interruption: Interruption): Promise<{ readonly cluster: Cluster; readonly startedHere: boolean }> {
+async function prepare(context: CommandContext, folder: ClusterFolder, objects: readonly ApiObject[], interruption: Interruption): Promise<{ readonly cluster: Cluster; readonly startedHere: boolean; readonly fresh: boolean }> {
   const running = await findClusterReady(folder, context.clock);
   const wanted = hostPorts(objects);
   const fresh = running === undefined && !(await hasState(folder));
@@ -67,7 +68,7 @@ async function prepare(context: CommandContext, folder: ClusterFolder, objects: 
       await cluster.api.close();
       throw error;
     }
-    return { cluster, startedHere: running === undefined };
+    return { cluster, startedHere: running === undefined, fresh };
   } catch (error) {
     await running?.api.close();
     throw apiFailure(error);
@@ -196,9 +197,7 @@ async function takeBack(context: CommandContext, run: Run): Promise<void> {
     context.exit(cliExit.retry);
   });
   try {
-    await undo(context, { api: run.cluster.api, applied: run.applied });
-    const nothingLeft = run.startedHere && (await usersObjects(run.cluster.api)).length === 0;
-    if (nothingLeft) {
+    if (await undoAll(context, run)) {
       await run.cluster.api.close();
       await tearDown(context, run.cluster.folder);
       context.remark("The control plane was ended; nothing is left");
@@ -206,6 +205,20 @@ async function takeBack(context: CommandContext, run: Run): Promise<void> {
   } catch (error) {
     context.remark(`${context.stderrPalette.yellow("warning:")} could not remove everything: ${messageOf(error)}; \`podkit down --all\` does`);
   }
+}
+
+/** Whether the cluster may go as well, since nobody has anything in it any more. A full disk takes no deletions: then our objects may go with the cluster. */
+async function undoAll(context: CommandContext, run: Run): Promise<boolean> {
+  const { api } = run.cluster;
+  try {
+    await undo(context, { api, applied: run.applied });
+  } catch (error) {
+    if (!run.startedHere || !run.fresh || !isInsufficientStorage(error)) throw error;
+    const ours = new Set(run.applied.map(({ object }) => object.metadata.uid));
+    if ((await usersObjects(api)).every(({ metadata }) => ours.has(metadata.uid))) return true;
+    throw error;
+  }
+  return run.startedHere && (await usersObjects(api)).length === 0;
 }
 
 function leave(context: CommandContext, run: Run): number {

@@ -7,7 +7,7 @@ import { DecodeCache, decode, encode, isOfKind, kindPrefix, storeKey } from "./c
 import { decideDelete, fieldOf, generatedName, isFullyDeleted, markDeleted, newUid, prepareCreate, prepareStatusUpdate, prepareUpdate, withFields } from "./core-lifecycle.ts";
 import { withBookmarks } from "./core-bookmarks.ts";
 import { withDefaults } from "./defaults/with-defaults.ts";
-import { alreadyExists, ApiError, badRequest, conflict, expired, forbidden, internalError, invalid, notFound, serviceUnavailable } from "./errors.ts";
+import { alreadyExists, ApiError, badRequest, conflict, expired, forbidden, insufficientStorage, internalError, invalid, notFound, serviceUnavailable } from "./errors.ts";
 import { matchesSelector, parseSelector, type Selector } from "./selectors.ts";
 import { apiTime } from "./types/api-time.ts";
 import { allKinds, namespaces, pods } from "./types/kinds.ts";
@@ -311,6 +311,7 @@ function asApiError(error: unknown): Error {
     case "Compacted": return expired(`The resourceVersion for the provided watch is too old: ${error.message}`);
     case "FutureRevision": return expired(`The resourceVersion for the provided watch is too large: ${error.message}`);
     case "Closed": return serviceUnavailable("the API server is shutting down", error);
+    case "DiskFull": return insufficientStorage(error.message, error);
     default: return internalError(error);
   }
 }

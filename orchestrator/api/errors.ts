@@ -1,10 +1,10 @@
 // pure
 import type { ApiObject, KindDefinition } from "./types/meta.ts";
 
-/** The reasons of meta/v1 Status that this API uses. A peer may send others; they are kept as they are. */
+/** The reasons of meta/v1 Status that this API uses, and one of our own for a full disk. A peer may send others; they are kept as they are. */
 export type ApiErrorReason =
   | "BadRequest" | "Unauthorized" | "Forbidden" | "NotFound" | "MethodNotAllowed" | "NotAcceptable" | "AlreadyExists" | "Conflict" | "Gone" | "Expired"
-  | "RequestEntityTooLarge" | "UnsupportedMediaType" | "Invalid" | "TooManyRequests" | "InternalError" | "ServiceUnavailable" | "Timeout" | "Unknown";
+  | "RequestEntityTooLarge" | "UnsupportedMediaType" | "Invalid" | "TooManyRequests" | "InternalError" | "ServiceUnavailable" | "Timeout" | "InsufficientStorage" | "Unknown";
 
 /** One fault of an object; what the validation returns, and `details.causes` of a Status. */
 export type ErrorCause = { readonly path: string; readonly reason: string; readonly message: string };
@@ -67,7 +67,7 @@ export class ApiError extends Error {
 
 const reasonOfCode: Readonly<Record<number, ApiErrorReason>> = {
   400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 406: "NotAcceptable", 409: "Conflict", 410: "Expired",
-  413: "RequestEntityTooLarge", 415: "UnsupportedMediaType", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
+  413: "RequestEntityTooLarge", 415: "UnsupportedMediaType", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout", 507: "InsufficientStorage",
 };
 const knownReasons: ReadonlySet<string> = new Set<ApiErrorReason>([...Object.values(reasonOfCode), "AlreadyExists", "Gone", "Unknown"]);
 const isReason = (word: unknown): word is ApiErrorReason => typeof word === "string" && knownReasons.has(word);
@@ -152,7 +152,11 @@ export const internalError = (cause: unknown): ApiError =>
 
 export const serviceUnavailable = (message: string, cause?: unknown): ApiError => new ApiError({ code: 503, reason: "ServiceUnavailable", message, cause });
 
+/** The store's disk is full: nothing was written, and the same call may succeed once there is room. */
+export const insufficientStorage = (message: string, cause?: unknown): ApiError => new ApiError({ code: 507, reason: "InsufficientStorage", message, cause });
+
 /** True for 410: both reasons, Gone and Expired, mean that the caller must list again. */
 export const isGone = (error: unknown): error is ApiError => error instanceof ApiError && error.code === 410;
+export const isInsufficientStorage = (error: unknown): error is ApiError => error instanceof ApiError && error.code === 507;
 export const isNotFound = (error: unknown): error is ApiError => error instanceof ApiError && error.code === 404;
 export const isAlreadyExists = (error: unknown): error is ApiError => error instanceof ApiError && error.reason === "AlreadyExists";
