@@ -25,11 +25,19 @@ test("on a full disk a write is refused with the place and the remedy, reads go 
   await disk.fill();
 
   const kept = ["before"];
-  let refusal: unknown;
-  // The log of the database still has room in its last page for a few.
-  for (let index = 0; index < 100 && refusal === undefined; index++) {
-    await client.create(configMaps, configMapNamed(`full-${index}`, { text: "x".repeat(5_000) })).then(() => kept.push(`full-${index}`), (error: unknown) => (refusal = error));
-  }
+  /** Undefined when there was room. */
+  const refused = async (name: string): Promise<unknown> => {
+    try {
+      await client.create(configMaps, configMapNamed(name, { text: "x".repeat(5_000) }));
+      kept.push(name);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  };
+  // The database's log still has room in its last page for a few.
+  let refusal = await refused("full-0");
+  for (let index = 1; index < 100 && refusal === undefined; index++) refusal = await refused(`full-${index}`);
   assert.ok(refusal instanceof ApiError, "the disk never was full");
   assert.equal(refusal.code, 507);
   assert.equal(refusal.reason, "InsufficientStorage");
