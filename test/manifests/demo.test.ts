@@ -62,3 +62,10 @@ test("the receiver's ledger tells distinct, repeated and missing records in any 
   for (const sequence of [3, 6, 7, 8]) ledger.add("a", sequence);
   assert.deepEqual(ledger.totals(), { distinct: 10, repeated: 1, missing: 0 });
 });
+
+test("the manifest in the README is accepted", () => {
+  const readme = readFileSync(join(demo, "../../README.md"), "utf8");
+  const manifest = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? assert.fail("the README has no manifest");
+  const outcome = readManifests([{ name: "README.md", text: manifest }], { defaultNamespace: "default" });
+  assert.deepEqual(outcome.kind === "invalid" ? outcome.problems : outcome.objects.map((object) => object.kind), ["Pod"]);
+});
