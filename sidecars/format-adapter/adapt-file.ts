@@ -1,12 +1,12 @@
-import { isUtf8 } from "node:buffer";
-import { createHash } from "node:crypto";
-import { open, type FileHandle } from "node:fs/promises";
+import { constants } from "node:fs";
+import { lstat, open, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import type { AdapterConfig } from "./adapter-config.ts";
 import { ConversionError } from "./conversion-error.ts";
-import { sniffColumns, startConversion } from "./convert.ts";
+import { readsWhole, sniffColumns, startConversion } from "./convert.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { Publication } from "./publish.ts";
+import { byteOffsetOfLine, TextInput } from "./text-input.ts";
 
 /** What became of one try to adapt one file. */
 export type AdaptOutcome =
@@ -16,9 +16,7 @@ export type AdaptOutcome =
   /** It changed while it was read: try again. */
   | { readonly kind: "torn" }
   | { readonly kind: "gone" }
-  | { readonly kind: "refused"; readonly error: ConversionError; readonly mapping: Mapping | undefined; readonly stat: string; readonly content: string };
-
-const blockBytes = 1_048_576;
+  | { readonly kind: "refused"; readonly error: ConversionError; readonly mapping: Mapping | undefined; readonly stat: string; readonly content: string; readonly byteOffsetOfLine: number | undefined };
 
 /** The stat tuple that tells whether a file was touched. Its ctime shows also a rewrite of the same size and mtime. */
 export function statKey(stat: { readonly dev: bigint; readonly ino: bigint; readonly size: bigint; readonly mtimeNs: bigint; readonly ctimeNs: bigint }): string {
@@ -31,42 +29,51 @@ export function outputPath(mapping: Mapping, inputPath: string): string {
   return mapping.output.file.replaceAll("{name}", () => name);
 }
 
+/** Which other report was last adapted to this path. */
+export type OutputOwner = (output: string) => string | undefined;
+
 /**
  * Reads a report once, adapts and publishes it. The file is read through one descriptor and its stat compared before and after, so that a torn
  * read is never published. Faults of the input are an outcome; faults of the system (no space, no rights, I/O) are thrown, as is the signal's
  * reason when it is aborted between two blocks; nothing half-done stays then.
  */
-export async function adaptFile(path: string, adapter: AdapterConfig, signal: AbortSignal): Promise<AdaptOutcome> {
-  const file = await open(path, "r").catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+export async function adaptFile(path: string, adapter: AdapterConfig, ownerOf: OutputOwner, signal: AbortSignal): Promise<AdaptOutcome> {
+  // A pipe that took the file's place since the scan must not hold us up, nor a link lead us out of the folder.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ELOOP")) return undefined;
     throw error;
   });
   if (file === undefined) return { kind: "gone" };
   try {
-    return await adaptOpened(file, path, adapter, signal);
+    return await adaptOpened({ file, path, adapter, ownerOf, signal });
   } finally {
     await file.close();
   }
 }
 
-async function adaptOpened(file: FileHandle, path: string, adapter: AdapterConfig, signal: AbortSignal): Promise<AdaptOutcome> {
-  const before = statKey(await file.stat({ bigint: true }));
-  const input = new TextInput(file);
+type OpenedFile = { readonly file: FileHandle; readonly path: string; readonly adapter: AdapterConfig; readonly ownerOf: OutputOwner; readonly signal: AbortSignal };
+
+async function adaptOpened({ file, path, adapter, ownerOf, signal }: OpenedFile): Promise<AdaptOutcome> {
+  const stat = await file.stat({ bigint: true });
+  if (!stat.isFile()) return { kind: "gone" };
+  const before = statKey(stat);
+  const input = new TextInput(file, stat.size);
+  const { complete } = adapter.watch.ready;
   let mapping: Mapping | undefined;
   let publication: Publication | undefined;
   try {
-    const first = (await input.next()) ?? "";
-    if (first === "" && adapter.watch.ready.complete) return { kind: "waiting", stat: before, reason: "it is empty" };
-    mapping = chooseMapping(adapter, first);
-    if (mapping === undefined) return { kind: "waiting", stat: before, reason: "its columns are not there yet" };
+    const start = await readStart(input, adapter);
+    if (start.text === "" && complete) return { kind: "waiting", stat: before, reason: "it is empty" };
+    mapping = start.mapping;
     const conversion = startConversion(mapping);
     const output = outputPath(mapping, path);
+    await checkOutput(output, ownerOf);
     publication = await Publication.begin(output);
-    for (let text: string | undefined = first; text !== undefined; text = await input.next()) {
+    for (let text: string | undefined = start.text; text !== undefined; text = await input.next()) {
       signal.throwIfAborted();
       await publication.write(conversion.push(text));
     }
-    await publication.write(conversion.end({ takeUnfinished: !adapter.watch.ready.complete }));
+    await publication.write(conversion.end({ takeUnfinished: !complete }));
     if (statKey(await file.stat({ bigint: true })) !== before) {
       await publication.abandon();
       return { kind: "torn" };
@@ -76,101 +83,67 @@ async function adaptOpened(file: FileHandle, path: string, adapter: AdapterConfi
   } catch (error) {
     await publication?.abandon();
     if (!(error instanceof ConversionError)) throw error;
-    if (statKey(await file.stat({ bigint: true })) !== before) return { kind: "torn" };
-    if (error.code === "INCOMPLETE" && adapter.watch.ready.complete) return { kind: "waiting", stat: before, reason: error.message };
     await input.readRest();
-    return { kind: "refused", error, mapping, stat: before, content: input.contentHash() };
+    const place = await byteOffsetOfLine(file, error.line);
+    if (statKey(await file.stat({ bigint: true })) !== before) return { kind: "torn" };
+    if (error.code === "INCOMPLETE" && complete) return { kind: "waiting", stat: before, reason: error.message };
+    return { kind: "refused", error, mapping, stat: before, content: input.contentHash(), byteOffsetOfLine: place };
   }
 }
 
-/** The mapping for a report that begins with this text; undefined when its columns are not known yet. Throws VERSION when no rule fits. */
-function chooseMapping(adapter: AdapterConfig, text: string): Mapping | undefined {
-  const [only, ...others] = adapter.mappings;
-  if (adapter.detect.length === 0) return others.length === 0 ? only : undefined;
+const nameBytesMax = 255;
+
+/** Throws NAME when the input's name gives no output of its own: trying again would not help. */
+async function checkOutput(output: string, ownerOf: OutputOwner): Promise<void> {
+  if (Buffer.byteLength(basename(output)) > nameBytesMax) throw new ConversionError("NAME", `the adapted report's name would be longer than ${nameBytesMax} bytes: ${output}`, { line: 1 });
+  const owner = ownerOf(output);
+  const isThere = owner !== undefined && (await lstat(owner).then(() => true, () => false));
+  if (isThere) throw new ConversionError("NAME", `${output} is what ${owner} was adapted to; two reports cannot have one adapted form`, { line: 1 });
+}
+
+/** The text read until it was known which mapping to use. Throws VERSION when no rule fits, INCOMPLETE when the file ends before it is known. */
+async function readStart(input: TextInput, adapter: AdapterConfig): Promise<{ readonly text: string; readonly mapping: Mapping }> {
+  let text = (await input.next()) ?? "";
+  while (true) {
+    const choice = chooseMapping(adapter, text);
+    if (choice.kind === "chosen") return { text, mapping: choice.mapping };
+    const more = await input.next();
+    if (more === undefined) {
+      if (choice.atEnd instanceof ConversionError) throw choice.atEnd;
+      return { text, mapping: choice.atEnd };
+    }
+    text += more;
+  }
+}
+
+type Choice = { readonly kind: "chosen"; readonly mapping: Mapping } | { readonly kind: "undecided"; readonly atEnd: Mapping | ConversionError };
+
+/**
+ * The mapping for a report that begins with this text: the only one, or that of the first rule whose columns are all there. Undecided when the
+ * text is too short to tell. A text that is not in a rule's format has no columns for that rule; when it is in none, the first fault is thrown.
+ */
+function chooseMapping(adapter: AdapterConfig, text: string): Choice {
+  const [only] = adapter.mappings;
+  if (adapter.detect.length === 0 && only !== undefined) return { kind: "chosen", mapping: only };
   let seen: readonly string[] | undefined;
+  let fault: ConversionError | undefined;
+  let undecided = false;
   for (const rule of adapter.detect) {
     const mapping = adapter.mappings.find((candidate) => candidate.name === rule.use);
     if (mapping === undefined) continue;
-    const columns = sniff(mapping, text);
-    seen ??= columns;
-    if (columns !== undefined && rule.header.every((column) => columns.includes(column))) return mapping;
+    const sniffed = sniffColumns(mapping.input, text);
+    if (sniffed.kind === "columns" && rule.header.every((column) => sniffed.columns.includes(column))) return { kind: "chosen", mapping };
+    if (sniffed.kind === "columns") seen ??= sniffed.columns;
+    else if (sniffed.kind === "fault") fault ??= sniffed.error;
+    else undecided = true;
   }
-  if (seen === undefined) return adapter.mappings.length === 1 ? only : undefined;
-  throw new ConversionError("VERSION", `no rule of detect fits a report with the columns ${seen.join(", ")}`, { line: 1 });
+  const noRule = new ConversionError("VERSION", seen === undefined ? "the report has no record that would tell its version" : `no rule of detect fits a report with the columns ${seen.join(", ")}`, { line: 1 });
+  if (!undecided) throw seen === undefined && fault !== undefined ? fault : noRule;
+  if (!isWhole(adapter, text)) return { kind: "undecided", atEnd: new ConversionError("INCOMPLETE", "its columns are not there yet", { line: 1 }) };
+  return { kind: "undecided", atEnd: adapter.mappings.length === 1 && only !== undefined ? only : noRule };
 }
 
-/** The text may be in the format of another rule's mapping: then it has no columns in this one. */
-function sniff(mapping: Mapping, text: string): readonly string[] | undefined {
-  try {
-    return sniffColumns(mapping.input, text);
-  } catch (error) {
-    if (error instanceof ConversionError) return undefined;
-    throw error;
-  }
-}
-
-/** Reads a file in blocks as UTF-8 text, checking every byte, and hashes its content on the way. */
-class TextInput {
-  readonly #file: FileHandle;
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  readonly #hash = createHash("sha256");
-  readonly #block = Buffer.allocUnsafe(blockBytes);
-  #linesBefore = 0;
-  #ended = false;
-  bytes = 0;
-
-  constructor(file: FileHandle) {
-    this.#file = file;
-  }
-
-  async next(): Promise<string | undefined> {
-    if (this.#ended) return undefined;
-    const block = await this.#read();
-    try {
-      const text = block === undefined ? this.#decoder.decode() : this.#decoder.decode(block, { stream: true });
-      if (block !== undefined) this.#linesBefore += countNewlines(block);
-      return block === undefined && text === "" ? undefined : text;
-    } catch (error) {
-      throw new ConversionError("ENCODING", "the file is not UTF-8", { line: this.#linesBefore + 1 + (block === undefined ? 0 : goodLines(block)), sample: error instanceof Error ? error.message : undefined });
-    }
-  }
-
-  /** Hashes what was not read for the conversion, so that the content can be known again. */
-  async readRest(): Promise<void> {
-    while ((await this.#read()) !== undefined);
-  }
-
-  contentHash(): string {
-    return this.#hash.copy().digest("hex").slice(0, 32);
-  }
-
-  async #read(): Promise<Buffer | undefined> {
-    const { bytesRead } = await this.#file.read(this.#block, 0, blockBytes, null);
-    if (bytesRead === 0) {
-      this.#ended = true;
-      return undefined;
-    }
-    this.bytes += bytesRead;
-    const block = this.#block.subarray(0, bytesRead);
-    this.#hash.update(block);
-    return block;
-  }
-}
-
-function countNewlines(block: Buffer): number {
-  let lines = 0;
-  for (let position = block.indexOf(10); position >= 0; position = block.indexOf(10, position + 1)) lines++;
-  return lines;
-}
-
-/** How many whole lines of a block stand before the first one that is not UTF-8. */
-function goodLines(block: Buffer): number {
-  let lines = 0;
-  let from = 0;
-  for (let end = block.indexOf(10); end >= 0; end = block.indexOf(10, from)) {
-    if (!isUtf8(block.subarray(from, end))) break;
-    lines++;
-    from = end + 1;
-  }
-  return lines;
+/** Whether the text is a whole report without a record, such as `[]`, in the format of some mapping. */
+function isWhole(adapter: AdapterConfig, text: string): boolean {
+  return text.trim() !== "" && adapter.mappings.some((mapping) => readsWhole(mapping.input, text));
 }

@@ -146,18 +146,29 @@ function checkTogether(adapters: readonly AdapterConfig[], node: RawNode & { rea
   }
 }
 
+/** Changes when this program makes something else of the same mapping; then everything is adapted again. */
+const engineVersion = 1;
+
+/** Each is asked for every file at every scan. */
+const hashes = new WeakMap<Mapping | AdapterConfig, string>();
+
 /** Changes with anything that changes what a mapping makes of an input: not with its name, its examples or comments. */
 export function mappingHash(mapping: Mapping): string {
-  const { name: _name, examples: _examples, ...rest } = mapping;
-  return hashOf(rest);
+  return remembered(mapping, () => {
+    const { name: _name, examples: _examples, ...rest } = mapping;
+    return [engineVersion, rest];
+  });
 }
 
 /** For inputs that no mapping took: changes when any rule or mapping does. */
 export function adapterHash(adapter: AdapterConfig): string {
-  return hashOf([adapter.detect, adapter.mappings.map((mapping) => mappingHash(mapping))]);
+  return remembered(adapter, () => [adapter.detect, adapter.mappings.map((mapping) => mappingHash(mapping))]);
 }
 
-function hashOf(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value, (_, each: unknown) => (each instanceof Map ? [...(each as Map<unknown, unknown>)] : each))).digest("hex").slice(0, 16);
+function remembered(key: Mapping | AdapterConfig, describe: () => unknown): string {
+  const known = hashes.get(key);
+  if (known !== undefined) return known;
+  const hash = createHash("sha256").update(JSON.stringify(describe(), (_, each: unknown) => (each instanceof Map ? [...(each as Map<unknown, unknown>)] : each))).digest("hex").slice(0, 16);
+  hashes.set(key, hash);
+  return hash;
 }
-

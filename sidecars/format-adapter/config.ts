@@ -1,5 +1,5 @@
 // pure
-import { choice, object, string, type ConfigOf } from "../../kit/config/schema.ts";
+import { choice, integer, object, sizeBytes, string, type ConfigOf } from "../../kit/config/schema.ts";
 import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
 import { adaptersField, foldShorthand } from "./adapter-config.ts";
 
@@ -11,6 +11,13 @@ const inner = object(
     apiVersion: choice(["podkit/v1"], { doc: "version of this configuration", default: "podkit/v1" }),
     kind: choice(["Adapter"], { doc: "what this file configures", default: "Adapter" }),
     stateDirectory: string({ doc: "where the ledger and quarantined reports are kept; must live as long as the reports", default: "/podkit/state" }),
+    quarantine: object(
+      {
+        maxFiles: integer({ doc: "refused reports whose reasons are kept; the oldest go first", default: 200, min: 1 }),
+        maxBytes: sizeBytes({ doc: "bytes of refused reports that are kept; a larger one leaves its reason alone", default: 67_108_864 }),
+      },
+      { doc: "copies of refused reports, with the reason, under stateDirectory" },
+    ),
     adapters: adaptersField,
   },
   { doc: "the format adapter" },

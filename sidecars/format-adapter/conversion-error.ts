@@ -5,10 +5,11 @@
  *   ENCODING   it is not UTF-8                          LIMIT       a field, record or nesting is larger than allowed
  *   COLUMN     a column is unknown, missing or double   CAST        a value is not of its declared type, or would lose something
  *   ENUM       a value that a map does not list         VERSION     no detect rule fits
+ *   NAME       its name gives no adapted report of its own
  */
-export type ConversionCode = "SYNTAX" | "INCOMPLETE" | "ENCODING" | "LIMIT" | "COLUMN" | "CAST" | "ENUM" | "VERSION";
+export type ConversionCode = "SYNTAX" | "INCOMPLETE" | "ENCODING" | "LIMIT" | "COLUMN" | "CAST" | "ENUM" | "VERSION" | "NAME";
 
-/** A permanent fault of the input. `line` counts from 1 and is where the record begins, or where the fault is when the record has no end. */
+/** A permanent fault of the input. `line` counts from 1 (see countLineEnds) and is where the record begins, or where the fault is when the record has no end. */
 export class ConversionError extends Error {
   readonly code: ConversionCode;
   readonly line: number;

@@ -4,7 +4,7 @@ import { createCsvReader } from "./formats/csv-reader.ts";
 import { createJsonArrayReader, createNdjsonReader } from "./formats/json-reader.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./formats/row.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./formats/writers.ts";
-import { compileMapping } from "./mapping/compile.ts";
+import { compileMapping, type CompiledMapping } from "./mapping/compile.ts";
 import type { InputFormat, Mapping, OutputFormat } from "./mapping/mapping.ts";
 
 /** A conversion in progress: text in, text out, records counted. Deterministic; no clock, no randomness. */
@@ -32,14 +32,23 @@ function createWriter(columns: readonly string[], output: OutputFormat): RecordW
   }
 }
 
+/** Compiled once: a folder may hold thousands of small reports. */
+const compiledMappings = new WeakMap<Mapping, CompiledMapping>();
+
+function compiledOf(mapping: Mapping): CompiledMapping {
+  const known = compiledMappings.get(mapping) ?? compileMapping(mapping);
+  compiledMappings.set(mapping, known);
+  return known;
+}
+
 /** Starts a conversion by a mapping. `push` and `end` throw ConversionError. */
 export function startConversion(mapping: Mapping): Conversion {
-  const compiled = compileMapping(mapping);
+  const compiled = compiledOf(mapping);
   const writer = createWriter(compiled.columns, mapping.output);
   let out = writer.start();
   let rows = 0;
   const reader = createReader(mapping.input, {
-    onColumns: (columns) => compiled.checkColumns(columns),
+    onColumns: (columns, line) => compiled.checkColumns(columns, line),
     onRow(row) {
       out += writer.row(compiled.apply(row));
       rows++;
@@ -78,13 +87,15 @@ export function convertText(mapping: Mapping, text: string): { readonly kind: "c
   }
 }
 
-/** The columns that a report of this format begins with, or undefined when the text does not hold them yet. Throws ConversionError. */
-export function sniffColumns(input: Pick<InputFormat, "format" | "delimiter">, text: string): readonly string[] | undefined {
-  let found: readonly string[] | undefined;
+export type Sniffed = { readonly kind: "columns"; readonly columns: readonly string[] } | { readonly kind: "more" } | { readonly kind: "fault"; readonly error: ConversionError };
+
+/** The columns that a report of this format begins with; "more" when the text does not hold them yet, "fault" when it is not in this format. */
+export function sniffColumns(input: Pick<InputFormat, "format" | "delimiter">, text: string): Sniffed {
+  let columns: readonly string[] | undefined;
   const stop = new Error("columns found");
   const reader = createReader(input, {
-    onColumns(columns) {
-      found = columns;
+    onColumns(names) {
+      columns = names;
       throw stop;
     },
     onRow: () => undefined,
@@ -92,7 +103,21 @@ export function sniffColumns(input: Pick<InputFormat, "format" | "delimiter">, t
   try {
     reader.push(text);
   } catch (error) {
+    if (error instanceof ConversionError) return { kind: "fault", error };
     if (error !== stop) throw error;
   }
-  return found;
+  return columns === undefined ? { kind: "more" } : { kind: "columns", columns };
+}
+
+/** Whether the text is a whole report of this format. */
+export function readsWhole(input: Pick<InputFormat, "format" | "delimiter">, text: string): boolean {
+  try {
+    const reader = createReader(input, { onColumns: () => undefined, onRow: () => undefined });
+    reader.push(text);
+    reader.end({ takeUnfinished: false });
+    return true;
+  } catch (error) {
+    if (error instanceof ConversionError) return false;
+    throw error;
+  }
 }

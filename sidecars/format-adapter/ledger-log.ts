@@ -16,13 +16,20 @@ export type LedgerEntry = {
   readonly rows: number;
 };
 
+export type Forgotten = { readonly path: string; readonly adapter: string; readonly gone: true };
+
+/** What an entry is found by: two adapters may take the same input. */
+export function entryKey({ adapter, path }: { readonly adapter: string; readonly path: string }): string {
+  return `${adapter}\0${path}`;
+}
+
 /** One line: CRC-32 of the JSON text as 8 hex digits, a space, the JSON text. */
-export function encodeEntry(entry: LedgerEntry | { readonly path: string; readonly gone: true }): string {
+export function encodeEntry(entry: LedgerEntry | Forgotten): string {
   const json = JSON.stringify(entry);
   return `${crc(json)} ${json}\n`;
 }
 
-/** The entries of a ledger file, latest for each path. A torn or damaged line is left out and counted; what follows it still counts. */
+/** The entries of a ledger file, latest for each entryKey. A torn or damaged line is left out and counted; what follows it still counts. */
 export function decodeLedger(text: string): { readonly entries: ReadonlyMap<string, LedgerEntry>; readonly damagedLines: number } {
   const entries = new Map<string, LedgerEntry>();
   let damagedLines = 0;
@@ -34,9 +41,9 @@ export function decodeLedger(text: string): { readonly entries: ReadonlyMap<stri
       continue;
     }
     // The checksum vouches that this is a line of ours.
-    const entry = JSON.parse(json) as LedgerEntry | { readonly path: string; readonly gone: true };
-    if ("gone" in entry) entries.delete(entry.path);
-    else entries.set(entry.path, entry);
+    const entry = JSON.parse(json) as LedgerEntry | Forgotten;
+    if ("gone" in entry) entries.delete(entryKey(entry));
+    else entries.set(entryKey(entry), entry);
   }
   return { entries, damagedLines };
 }

@@ -2,17 +2,19 @@ import { mkdir, open, readFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "../../kit/files.ts";
 import type { Log } from "../../kit/log.ts";
-import { decodeLedger, encodeEntry, type LedgerEntry } from "./ledger-log.ts";
+import { decodeLedger, encodeEntry, entryKey, type LedgerEntry } from "./ledger-log.ts";
 
 /**
  * Remembers what became of each input, so that nothing is adapted twice after a restart. Kept in memory and appended to a file; the file is
- * rewritten without its dead lines at start and when they prevail. Losing it is safe: adapting again writes the same bytes. A state directory that
- * cannot be written is told once (`problem`), and work goes on from memory.
+ * rewritten without its dead lines at start and when they prevail. Losing it is safe: adapting again writes the same bytes. While the state
+ * directory cannot be written (`problem`), work goes on from memory; the first write that works again brings the whole ledger up to date.
  */
 export class Ledger {
   readonly #file: string;
   readonly #log: Log;
-  #entries: Map<string, LedgerEntry>;
+  readonly #entries: Map<string, LedgerEntry>;
+  /** The key of the entry that was last adapted to an output. */
+  readonly #byOutput = new Map<string, string>();
   #handle: FileHandle | undefined;
   #lines = 0;
   /** Writes happen one after the other, whoever asks. */
@@ -23,14 +25,20 @@ export class Ledger {
     this.#file = file;
     this.#log = log;
     this.#entries = new Map(entries);
+    for (const [key, { output }] of entries) if (output !== undefined) this.#byOutput.set(output, key);
   }
 
-  static async open(directory: string, log: Log): Promise<Ledger> {
+  /** `adapters` are the names in force; what others left is forgotten. */
+  static async open(directory: string, adapters: readonly string[], log: Log): Promise<Ledger> {
     const file = join(directory, "ledger.log");
-    const text = await readFile(file, "utf8").catch(() => "");
+    const text = await readFile(file, "utf8").catch((error: unknown) => {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) log.warn({ err: error, file }, "Cannot read the ledger; all inputs are adapted again");
+      return "";
+    });
     const { entries, damagedLines } = decodeLedger(text);
     if (damagedLines > 0) log.warn({ file, damagedLines }, "Lines of the ledger were damaged and are left out; those inputs are adapted again");
     const ledger = new Ledger(file, log, entries);
+    ledger.#forgetAllBut(adapters);
     await ledger.#attempt(async () => {
       await mkdir(directory, { recursive: true });
       await ledger.#rewrite();
@@ -38,34 +46,67 @@ export class Ledger {
     return ledger;
   }
 
-  get(path: string): LedgerEntry | undefined {
-    return this.#entries.get(path);
+  get(adapter: string, path: string): LedgerEntry | undefined {
+    return this.#entries.get(entryKey({ adapter, path }));
+  }
+
+  /** The path of the input that was last adapted to this output, unless it is this adapter's own `path`. */
+  ownerOf(output: string, adapter: string, path: string): string | undefined {
+    const key = this.#byOutput.get(output);
+    return key === undefined || key === entryKey({ adapter, path }) ? undefined : this.#entries.get(key)?.path;
   }
 
   async put(entry: LedgerEntry): Promise<void> {
-    this.#entries.set(entry.path, entry);
+    const key = entryKey(entry);
+    this.#forget(key);
+    this.#entries.set(key, entry);
+    if (entry.output !== undefined) this.#byOutput.set(entry.output, key);
     await this.#append(encodeEntry(entry));
   }
 
   /** Forgets the inputs of an adapter that are there no more; one that comes again is new. */
   async retain(adapter: string, present: ReadonlySet<string>): Promise<void> {
-    for (const [path, entry] of this.#entries) {
-      if (entry.adapter !== adapter || present.has(path)) continue;
-      this.#entries.delete(path);
-      await this.#append(encodeEntry({ path, gone: true }));
+    for (const [key, entry] of this.#entries) {
+      if (entry.adapter !== adapter || present.has(entry.path)) continue;
+      this.#forget(key);
+      await this.#append(encodeEntry({ path: entry.path, adapter, gone: true }));
     }
   }
 
+  /** Changes which adapters are in force. */
+  async keepAdapters(adapters: readonly string[]): Promise<void> {
+    this.#forgetAllBut(adapters);
+    await this.#attempt(async () => await this.#rewrite());
+  }
+
+  /** Tries to write again what could not be written. */
+  async heal(): Promise<void> {
+    if (this.problem !== undefined) await this.#attempt(async () => await this.#rewrite());
+  }
+
   async close(): Promise<void> {
+    await this.#last;
     await this.#handle?.sync().catch(() => undefined); // told by `problem` when it mattered
     await this.#handle?.close();
     this.#handle = undefined;
   }
 
+  #forget(key: string): void {
+    const output = this.#entries.get(key)?.output;
+    if (output !== undefined && this.#byOutput.get(output) === key) this.#byOutput.delete(output);
+    this.#entries.delete(key);
+  }
+
+  #forgetAllBut(adapters: readonly string[]): void {
+    for (const [key, { adapter }] of this.#entries) if (!adapters.includes(adapter)) this.#forget(key);
+  }
+
   async #append(line: string): Promise<void> {
     await this.#attempt(async () => {
+      // After a failed write the file lacks lines, or ends in half a line.
+      if (this.problem !== undefined) return await this.#rewrite();
       this.#handle ??= await open(this.#file, "a", 0o600);
-      await this.#handle.write(line);
+      await this.#handle.writeFile(line);
       this.#lines++;
       if (this.#lines > 1000 && this.#lines > 4 * this.#entries.size) await this.#rewrite();
     });
@@ -86,6 +127,7 @@ export class Ledger {
   async #tryTo(write: () => Promise<void>): Promise<void> {
     try {
       await write();
+      if (this.problem !== undefined) this.#log.info({ file: this.#file }, "The ledger can be written again");
       this.problem = undefined;
     } catch (error) {
       const message = `cannot write the ledger ${this.#file}: ${error instanceof Error ? error.message : String(error)}`;

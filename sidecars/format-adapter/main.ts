@@ -15,7 +15,7 @@ runRole({ role: "format-adapter", spec, run, commands: { test: testExamples, lin
 /** Keeps the adapters of the configuration in force running; a changed configuration starts new ones when the old have finished. */
 async function run({ config, log, metrics, admin, clock, random, stopAccepting, reload }: RoleContext<Config>): Promise<void> {
   const adapterMetrics = registerAdapterMetrics(metrics);
-  const ledger = await Ledger.open(config.stateDirectory, log);
+  const ledger = await Ledger.open(config.stateDirectory, namesOf(config), log);
   let loops: readonly AdapterLoop[] = [];
   let stop = new AbortController();
   let red: readonly ExampleFailure[] = [];
@@ -24,7 +24,7 @@ async function run({ config, log, metrics, admin, clock, random, stopAccepting, 
     for (const directory of outputDirectories(next)) await removeLeftovers(directory);
     stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, stopAccepting]);
-    loops = next.adapters.map((adapter) => runAdapter({ adapter, ledger, stateDirectory: config.stateDirectory, metrics: adapterMetrics, log, clock, random, signal }));
+    loops = next.adapters.map((adapter) => runAdapter({ adapter, ledger, stateDirectory: config.stateDirectory, quarantine: next.quarantine, metrics: adapterMetrics, log, clock, random, signal }));
   };
   admin.addReadinessCheck("examples", () => (red.length === 0 ? undefined : `${red.length} examples of the mappings do not hold; run "test" for details`));
   admin.addReadinessCheck("adapters", () => loops.map((loop) => loop.problem()).find((problem) => problem !== undefined));
@@ -34,16 +34,22 @@ async function run({ config, log, metrics, admin, clock, random, stopAccepting, 
   for (const failure of red) log.error(failure, "An example of the mapping does not hold; nothing is adapted");
   if (red.length === 0) await start(config);
   reload(async (next) => {
+    if (next.stateDirectory !== config.stateDirectory) throw new Error("stateDirectory cannot change while the adapter runs; restart the container");
     const failures = runExamples(next.adapters.flatMap((adapter) => adapter.mappings));
     if (failures.length > 0) throw new Error(`an example of the mapping ${failures[0]?.mapping} does not hold: ${failures[0]?.message}`);
     stop.abort();
     await Promise.all(loops.map((loop) => loop.done));
     red = [];
+    await ledger.keepAdapters(namesOf(next));
     await start(next);
   });
   if (!stopAccepting.aborted) await new Promise((resolve) => stopAccepting.addEventListener("abort", resolve, { once: true }));
   await Promise.all(loops.map((loop) => loop.done));
   await ledger.close();
+}
+
+function namesOf(config: Config): readonly string[] {
+  return config.adapters.map((adapter) => adapter.name);
 }
 
 function outputDirectories(config: Config): ReadonlySet<string> {
@@ -81,10 +87,10 @@ async function runOnce({ config, log, argv, print }: CommandContext<Config>): Pr
     return exitCode.usage;
   }
   const metrics = registerAdapterMetrics(new MetricRegistry());
-  const ledger = await Ledger.open(config.stateDirectory, log);
+  const ledger = await Ledger.open(config.stateDirectory, namesOf(config), log);
   const { signal } = new AbortController();
   let refused = 0;
-  for (const adapter of config.adapters) refused += await adaptOnce({ adapter, ledger, stateDirectory: config.stateDirectory, metrics, log, clock: systemClock, random: Math.random, signal });
+  for (const adapter of config.adapters) refused += await adaptOnce({ adapter, ledger, stateDirectory: config.stateDirectory, quarantine: config.quarantine, metrics, log, clock: systemClock, random: Math.random, signal });
   await ledger.close();
   return refused === 0 ? exitCode.ok : exitCode.retry;
 }

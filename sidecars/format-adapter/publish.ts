@@ -1,14 +1,15 @@
-import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, stat, unlink, type FileHandle } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, readdir, rename, unlink, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fsyncDirectory } from "../../kit/files.ts";
 
 const temporaryForm = /^\.podkit-[0-9a-f]{16}\.tmp$/;
+const blockBytes = 1_048_576;
 
 /**
  * An adapted report on its way to its name. Consumers see the old file or the whole new one: it is written under a dot-name in the same
- * directory, synced, renamed, and the directory synced. The dot-name is made from the output's path, so that one left by a crash is
- * overwritten by the next try, and no consumer's *.csv matches it.
+ * directory, synced, renamed, and the directory synced. The dot-name is random, so that two writers of one report by mistake cannot mix their
+ * bytes, short, so that the longest name has room, and no consumer's *.csv matches it. One left by a crash is removed at the next start.
  */
 export class Publication {
   readonly #output: string;
@@ -26,8 +27,8 @@ export class Publication {
   static async begin(output: string): Promise<Publication> {
     const directory = dirname(output);
     await mkdir(directory, { recursive: true });
-    const temporary = join(directory, `.podkit-${createHash("sha256").update(basename(output)).digest("hex").slice(0, 16)}.tmp`);
-    return new Publication(output, temporary, await open(temporary, "w", 0o644));
+    const temporary = join(directory, `.podkit-${randomBytes(8).toString("hex")}.tmp`);
+    return new Publication(output, temporary, await open(temporary, "wx", 0o644));
   }
 
   async write(text: string): Promise<void> {
@@ -45,7 +46,7 @@ export class Publication {
       await this.abandon();
       return false;
     }
-    await this.#file.chmod(0o644);
+    await this.#file.chmod(0o644); // whatever the umask took off
     await this.#file.sync();
     await this.#file.close();
     await rename(this.#temporary, this.#output);
@@ -53,19 +54,32 @@ export class Publication {
     return true;
   }
 
+  /** Leaves nothing behind. May be called after a failed `commit`. */
   async abandon(): Promise<void> {
-    await this.#file.close();
+    await this.#file.close().catch(() => undefined); // a full disk may show only now; the file is thrown away
     await unlink(this.#temporary).catch(() => undefined); // gone already
   }
 
   async #isThere(): Promise<boolean> {
-    const there = await stat(this.#output).catch(() => undefined);
-    if (there?.isFile() !== true || there.size !== this.#bytes) return false;
-    return createHash("sha256").update(await readFile(this.#output)).digest("hex") === this.#hash.copy().digest("hex");
+    const there = await open(this.#output, "r").catch(() => undefined); // not there, or not for us to read: it is written again
+    if (there === undefined) return false;
+    try {
+      const stat = await there.stat();
+      if (!stat.isFile() || stat.size !== this.#bytes) return false;
+      const hash = createHash("sha256");
+      const block = Buffer.allocUnsafe(Math.min(this.#bytes + 1, blockBytes));
+      for (let read = await there.read(block); read.bytesRead > 0; read = await there.read(block)) hash.update(block.subarray(0, read.bytesRead));
+      return hash.digest("hex") === this.#hash.copy().digest("hex");
+    } finally {
+      await there.close();
+    }
   }
 }
 
-/** Removes what a killed adapter left half-written. Two adapters must not write into one directory. */
+/**
+ * Removes what a killed adapter left half-written. One that a live adapter is just writing would go too; that adapter then fails to rename it
+ * and begins again, so nothing wrong is published.
+ */
 export async function removeLeftovers(directory: string): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   for (const name of names.filter((each) => temporaryForm.test(each))) await unlink(join(directory, name)).catch(() => undefined);

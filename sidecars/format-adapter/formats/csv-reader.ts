@@ -1,5 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { countLineEnds } from "./line-ends.ts";
 import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
 
 export type CsvDialect = { readonly delimiter: string };
@@ -22,7 +23,7 @@ export function createCsvReader(dialect: CsvDialect, handler: RecordHandler, lim
     if (columns === undefined) {
       columns = checkHeader(fields, recordLine, limits);
       indexes = new Map(columns.map((name, index) => [name, index]));
-      handler.onColumns(columns);
+      handler.onColumns(columns, recordLine);
       return;
     }
     if (fields.length !== columns.length) throw new ConversionError("COLUMN", `the record has ${fields.length} fields, the header has ${columns.length}`, { line: recordLine, sample: fields.join(delimiter) });
@@ -51,7 +52,10 @@ export function createCsvReader(dialect: CsvDialect, handler: RecordHandler, lim
       drain(false);
     },
     end({ takeUnfinished }) {
-      if (rest === "" ) return;
+      if (rest === "") {
+        if (columns === undefined) throw new ConversionError("INCOMPLETE", "there is no header", { line });
+        return;
+      }
       // A CR at the very end was kept back, since an LF might have followed; it ends the record after all.
       if (!takeUnfinished && !(rest.endsWith("\r") && parseRecord(rest, 0, delimiterCode, true, line)?.ended === true)) throw new ConversionError("INCOMPLETE", "the last record has no end of line", { line, sample: rest.slice(0, 100) });
       drain(true);
@@ -133,16 +137,10 @@ function parseQuoted(text: string, start: number, isLast: boolean, line: number)
     }
     value += text.slice(from, close);
     if (close + 1 >= text.length && !isLast) return undefined; // another quote may follow
-    if (text.charCodeAt(close + 1) !== quote) return { value, end: close + 1, lines: countLines(value) };
+    if (text.charCodeAt(close + 1) !== quote) return { value, end: close + 1, lines: countLineEnds(value) };
     value += '"';
     from = close + 2;
   }
-}
-
-function countLines(text: string): number {
-  let lines = 0;
-  for (let position = text.indexOf("\n"); position >= 0; position = text.indexOf("\n", position + 1)) lines++;
-  return lines;
 }
 
 function checkHeader(fields: readonly string[], line: number, limits: ReaderLimits): readonly string[] {

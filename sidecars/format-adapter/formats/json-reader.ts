@@ -1,5 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { countLineEnds } from "./line-ends.ts";
 import { parseJsonRecord, type JsonCell } from "./json-text.ts";
 import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
 
@@ -19,12 +20,17 @@ class JsonRow implements Row {
 }
 
 function createRowSink(handler: RecordHandler, limits: ReaderLimits): (text: string, line: number) => void {
+  /** Bounded: beyond `columnsMax` a new key is told each time it comes. */
+  const known = new Set<string>();
   let first = true;
   return (text, line) => {
     const cells = parseJsonRecord(text, line, limits.depthMax);
     if (cells.size > limits.columnsMax) throw new ConversionError("LIMIT", `${cells.size} keys, more than ${limits.columnsMax}`, { line });
-    if (first) handler.onColumns([...cells.keys()]);
+    const fresh = [];
+    for (const key of cells.keys()) if (!known.has(key)) fresh.push(key);
+    if (first || fresh.length > 0) handler.onColumns(fresh, line);
     first = false;
+    for (const key of fresh) if (known.size < limits.columnsMax) known.add(key);
     handler.onRow(new JsonRow(line, cells));
   };
 }
@@ -37,6 +43,7 @@ export function createNdjsonReader(handler: RecordHandler, limits: ReaderLimits)
   const take = (text: string): void => {
     line++;
     if (text.trim() !== "") onRecord(line === 1 && text.startsWith("\uFEFF") ? text.slice(1) : text, line);
+    if (text.includes("\r")) line += countLineEnds(text.endsWith("\r") ? text.slice(0, -1) : text);
   };
   return {
     push(text) {
@@ -70,6 +77,12 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
   let escaped = false;
   let commaSeen = false;
   let atStart = true;
+  let afterReturn = false;
+
+  const countLine = (code: number): void => {
+    if (code === 13 || (code === 10 && !afterReturn)) line++;
+    afterReturn = code === 13;
+  };
 
   const fail = (message: string, sample: string): ConversionError => new ConversionError("SYNTAX", `not a JSON array of records: ${message}`, { line, sample });
 
@@ -93,7 +106,7 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
   const endOfRecord = (text: string, from: number): number => {
     for (let position = from; position < text.length; position++) {
       const code = text.charCodeAt(position);
-      if (code === 10) line++;
+      if (code < 32 || afterReturn) countLine(code);
       if (inString) {
         if (escaped) escaped = false;
         else if (code === 92) escaped = true;
@@ -114,7 +127,7 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
         if (place !== "inRecord") {
           const character = text[position] ?? "";
           between(character, text.slice(position, position + 40));
-          if (character === "\n") line++;
+          countLine(character.charCodeAt(0));
           if (place !== ("inRecord" as Place)) {
             position++;
             continue;

@@ -13,12 +13,15 @@ export type Row = {
 /** Takes a report in pieces of text and hands out its records. Throws ConversionError. */
 export type RecordReader = {
   push(text: string): void;
-  /** The input is over. `finished` false = a last record without an end is refused as INCOMPLETE instead of being taken. */
+  /** The input is over. `takeUnfinished` false = a last record without an end is refused as INCOMPLETE instead of being taken. */
   end(options: { readonly takeUnfinished: boolean }): void;
 };
 
-/** `onColumns` is called once before the first row: the CSV header, or the keys of the first JSON record; not at all for an input without records and header. */
-export type RecordHandler = { onColumns(columns: readonly string[]): void; onRow(row: Row): void };
+/**
+ * `onColumns` is called before the first row with the CSV header or the keys of the first JSON record; for JSON again before each record that
+ * brings keys which none before it had, with those keys; not at all for an input without records and header.
+ */
+export type RecordHandler = { onColumns(columns: readonly string[], line: number): void; onRow(row: Row): void };
 
 export type ReaderLimits = { readonly recordCharsMax: number; readonly columnsMax: number; readonly depthMax: number };
 

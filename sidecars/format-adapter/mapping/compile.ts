@@ -12,11 +12,12 @@ import { fits, isBareInJson, typeText, type ValueType } from "./types.ts";
 export type CompiledMapping = {
   readonly columns: readonly string[];
   /** Checks the columns of a report: all that are needed are there, and (strict) none is unknown. */
-  checkColumns(columns: readonly string[]): void;
+  checkColumns(columns: readonly string[], line: number): void;
   apply(row: Row): readonly OutCell[];
 };
 
 type Maker = (row: Row) => OutCell;
+type ColumnTypes = ReadonlyMap<string, ValueType>;
 
 export function compileMapping(mapping: Mapping): CompiledMapping {
   const types = mapping.input.columns;
@@ -29,13 +30,13 @@ export function compileMapping(mapping: Mapping): CompiledMapping {
 
   return {
     columns: mapping.fields.map((field) => field.name),
-    checkColumns(columns) {
+    checkColumns(columns, line) {
       const there = new Set(columns);
       const missing = [...used].find((column) => !there.has(column) && types.get(column)?.optional !== true && !withDefault.has(column));
       // A JSON record may leave keys out that others have; each row is checked by itself.
-      if (missing !== undefined && !isJson) throw new ConversionError("COLUMN", `the column "${missing}" is missing; the report has ${columns.join(", ")}`, { line: 1, column: missing });
+      if (missing !== undefined && !isJson) throw new ConversionError("COLUMN", `the column "${missing}" is missing; the report has ${columns.join(", ")}`, { line, column: missing });
       const unknown = columns.find((column) => !used.has(column) && !types.has(column));
-      if (mapping.input.strict && unknown !== undefined) throw new ConversionError("COLUMN", `the column "${unknown}" is not known to this mapping; declare it under in.columns, or set strict: false`, { line: 1, column: unknown });
+      if (mapping.input.strict && unknown !== undefined) throw new ConversionError("COLUMN", `the column "${unknown}" is not known to this mapping; declare it under in.columns, or set strict: false`, { line, column: unknown });
     },
     apply(row) {
       for (const check of checks) check(row);
@@ -44,7 +45,7 @@ export function compileMapping(mapping: Mapping): CompiledMapping {
   };
 }
 
-function compiledExpression(text: string, types: ReadonlyMap<string, ValueType>): Expression {
+function compiledExpression(text: string, types: ColumnTypes): Expression {
   const compiled = compileExpression(text, (name) => types.get(name));
   if (compiled.kind === "wrong") throw new Error(`The expression "${text}" was accepted before: ${compiled.reason}`);
   return compiled.expression;
@@ -71,15 +72,17 @@ function castError(row: Row, column: string, type: ValueType, text: string): Con
   return new ConversionError("CAST", text === "" ? `the value is empty, its type is ${typeText(type)}; write ${typeText(type)}? if it may be` : `the value is not ${typeText(type)}`, { line: row.line, column, sample: text });
 }
 
-function need(row: Row, column: string): string {
+/** The text of a column that a field needs; "" for one that may be missing, and is. */
+function need(row: Row, column: string, types: ColumnTypes): string {
   const text = row.text(column);
+  if (text === undefined && types.get(column)?.optional === true) return "";
   if (text === undefined) throw new ConversionError("COLUMN", `the record has no "${column}"`, { line: row.line, column });
   if (row.kind(column) === "null") return "";
   if (row.kind(column) === "nested") throw new ConversionError("CAST", "the value is an object or a list, which has no flat form", { line: row.line, column, sample: text });
   return text;
 }
 
-function makeField(field: FieldMapping, types: ReadonlyMap<string, ValueType>, expression: Expression | undefined): Maker {
+function makeField(field: FieldMapping, types: ColumnTypes, expression: Expression | undefined): Maker {
   const { source } = field;
   switch (source.kind) {
     case "copy":
@@ -89,13 +92,13 @@ function makeField(field: FieldMapping, types: ReadonlyMap<string, ValueType>, e
       return () => cell;
     }
     case "join":
-      return (row) => ({ text: source.from.map((column) => need(row, column)).join(source.separator), json: "string" });
+      return (row) => ({ text: source.from.map((column) => need(row, column, types)).join(source.separator), json: "string" });
     case "split":
-      return (row) => ({ text: need(row, source.from).split(source.separator)[source.index] ?? "", json: "string" });
+      return (row) => ({ text: need(row, source.from, types).split(source.separator)[source.index] ?? "", json: "string" });
     case "date":
-      return makeDate(source);
+      return makeDate(source, types);
     case "map":
-      return makeMap(source);
+      return makeMap(source, types);
     case "expr":
       return makeExpression(field.name, source, expression, types);
   }
@@ -118,11 +121,11 @@ function makeCopy(source: FieldSource & { readonly kind: "copy" }, type: ValueTy
   };
 }
 
-function makeDate(source: FieldSource & { readonly kind: "date" }): Maker {
+function makeDate(source: FieldSource & { readonly kind: "date" }, types: ColumnTypes): Maker {
   const compiled = compileDateFormat(source.pattern, source.zone);
   if (compiled.kind === "wrong") throw new Error(`The date pattern was accepted before: ${compiled.reason}`);
   return (row) => {
-    const text = need(row, source.from);
+    const text = need(row, source.from, types);
     if (text === "") return { text: "", json: "null" };
     const moment = parseTimestamp(text);
     if (moment === undefined) throw new ConversionError("CAST", "the value is not an RFC 3339 time such as 2026-01-02T03:04:05Z", { line: row.line, column: source.from, sample: text });
@@ -130,9 +133,9 @@ function makeDate(source: FieldSource & { readonly kind: "date" }): Maker {
   };
 }
 
-function makeMap(source: FieldSource & { readonly kind: "map" }): Maker {
+function makeMap(source: FieldSource & { readonly kind: "map" }, types: ColumnTypes): Maker {
   return (row) => {
-    const text = need(row, source.from);
+    const text = need(row, source.from, types);
     const mapped = source.values.get(text);
     if (mapped !== undefined) return { text: mapped, json: "string" };
     if (source.otherwise.kind === "error") throw new ConversionError("ENUM", `the value is none of ${[...source.values.keys()].join(", ")}`, { line: row.line, column: source.from, sample: text });
@@ -140,13 +143,13 @@ function makeMap(source: FieldSource & { readonly kind: "map" }): Maker {
   };
 }
 
-function makeExpression(name: string, source: FieldSource & { readonly kind: "expr" }, expression: Expression | undefined, types: ReadonlyMap<string, ValueType>): Maker {
+function makeExpression(name: string, source: FieldSource & { readonly kind: "expr" }, expression: Expression | undefined, types: ColumnTypes): Maker {
   if (expression === undefined) throw new Error(`The field "${name}" has no compiled expression`);
   const json = isBareInJson(source.type) ? "raw" : "string";
   return (row) => {
     const empty = expression.columns.some((column) => types.get(column)?.optional === true && (row.kind(column) === undefined || isEmpty(row, column)));
     if (empty && source.type.optional) return { text: "", json: "null" };
-    const environment: Environment = { column: (column) => expressionValue(row, column, types.get(column)) };
+    const environment: Environment = { column: (column) => expressionValue(row, column, types) };
     const value = expression.evaluate(environment);
     const text = typeof value === "object" ? numberText(value, source) : valueText(value);
     if (text === undefined || !fits(source.type, text)) throw new ConversionError("CAST", `the result does not fit ${typeText(source.type)}`, { line: row.line, column: name, sample: valueText(value) });
@@ -159,8 +162,9 @@ function numberText(value: Decimal, source: FieldSource & { readonly kind: "expr
   return scaled === undefined ? undefined : valueText(scaled);
 }
 
-function expressionValue(row: Row, column: string, type: ValueType | undefined): ExpressionValue {
-  const text = need(row, column);
+function expressionValue(row: Row, column: string, types: ColumnTypes): ExpressionValue {
+  const type = types.get(column);
+  const text = need(row, column, types);
   if (type?.kind === "bool") return text === "true";
   if (type?.kind !== "int64" && type?.kind !== "decimal") return text;
   const value = parseDecimal(text);

@@ -1,4 +1,5 @@
 // pure
+import { posix } from "node:path";
 import { compileExpression } from "./expression.ts";
 import type { Example, FieldMapping, FieldSource, InputFormat, Mapping, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
@@ -46,6 +47,7 @@ function readOutput(node: NodeReader): OutputFormat | undefined {
   if (!file.startsWith("/")) place.problem(`expected an absolute path, got "${file}"`);
   const unknown = [...file.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]).find((word) => word !== "name");
   if (unknown !== undefined) place.problem(`"{${unknown}}" means nothing here; there is {name}`);
+  if (posix.dirname(file).includes("{")) place.problem(`{name} may stand in the last part alone, got "${file}"`);
   return {
     format: format === "tsv" ? "csv" : format,
     delimiter: readDelimiter(parts, format),

@@ -15,7 +15,7 @@ export function readPieces(format: "csv" | "ndjson" | "json", pieces: readonly s
   const rows: [number, ...(string | undefined)[]][] = [];
   try {
     const reader = createReader({ format, delimiter: options.delimiter ?? "," }, {
-      onColumns: (names) => (columns = names),
+      onColumns: (names) => (columns = [...columns, ...names]),
       onRow: (row) => rows.push([row.line, ...columns.map((name) => row.text(name))]),
     });
     for (const piece of pieces) reader.push(piece);

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { makeOrder, type Order } from "../../../manifests/demo/app/orders.ts";
+import { eventually } from "../../support/eventually.ts";
+
+export const entry = join(import.meta.dirname, "../../../sidecars/format-adapter/main.ts");
+export const root = mkdtempSync(join(tmpdir(), "podkit-adapter-"));
+export const running = new Set<ChildProcess>();
+/** What must be undone before the folders can be removed. */
+export const cleanups: (() => void)[] = [];
+after(() => {
+  for (const child of running) child.kill("SIGKILL");
+  for (const undo of cleanups.toReversed()) undo();
+  rmSync(root, { recursive: true });
+});
+
+export type Place = { readonly reports: string; readonly legacy: string; readonly state: string; readonly config: string };
+
+export function makePlace(options: { readonly reconcile?: string; readonly ready?: string; readonly region?: string } = {}): Place {
+  const directory = mkdtempSync(join(root, "case-"));
+  const place = { reports: join(directory, "reports"), legacy: join(directory, "legacy"), state: join(directory, "state"), config: join(directory, "config.yaml") };
+  mkdirSync(place.reports);
+  mkdirSync(place.legacy);
+  writeConfig(place, options);
+  return place;
+}
+
+export function writeConfig(place: Place, options: { readonly reconcile?: string; readonly ready?: string; readonly region?: string } = {}): void {
+  writeFileSync(place.config, `stateDirectory: ${place.state}
+adapters:
+  - name: orders
+    watch: {dir: ${place.reports}, match: "orders-*.csv", ready: ${options.ready ?? "[rename, complete]"}, reconcile: ${options.reconcile ?? "200ms"}}
+    detect: [{when: {header: [id, created_at, status]}, use: v2-to-v1}]
+    mappings:
+      v2-to-v1:
+        in: {format: csv, columns: {id: int64, amount: decimal(2), qty: int64, created_at: timestamp}}
+        out: {format: csv, eol: crlf, file: "${place.legacy}/{name}.csv"}
+        fields:
+          order_id: id
+          created: {from: created_at, date: {out: "dd/MM/yyyy HH:mm", zone: UTC}}
+          name: {join: [first, last], sep: " "}
+          total: {expr: "amount * qty", type: decimal(2)}
+          status: {from: status, map: {NEW: "0", PAID: "1"}, else: error}
+          region: {const: ${options.region ?? "EU"}}
+  - name: stock
+    watch: {dir: ${place.reports}, match: "stock-*.json", reconcile: 200ms}
+    mappings:
+      stock:
+        in: {format: json, columns: {id: int64, customer: string, amount: decimal(2), qty: int64, status: string}}
+        out: {format: csv, eol: crlf, file: "${place.legacy}/{name}.csv"}
+        fields: {order_id: id, customer: customer, qty: qty}
+`);
+}
+
+export type Adapter = { readonly child: ChildProcess; readonly output: () => string; readonly exit: Promise<readonly [number | null, string | null]>; readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }> };
+
+export async function start(place: Place, options: { readonly preload?: readonly string[]; readonly uid?: number } = {}): Promise<Adapter> {
+  const user = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
+  const child = spawn(process.execPath, [...(options.preload ?? []), entry, "--config", place.config], { env: { PODKIT_ADMIN_ADDR: "127.0.0.1:0" }, stdio: ["ignore", "ignore", "pipe"], ...user });
+  running.add(child);
+  let text = "";
+  child.stderr.on("data", (part: Buffer) => (text += part.toString()));
+  const exit = once(child, "close").then(([code, signal]) => [code as number | null, signal as string | null] as const);
+  const port = await eventually(() => /"admin":"127\.0\.0\.1:(\d+)"/.exec(text)?.[1], { what: "the adapter to start" });
+  return { child, output: () => text, exit, get: (path) => ask(Number(port), path) };
+}
+
+function ask(port: number, path: string): Promise<{ readonly status: number; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    request({ host: "127.0.0.1", port, path, agent: false }, (response) => {
+      let body = "";
+      response.on("data", (part: Buffer) => (body += part.toString()));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+    }).on("error", reject).end();
+  });
+}
+
+export async function end(adapter: Adapter): Promise<void> {
+  adapter.child.kill("SIGTERM");
+  assert.deepEqual(await adapter.exit, [0, null]);
+}
+
+export const orders = (count: number, from = 1): Order[] => Array.from({ length: count }, (_, index) => makeOrder(from + index, new Date(Date.UTC(2026, 0, 1, 0, 0, from + index))));
+export const rename = (place: Place, name: string, text: string): void => {
+  writeFileSync(join(place.reports, `.${name}.tmp`), text);
+  renameSync(join(place.reports, `.${name}.tmp`), join(place.reports, name));
+};
+export const published = (place: Place): string[] => readdirSync(place.legacy).filter((name) => !name.startsWith(".")).toSorted();
+export const read = (place: Place, name: string): string => readFileSync(join(place.legacy, name), "utf8");
+
