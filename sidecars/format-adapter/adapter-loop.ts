@@ -262,13 +262,13 @@ async function recordRefused(options: AdapterOptions, path: string, outcome: Ada
   const { metrics, adapter, log, ledger } = options;
   const { error, mapping } = outcome;
   const hash = mapping === undefined ? adapterHash(adapter) : mappingHash(mapping);
-  metrics.quarantined.inc({ reason: error.code });
-  if (driftCodes.has(error.code)) metrics.drift.inc({ adapter: adapter.name });
   log.error({ path, code: error.code, line: error.line, column: error.column, sample: error.sample, mapping: mapping?.name }, `Refused: ${error.message}`);
   await quarantine({ directory: join(options.stateDirectory, "quarantine"), path, refused: outcome, mappingHash: hash, limits: options.quarantine, atMs: options.clock.nowMs() }).catch((failure: unknown) => {
     log.warn({ err: failure, path }, "Cannot keep the refused report in quarantine; the ledger remembers it all the same");
   });
   await ledger.put({ path, adapter: adapter.name, stat: outcome.stat, content: outcome.content, mapping: mapping?.name ?? "", mappingHash: hash, outcome: "quarantined", output: undefined, rows: 0 });
+  metrics.quarantined.inc({ reason: error.code });
+  if (driftCodes.has(error.code)) metrics.drift.inc({ adapter: adapter.name });
 }
 
 function codeOf(error: unknown): string {

@@ -1,6 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
-import { countLineEnds } from "./line-ends.ts";
+import { countLineEnds, LineCounter } from "./line-ends.ts";
 import { parseJsonRecord, type JsonCell } from "./json-text.ts";
 import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
 
@@ -71,20 +71,14 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
   let place: Place = "beforeArray";
   let record = "";
   let recordLine = 1;
-  let line = 1;
+  const lines = new LineCounter();
   let depth = 0;
   let inString = false;
   let escaped = false;
   let commaSeen = false;
   let atStart = true;
-  let afterReturn = false;
 
-  const countLine = (code: number): void => {
-    if (code === 13 || (code === 10 && !afterReturn)) line++;
-    afterReturn = code === 13;
-  };
-
-  const fail = (message: string, sample: string): ConversionError => new ConversionError("SYNTAX", `not a JSON array of records: ${message}`, { line, sample });
+  const fail = (message: string, sample: string): ConversionError => new ConversionError("SYNTAX", `not a JSON array of records: ${message}`, { line: lines.line, sample });
 
   /** One character outside a record. */
   const between = (character: string, sample: string): void => {
@@ -92,7 +86,7 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
     if (place === "beforeArray" && character === "[") place = "beforeRecord";
     else if (place === "beforeRecord" && character === "{") {
       place = "inRecord";
-      recordLine = line;
+      recordLine = lines.line;
       depth = 0; // endOfRecord counts the opening brace
     } else if (place === "beforeRecord" && character === "]" && !commaSeen) place = "afterArray";
     else if (place === "afterRecord" && character === ",") {
@@ -106,7 +100,7 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
   const endOfRecord = (text: string, from: number): number => {
     for (let position = from; position < text.length; position++) {
       const code = text.charCodeAt(position);
-      if (code < 32 || afterReturn) countLine(code);
+      lines.take(code);
       if (inString) {
         if (escaped) escaped = false;
         else if (code === 92) escaped = true;
@@ -127,9 +121,8 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
         if (place !== "inRecord") {
           const character = text[position] ?? "";
           between(character, text.slice(position, position + 40));
-          countLine(character.charCodeAt(0));
           if (place !== ("inRecord" as Place)) {
-            position++;
+            lines.take(text.charCodeAt(position++));
             continue;
           }
         }
@@ -145,7 +138,7 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
       }
     },
     end() {
-      if (place !== "afterArray") throw new ConversionError("INCOMPLETE", "the array is not closed", { line, sample: record });
+      if (place !== "afterArray") throw new ConversionError("INCOMPLETE", "the array is not closed", { line: lines.line, sample: record });
     },
   };
 }

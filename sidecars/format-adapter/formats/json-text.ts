@@ -5,10 +5,8 @@ import type { CellKind } from "./row.ts";
 export type JsonCell = { readonly kind: CellKind; readonly text: string };
 
 const numberForm = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
-const spaceForm = /[ \t\n\r]*/y;
-// Up to the next quote, backslash or control character.
-// eslint-disable-next-line no-control-regex
-const plainForm = /[^"\\\u0000-\u001F]*/y;
+
+const words = [["true", "boolean"], ["false", "boolean"], ["null", "null"]] as const;
 
 /**
  * Parses the text of one JSON object (RFC 8259) into cells by key, strictly: double keys, trailing commas, bare words and lone surrogates are
@@ -78,13 +76,13 @@ class JsonParser {
       this.#string();
       return "text";
     }
-    for (const [word, kind] of [["true", "boolean"], ["false", "boolean"], ["null", "null"]] as const) {
+    if (this.#number()) return "number";
+    for (const [word, kind] of words) {
       if (!this.#text.startsWith(word, this.#position)) continue;
       this.#position += word.length;
       return kind;
     }
-    if (this.#match(numberForm) === "") throw this.#error("not a JSON value");
-    return "number";
+    throw this.#error("not a JSON value");
   }
 
   #members(onKey: (key: string) => void): void {
@@ -124,19 +122,27 @@ class JsonParser {
   }
 
   #string(): string {
-    this.#position++;
+    const text = this.#text;
+    let from = ++this.#position;
     let value = "";
+    let mayHoldHalves = false;
     while (true) {
-      value += this.#match(plainForm);
-      const next = this.#text[this.#position];
-      if (next === '"') {
-        this.#position++;
-        if (!value.isWellFormed()) throw this.#error("a string holds half a surrogate pair, which UTF-8 cannot carry");
-        return value;
+      const code = text.charCodeAt(this.#position);
+      if (code === 34) break;
+      if (code === 92) {
+        value += text.slice(from, this.#position) + this.#escape();
+        from = this.#position;
+        mayHoldHalves = true;
+        continue;
       }
-      if (next !== "\\") throw this.#error(next === undefined ? "a string is not closed" : "a control character inside a string must be escaped");
-      value += this.#escape();
+      if (!(code >= 32)) throw this.#error(Number.isNaN(code) ? "a string is not closed" : "a control character inside a string must be escaped");
+      if (code >= 0xd800) mayHoldHalves = true;
+      this.#position++;
     }
+    value = value === "" ? text.slice(from, this.#position) : value + text.slice(from, this.#position);
+    this.#position++;
+    if (mayHoldHalves && !value.isWellFormed()) throw this.#error("a string holds half a surrogate pair, which UTF-8 cannot carry");
+    return value;
   }
 
   #escape(): string {
@@ -153,14 +159,18 @@ class JsonParser {
   }
 
   #space(): void {
-    this.#match(spaceForm);
+    while (true) {
+      const code = this.#text.charCodeAt(this.#position);
+      if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return;
+      this.#position++;
+    }
   }
 
-  #match(form: RegExp): string {
-    form.lastIndex = this.#position;
-    const found = form.exec(this.#text)?.[0] ?? "";
-    this.#position += found.length;
-    return found;
+  #number(): boolean {
+    numberForm.lastIndex = this.#position;
+    if (!numberForm.test(this.#text)) return false;
+    this.#position = numberForm.lastIndex;
+    return true;
   }
 
   #error(message: string): ConversionError {

@@ -10,3 +10,15 @@ export function countLineEnds(text: string): number {
   for (let at = text.indexOf("\r"); at >= 0; at = text.indexOf("\r", at + 1)) if (text.charCodeAt(at + 1) !== 10) count++;
   return count;
 }
+
+/** Counts line ends character by character, as countLineEnds does; a pair cut in two counts once here. */
+export class LineCounter {
+  #afterReturn = false;
+  /** The line of what comes next, from 1. */
+  line = 1;
+
+  take(code: number): void {
+    if (code === 13 || (code === 10 && !this.#afterReturn)) this.line++;
+    this.#afterReturn = code === 13;
+  }
+}

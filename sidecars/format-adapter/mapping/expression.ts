@@ -261,7 +261,7 @@ const functions: Readonly<Record<string, FunctionShape>> = {
   lower: { min: 1, max: 1, type: { kind: "string" }, apply: ([text = ""]) => text.toLowerCase() },
   trim: { min: 1, max: 1, type: { kind: "string" }, apply: ([text = ""]) => text.trim() },
   concat: { min: 1, max: 20, type: { kind: "string" }, apply: (texts) => texts.join("") },
-  length: { min: 1, max: 1, type: { kind: "number", scale: 0 }, apply: ([text = ""]) => ({ unscaled: BigInt(Array.from(text).length), scale: 0 }) },
+  length: { min: 1, max: 1, type: { kind: "number", scale: 0 }, apply: ([text = ""]) => ({ unscaled: Array.from(text).length, scale: 0 }) },
 };
 
 /** The text of a value, as it is written to a report. */

@@ -104,6 +104,7 @@ const jsonCases: readonly (readonly [name: string, format: "json" | "ndjson", te
   ["a BOM", "json", '\uFEFF[{"a":"1"}]', ok(["a"], [1, "1"])],
   ["keys in another order, one missing", "json", '[{"a":"1","b":"2"},{"b":"3"}]', { columns: ["a", "b"], rows: [[1, "1", "2"], [1, undefined, "3"]] }],
   ["CR and CRLF between records, each counted once", "json", '[\r{"a":1},\r\n{\r\n"a":2},\r{"a":3}]', ok(["a"], [2, "1"], [3, "2"], [5, "3"])],
+  ["CR and LF apart are two line ends", "json", '[{"a":\r1\n},{"a":2}]', ok(["a"], [1, "1"], [3, "2"])],
   ["a key that only a later record has", "json", '[{"a":1},{"a":2,"b":3}]', { columns: ["a", "b"], rows: [[1, "1"], [1, "2", "3"]] }],
   ["an array that is not closed", "json", '[{"a":1}', bad("INCOMPLETE", 1)],
   ["a record that is not closed", "json", '[{"a":1', bad("INCOMPLETE", 1)],
