@@ -17,7 +17,7 @@ export type OpenOutcome =
   /** The system does not let us read the file. */
   | "refused";
 
-const keepOpenMs = 1_000;
+const keepOpenMs = 200;
 /** Descriptors left to sockets, the checkpoint and directory listings. */
 const spareDescriptors = 16;
 
@@ -85,7 +85,7 @@ export class OpenFiles {
       if (nowMs - file.openedAtMs < keepOpenMs || !file.readToEnd) continue;
       if (idlest === undefined || file.lastGrowthMs < idlest.lastGrowthMs) idlest = file;
     }
-    if (idlest === undefined || Number(idlest.stat()?.size) !== idlest.offset) return false;
+    if (idlest === undefined || Number(idlest.stat()?.size) !== idlest.size) return false;
     idlest.close();
     return true;
   }

@@ -113,8 +113,8 @@ export class Shipper {
     if (finishing) return this.#tailers.every((tailer) => tailer.idle) && this.#options.otherSourcesIdle();
     if (!this.#options.pipeline.hasRoom() || !this.#tailers.every((tailer) => tailer.caughtUp) || !this.#quiet()) return false;
     for (const tailer of this.#tailers) {
-      tailer.scan();
       tailer.finishing = true;
+      tailer.scan(); // with it, so that closed files with an unterminated last line are opened once more
       tailer.allDue();
     }
     return false;

@@ -216,7 +216,7 @@ export class Tailer {
     const changed = found.size !== file.size || found.mtimeNs !== file.mtimeNs;
     if (file.fd !== undefined) {
       if (changed) file.dueMs = 0;
-    } else if (changed || file.replay.length > 0 || found.size !== file.offset) {
+    } else if (changed || file.replay.length > 0 || (found.size !== file.offset && (this.finishing || found.size !== file.partialAtSize))) {
       this.#open(file, found, nowMs);
     }
   }

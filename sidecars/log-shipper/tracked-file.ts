@@ -76,9 +76,9 @@ export class TrackedFile {
     return Math.max(0, this.size - this.offset);
   }
 
-  /** Whether, as far as was seen, nothing is left to read of it; an unterminated last line is left. */
+  /** Whether, as far as was seen, nothing is left to read of it but an unterminated last line. */
   get readToEnd(): boolean {
-    return this.verified && this.replay.length === 0 && this.size === this.offset;
+    return this.verified && this.replay.length === 0 && (this.size === this.offset || this.size === this.partialAtSize);
   }
 
   /** Bytes known to have been written and not yet read again or for the first time. */

@@ -9,11 +9,11 @@ import { inodeKey } from "./tail-state.ts";
 export type Writers = "some" | "none" | "unknown";
 const processesMax = 64;
 
-export function findWriters(inodes: ReadonlySet<string>): Writers {
+export function findWriters(inodes: ReadonlySet<string>, options: { readonly processesMax: number } = { processesMax }): Writers {
   let answer: Writers = "none";
   try {
     const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
-    if (processes.length === 0 || processes.length > processesMax) return "unknown";
+    if (processes.length === 0 || processes.length > options.processesMax) return "unknown";
     for (const id of processes) {
       const seen = writesTo(id, inodes);
       if (seen === "some") return "some";
