@@ -37,9 +37,10 @@ const tasks = {
   build: async (words) => await run(["images/build.ts", "bundles", ...words]),
   images: async (words) => await run(["images/build.ts", ...words]),
   bench: async (words) => {
-    const programs = words.length > 0 ? words : ["footprint", "pod-start"];
-    for (const name of programs) {
-      const code = await run([`bench/${name}.ts`]);
+    const named = words.filter((word) => !word.startsWith("-"));
+    const flags = words.filter((word) => word.startsWith("-"));
+    for (const name of named.length > 0 ? named : ["footprint", "pod-start"]) {
+      const code = await run([`bench/${name}.ts`, ...flags]);
       if (code !== 0) return code;
     }
     return 0;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DockerComposeEnvironment, Wait } from "testcontainers";
 import "../../support/containers.ts"; // the reaper's image
-import { composeEnvironment } from "../../support/compose-plugin.ts";
+import { composeEnvironment } from "../../../images/debian/compose-plugin.ts";
 import { eventually } from "../../support/eventually.ts";
 
 /** testcontainers runs `docker compose` with this process's environment. */

@@ -4,7 +4,7 @@ import { mkdir, readdir, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { openDebianPackages } from "../../images/debian/apt.ts";
+import { openDebianPackages } from "./apt.ts";
 
 const run = promisify(execFile);
 
