@@ -107,12 +107,15 @@ async function readStart(input: TextInput, adapter: AdapterConfig): Promise<{ re
   while (true) {
     const choice = chooseMapping(adapter, text);
     if (choice.kind === "chosen") return { text, mapping: choice.mapping };
-    const more = await input.next();
-    if (more === undefined) {
-      if (choice.atEnd instanceof ConversionError) throw choice.atEnd;
-      return { text, mapping: choice.atEnd };
-    }
-    text += more;
+    // Twice as much each time, so that a long first record is not read over and over.
+    const wanted = text.length * 2;
+    let more: string | undefined;
+    while (text.length <= wanted && (more = await input.next()) !== undefined) text += more;
+    if (more !== undefined) continue;
+    const last = chooseMapping(adapter, text);
+    if (last.kind === "chosen") return { text, mapping: last.mapping };
+    if (last.atEnd instanceof ConversionError) throw last.atEnd;
+    return { text, mapping: last.atEnd };
   }
 }
 

@@ -283,8 +283,8 @@ test("bytes that are not UTF-8 are told with their line, also when a character l
   const place = makePlace();
   copyConfig(place);
   const adapter = await start(place);
-  // The first block of 1 MiB ends inside the é of a line; the fault is two lines later.
-  const filler = `${"x".repeat(1_048_575 - 2)}é\n`;
+  // Two bytes each from an odd offset: one lies across every border of blocks of any even size.
+  const filler = `x${"é".repeat(300_000)}\n`;
   writeFileSync(join(place.reports, ".r.tmp"), Buffer.concat([Buffer.from(`a\n${filler}é\n`), Buffer.from([0x31, 0xff, 0x32, 0x0a])]));
   renameSync(join(place.reports, ".r.tmp"), join(place.reports, "r.csv"));
   await eventually(async () => await metric(adapter, /quarantined_total\{reason="ENCODING"\} 1\n/));
