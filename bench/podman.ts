@@ -10,6 +10,17 @@ export type Podman = { readonly words: readonly string[]; readonly env: Readonly
 const packages = ["podman", "catatonit"];
 const remedy = `apt-get install ${packages.join(" ")}, or run this again with --install (both as root, on Debian)`;
 
+/**
+ * podman as root asks for more open files and processes than root may have in some virtual machines and containers, and has no setting
+ * for it in `kube play`. So the runtime gets a container's description without those limits; that costs podman the start of a sed.
+ */
+const runtime = `#!/bin/sh
+bundle=; before=
+for word; do if [ "$before" = --bundle ]; then bundle=$word; fi; before=$word; done
+if [ -n "$bundle" ]; then sed -i -E 's/"rlimits":\\[[^]]*\\]/"rlimits":[]/' "$bundle/config.json"; fi
+exec "$(command -v crun || command -v runc)" "$@"
+`;
+
 /** Opens it, after installing Debian's packages when asked to; a sentence that says why not when it is absent. */
 export async function openPodman(o: { readonly install: boolean; readonly image: string }): Promise<Podman | string> {
   if (o.install && packages.some((name) => spawnSync("dpkg", ["-s", name]).status !== 0)) {
@@ -23,7 +34,8 @@ export async function openPodman(o: { readonly install: boolean; readonly image:
   const folder = await mkdtemp(join(tmpdir(), "podkit-podman-"));
   await mkdir(join(folder, "networks"));
   // No systemd and no journal need be there. Subnets far from those that an engine gives out.
-  await writeFile(join(folder, "containers.conf"), `[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n[network]\nnetwork_config_dir = "${folder}/networks"\ndefault_subnet = "10.222.0.0/24"\n`);
+  await writeFile(join(folder, "containers.conf"), `[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "bench"\n[engine.runtimes]\nbench = ["${folder}/runtime"]\n[network]\nnetwork_config_dir = "${folder}/networks"\ndefault_subnet = "10.222.0.0/24"\n`);
+  await writeFile(join(folder, "runtime"), runtime, { mode: 0o755 });
   const env = { CONTAINERS_CONF: join(folder, "containers.conf") };
   const words = ["podman", "--root", join(folder, "storage"), "--runroot", join(folder, "run"), "--tmpdir", join(folder, "tmp"), "--storage-driver", "overlay"];
   const chainsBefore = chains();
