@@ -14,7 +14,7 @@ const inner = object(
     quarantine: object(
       {
         maxFiles: integer({ doc: "refused reports whose reasons are kept; the oldest go first", default: 200, min: 1 }),
-        maxBytes: sizeBytes({ doc: "bytes of refused reports that are kept; a larger one leaves its reason alone", default: 67_108_864 }),
+        maxBytes: sizeBytes({ doc: "bytes of refused reports that are kept; a larger one leaves its reason alone", default: 33_554_432 }),
       },
       { doc: "copies of refused reports, with the reason, under stateDirectory" },
     ),

@@ -1,0 +1,98 @@
+// docs/format-adapter.md shows what really happens: its examples are executed, its tables compared with the sources.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { describeSettings } from "../../../kit/config/read.ts";
+import { MetricRegistry } from "../../../kit/metrics.ts";
+import { readManifests } from "../../../orchestrator/api/manifest/read-manifests.ts";
+import { registerAdapterMetrics } from "../../../sidecars/format-adapter/adapter-metrics.ts";
+import { spec } from "../../../sidecars/format-adapter/config.ts";
+import { convertText } from "../../../sidecars/format-adapter/convert.ts";
+import { runExamples } from "../../../sidecars/format-adapter/examples.ts";
+import type { Mapping } from "../../../sidecars/format-adapter/mapping/mapping.ts";
+import { code, table } from "../../docs/markdown.ts";
+import { parseAdapter, parseConfig } from "./support.ts";
+
+const text = readFileSync(join(import.meta.dirname, "../../../docs/format-adapter.md"), "utf8");
+
+type Block = { readonly use: string; readonly body: string; readonly line: number };
+/** The code blocks with their use: the word after the language in ```yaml mapping. */
+const blocks: readonly Block[] = [...text.matchAll(/^```\w+ (\w+)\n([\s\S]*?)^```$/gm)].map((match) => ({ use: match[1] ?? "", body: match[2] ?? "", line: text.slice(0, match.index).split("\n").length }));
+
+const indented = (body: string, by: number): string => body.split("\n").map((line) => (line === "" ? line : " ".repeat(by) + line)).join("\n");
+
+function mappingFrom(body: string): Mapping {
+  const [mapping] = parseAdapter(`watch: {dir: /in}\nmappings:\n  documented:\n${indented(body, 4)}`).mappings;
+  return mapping ?? assert.fail();
+}
+
+/** What a mapping makes of a text, as the document shows it. */
+function shown(mapping: Mapping, input: string): string {
+  const result = convertText(mapping, input);
+  if (result.kind === "converted") return result.text.replaceAll("\r\n", "\n");
+  const { code: fault, line, column } = result.error;
+  return `${fault} on line ${line}${column === undefined ? "" : ` in column ${column}`}\n`;
+}
+
+test("the document has examples of every verb", () => {
+  const mappings = blocks.filter((block) => block.use === "mapping").map((block) => mappingFrom(block.body));
+  const verbs = new Set(mappings.flatMap((mapping) => mapping.fields.map((field) => field.source.kind)));
+  assert.deepEqual([...verbs].toSorted(), ["const", "copy", "date", "expr", "join", "map", "split"]);
+});
+
+let current: Mapping | undefined;
+for (const [index, block] of blocks.entries()) {
+  if (block.use === "mapping") current = mappingFrom(block.body);
+  if (block.use !== "in") continue;
+  const mapping = current;
+  const answer = blocks[index + 1];
+  test(`the example on line ${block.line} gives what the document says`, () => {
+    assert.ok(mapping !== undefined && (answer?.use === "out" || answer?.use === "error"));
+    assert.equal(shown(mapping, block.body), answer.body);
+  });
+}
+
+test("whole configurations are accepted and their examples hold", () => {
+  const configurations = blocks.filter((block) => block.use === "config");
+  assert.ok(configurations.length >= 1);
+  for (const { body } of configurations) assert.deepEqual(runExamples(parseAdapter(body).mappings), []);
+});
+
+test("the manifest is accepted, and the configuration in its ConfigMap too", () => {
+  const [manifest] = blocks.filter((block) => block.use === "manifest");
+  assert.ok(manifest);
+  const result = readManifests([{ name: "format-adapter.md", text: manifest.body }], { defaultNamespace: "default" });
+  assert.ok(result.kind === "ok", "problems" in result ? result.problems.map((problem) => problem.message).join("\n") : "");
+  const [configMap] = result.objects;
+  const { data } = JSON.parse(JSON.stringify(configMap)) as { data: Record<string, string> };
+  const parsed = parseConfig(data["format-adapter.yaml"] ?? "");
+  assert.ok("config" in parsed, "problems" in parsed ? parsed.problems.join("\n") : "");
+});
+
+function between(name: string): string {
+  const match = new RegExp(`<!-- ${name} -->\\n([\\s\\S]*?)<!-- end -->`).exec(text);
+  return (match?.[1] ?? "").trim();
+}
+
+test("the table of settings is that of the sources", () => {
+  const settings = describeSettings(spec).filter((setting) => setting.path !== "adapters");
+  const rows = settings.map(({ path, variable, doc, defaultValue }) => [code(path), code(variable), code(typeof defaultValue === "object" ? Object.values(defaultValue as Record<string, unknown>).join(":") : String(defaultValue)), doc]);
+  assert.equal(between("settings"), table(["setting", "variable", "default", "meaning"], rows));
+});
+
+test("the table of metrics is that of the sources", () => {
+  const registry = new MetricRegistry();
+  registerAdapterMetrics(registry);
+  const rows = [...registry.render().matchAll(/^# HELP (podkit_format_adapter_\w+) (.*)\n# TYPE \S+ (\w+)$/gm)].map(([, name = "", help = "", type = ""]) => [code(name), type, help]);
+  assert.ok(rows.length >= 10);
+  assert.equal(between("metrics"), table(["metric", "type", "meaning"], rows));
+});
+
+test("the table of fault codes names each, once", () => {
+  const source = readFileSync(join(import.meta.dirname, "../../../sidecars/format-adapter/conversion-error.ts"), "utf8");
+  const declared = [...(/type ConversionCode = ([^;]*);/.exec(source)?.[1] ?? "").matchAll(/"(\w+)"/g)].map((match) => match[1]);
+  const section = text.slice(text.indexOf("\n## Faults\n"), text.indexOf("\n## Commands\n"));
+  assert.deepEqual([...section.matchAll(/^\| `([A-Z]+)` \|/gm)].map((match) => match[1]).toSorted(), declared.toSorted());
+  assert.ok(declared.length >= 9);
+});
