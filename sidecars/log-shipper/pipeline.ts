@@ -104,14 +104,14 @@ export class Pipeline {
     const queued = this.#optionalBytes.get(target) ?? 0;
     if (queued >= this.#inFlightBytesMax) return target.dropped.inc(chunk.records);
     this.#optionalBytes.set(target, queued + chunk.entries.length);
-    this.#to(target, chunk)
+    void this.#to(target, chunk)
       .catch((error: unknown) => {
         this.#log.warn({ err: error, sink: target.sink.name }, "An optional sink failed on a chunk");
         return "failed" as const;
       })
       .then((outcome) => {
+        this.#optionalBytes.set(target, (this.#optionalBytes.get(target) ?? 0) - chunk.entries.length);
         if (outcome !== "delivered") target.dropped.inc(chunk.records);
-      })
-      .finally(() => this.#optionalBytes.set(target, (this.#optionalBytes.get(target) ?? 0) - chunk.entries.length));
+      });
   }
 }

@@ -40,7 +40,8 @@ export class PodMetadataSource {
 async function read(config: ShipperConfig["metadata"]): Promise<PodMetadata> {
   const { directory, pod, namespace, uid, node, container } = config;
   const files = new Map<string, string>();
-  for (const name of (await readdir(directory).catch(() => [])).toSorted()) {
+  const names: readonly string[] = await readdir(directory).catch(() => []);
+  for (const name of names) {
     if (name.startsWith(".")) continue;
     files.set(name, await readFile(join(directory, name), "utf8").catch(() => ""));
   }

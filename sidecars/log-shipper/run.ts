@@ -58,6 +58,7 @@ async function lockOrComplain(directory: string, log: Log): Promise<StateLock | 
 }
 
 function complain(log: Log, error: unknown): undefined {
+  if (!(error instanceof Error && "syscall" in error && (error.syscall === "listen" || error.syscall === "getaddrinfo"))) throw error;
   log.fatal({ err: error }, "Cannot listen for applications; is another process of the Pod on this address? Set sources[].listen");
 }
 
@@ -109,8 +110,9 @@ class Changing {
       wanted.done.resolve();
       return next;
     } catch (error) {
+      const former = await Shipping.start(this.#config, this.#lasting);
       wanted.done.reject(error);
-      return await Shipping.start(this.#config, this.#lasting);
+      return former;
     }
   }
 }

@@ -87,7 +87,7 @@ export class Shipper {
 
   #watchDirectories(): void {
     const wanted = new Set(this.#tailers.flatMap((tailer) => tailer.directories));
-    for (const directory of [...this.#watched]) {
+    for (const directory of this.#watched) {
       if (wanted.has(directory)) continue;
       this.#options.watch.remove(directory);
       this.#watched.delete(directory);

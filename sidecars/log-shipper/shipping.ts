@@ -173,7 +173,7 @@ function createSink(sink: SinkConfig, pod: string, { clock, random, log }: Lasti
   const backoff = { initialMs: 100, factor: 2, jitter: 1, maxMs: 10_000 };
   switch (sink.type) {
     case "stdout":
-      return new StdoutSink({ name: sink.name });
+      return new StdoutSink({ name: sink.name, backoff, clock, random });
     case "file":
       return new FileSink({ name: sink.name, path: sink.path, backoff, clock, random });
     default:

@@ -1,4 +1,5 @@
 // pure
+import { skipValue } from "../forward-protocol/msgpack-reader.ts";
 import type { MsgpackWriter } from "../forward-protocol/msgpack-writer.ts";
 
 /**
@@ -17,6 +18,8 @@ export class JsonTranscoder {
   #out: Buffer = Buffer.alloc(0);
   #to = 0;
   #keyStarts: number[] = [];
+  /** The keys of the object under way at each depth, once it has so many that comparing them one by one would take too long. */
+  readonly #manyKeys: (Set<string> | undefined)[] = [];
 
   /**
    * Appends the object in `bytes[from, end)`. Returns the number of its pairs, or -1 if it is not one JSON object, and then
@@ -73,6 +76,7 @@ export class JsonTranscoder {
     if (depth > depthMax) return -1;
     const header = this.#to++;
     const firstKey = this.#keyStarts.length;
+    this.#manyKeys[depth] = undefined;
     this.#at++;
     this.#space();
     if (this.#at < this.#end && this.#in[this.#at] === 0x7d) {
@@ -98,7 +102,7 @@ export class JsonTranscoder {
       this.#at++;
       this.#space();
       if (!this.#value(depth)) return false;
-      this.#keepPair(firstKey, keyStart, keyEnd);
+      this.#keepPair(depth, firstKey, keyStart, keyEnd);
       this.#space();
       const byte = this.#at < this.#end ? this.#in[this.#at] : 0;
       this.#at++;
@@ -108,8 +112,12 @@ export class JsonTranscoder {
   }
 
   /** Notes the pair just written; takes an earlier pair with the same key out of the output. */
-  #keepPair(firstKey: number, keyStart: number, keyEnd: number): void {
+  #keepPair(depth: number, firstKey: number, keyStart: number, keyEnd: number): void {
     const starts = this.#keyStarts;
+    if (starts.length - firstKey >= manyKeys && this.#isNewAmongMany(depth, firstKey, keyStart, keyEnd)) {
+      starts.push(keyStart);
+      return;
+    }
     const length = keyEnd - keyStart;
     for (let index = firstKey; index < starts.length; index++) {
       const earlier = starts[index] ?? 0;
@@ -124,6 +132,20 @@ export class JsonTranscoder {
       return;
     }
     starts.push(keyStart);
+  }
+
+  #isNewAmongMany(depth: number, firstKey: number, keyStart: number, keyEnd: number): boolean {
+    const out = this.#out;
+    let keys = this.#manyKeys[depth];
+    if (keys === undefined) {
+      keys = new Set();
+      for (const start of this.#keyStarts.slice(firstKey)) keys.add(out.toString("latin1", start, skipValue(out, start, keyStart)));
+      this.#manyKeys[depth] = keys;
+    }
+    const key = out.toString("latin1", keyStart, keyEnd);
+    if (keys.has(key)) return false;
+    keys.add(key);
+    return true;
   }
 
   #array(depth: number): boolean {
@@ -167,22 +189,28 @@ export class JsonTranscoder {
     const from = this.#at + 1;
     const input = this.#in;
     const end = this.#end;
+    const out = this.#out;
+    const shortEnd = Math.min(end, from + 32);
     let at = from;
+    let to = this.#to + 1;
     let byte = 0;
+    // Most strings are short: they are copied while they are searched for their end, and their header is one byte.
+    while (at < shortEnd && (byte = input[at] ?? 0) !== 0x22 && byte !== 0x5c && byte >= 0x20) {
+      out[to++] = byte;
+      at++;
+    }
+    if (at < shortEnd && byte === 0x22) {
+      out[this.#to] = 0xa0 | (at - from);
+      this.#to = to;
+      this.#at = at + 1;
+      return true;
+    }
     while (at < end && (byte = input[at] ?? 0) !== 0x22 && byte !== 0x5c && byte >= 0x20) at++;
     if (at >= end || byte < 0x20) return false;
     if (byte === 0x5c) return this.#escapedString(from, at);
-    const length = at - from;
-    this.#stringHeader(length);
-    if (length < 32) {
-      const out = this.#out;
-      let to = this.#to;
-      for (let index = from; index < at; index++) out[to++] = input[index] ?? 0;
-      this.#to = to;
-    } else {
-      input.copy(this.#out, this.#to, from, at);
-      this.#to += length;
-    }
+    this.#stringHeader(at - from);
+    input.copy(out, this.#to, from, at);
+    this.#to += at - from;
     this.#at = at + 1;
     return true;
   }
@@ -363,6 +391,7 @@ export class JsonTranscoder {
 }
 
 const depthMax = 64;
+const manyKeys = 64;
 const simpleEscapes: ReadonlyMap<number, number> = new Map([
   [0x22, 0x22],
   [0x5c, 0x5c],

@@ -7,13 +7,20 @@ import { decodeValue, incomplete, isArray, isMap, MalformedMessageError, skipVal
  * An entry that cannot be shown so (nested deeper than the reader goes) comes as `{ msgpack: base64 }`: nothing is dropped, and one
  * odd record from an application stops nobody.
  */
-export function* decodeEntries(chunk: Chunk): Generator<{ readonly timeMs: number; readonly record: Readonly<Record<string, unknown>> }> {
+function* decodeEntries(chunk: Chunk): Generator<{ readonly timeMs: number; readonly record: Readonly<Record<string, unknown>> }> {
   for (let at = 0; at < chunk.entries.length; ) {
     const end = skipValue(chunk.entries, at, chunk.entries.length);
     if (end === incomplete) throw new MalformedMessageError("Cannot decode an entry: it is cut off");
     yield decodeEntry(chunk.entries.subarray(at, end));
     at = end;
   }
+}
+
+/** The chunk's records as lines of `{"time","tag","record"}`. */
+export function jsonLines(chunk: Chunk): string {
+  let text = "";
+  for (const { timeMs, record } of decodeEntries(chunk)) text += `${JSON.stringify({ time: new Date(timeMs).toISOString(), tag: chunk.tag, record })}\n`;
+  return text;
 }
 
 function decodeEntry(bytes: Uint8Array): { readonly timeMs: number; readonly record: Readonly<Record<string, unknown>> } {

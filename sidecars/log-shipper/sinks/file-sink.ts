@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
 import type { Chunk } from "../chunk.ts";
-import { decodeEntries } from "./decode-entries.ts";
+import { jsonLines } from "./decode-entries.ts";
 import type { Sink } from "./sink.ts";
 
 /**
@@ -41,8 +41,7 @@ export class FileSink implements Sink {
 
   async #write(chunk: Chunk): Promise<"delivered" | "stopped"> {
     const { path, backoff, clock, random } = this.#options;
-    let text = "";
-    for (const { timeMs, record } of decodeEntries(chunk)) text += `${JSON.stringify({ time: new Date(timeMs).toISOString(), tag: chunk.tag, record })}\n`;
+    const text = jsonLines(chunk);
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
       try {
         this.#file ??= await this.#open(path);

@@ -1,38 +1,74 @@
-import { destination, pino } from "pino";
+import { write } from "node:fs";
+import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
+import type { Clock, Random } from "../../../kit/clock.ts";
 import type { Chunk } from "../chunk.ts";
-import { decodeEntries } from "./decode-entries.ts";
+import { jsonLines } from "./decode-entries.ts";
 import type { Sink } from "./sink.ts";
 
 /**
- * Records as JSON lines, through pino, on a file descriptor (1 = standard output; our own diagnostics are on 2). A chunk is
- * delivered when all its bytes were handed to the kernel. Not promised: that whoever reads the pipe has read or kept them.
+ * Records as JSON lines on a file descriptor (1 = standard output; our own diagnostics are on 2). A chunk is
+ * delivered when all its bytes were handed to the kernel; what a full or broken pipe refuses is tried again. Not promised: that
+ * whoever reads the pipe has read or kept them.
+ *
+ * Not through pino: the flush of its asynchronous destination calls back while bytes are still in its buffer, and its line without
+ * a level is not JSON.
  */
 export class StdoutSink implements Sink {
   readonly name: string;
-  readonly #destination: ReturnType<typeof destination>;
-  readonly #write: (fields: object) => void;
+  readonly #options: { readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random };
+  readonly #stop = new AbortController();
+  readonly #stopped: Promise<"stopped">;
+  #turn: Promise<unknown> = Promise.resolve();
   #problem: string | undefined;
 
-  constructor(options: { readonly name: string; readonly fd?: number }) {
+  constructor(options: { readonly name: string; readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random }) {
     this.name = options.name;
-    this.#destination = destination({ fd: options.fd ?? 1, sync: false, minLength: 65_536 });
-    this.#destination.on("error", (error: Error) => (this.#problem = `standard output failed: ${error.message}`));
-    const logger = pino({ base: null, timestamp: false, formatters: { level: () => ({}) } }, this.#destination);
-    this.#write = (fields) => logger.info(fields);
+    this.#options = options;
+    const stopped = Promise.withResolvers<"stopped">();
+    this.#stopped = stopped.promise;
+    this.#stop.signal.addEventListener("abort", () => stopped.resolve("stopped"), { once: true });
   }
 
-  async deliver(chunk: Chunk): Promise<"delivered" | "stopped"> {
-    for (const { timeMs, record } of decodeEntries(chunk)) this.#write({ time: new Date(timeMs).toISOString(), tag: chunk.tag, record });
-    const { promise, resolve } = Promise.withResolvers<"delivered" | "stopped">();
-    this.#destination.flush((error) => resolve(error === undefined || error === null ? "delivered" : "stopped"));
-    return await promise;
+  deliver(chunk: Chunk): Promise<"delivered" | "stopped"> {
+    const turn = this.#turn.then(() => this.#write(chunk));
+    this.#turn = turn;
+    // A write into a full pipe may hang for ever; the end does not wait for it.
+    return Promise.race([turn, this.#stopped]);
   }
 
   problem(): string | undefined {
     return this.#problem;
   }
 
-  async close(): Promise<void> {
-    this.#destination.flushSync();
+  close(): Promise<void> {
+    this.#stop.abort(new Error("stopped"));
+    return Promise.resolve();
   }
+
+  async #write(chunk: Chunk): Promise<"delivered" | "stopped"> {
+    const { fd, backoff, clock, random } = this.#options;
+    const bytes = Buffer.from(jsonLines(chunk));
+    let failures = 0;
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#stop.signal.aborted) return "stopped";
+      try {
+        at += await writeSome(fd ?? 1, bytes, at);
+        failures = 0;
+        this.#problem = undefined;
+      } catch (error) {
+        const full = error instanceof Error && "code" in error && error.code === "EAGAIN";
+        if (!full) this.#problem = `cannot write to standard output: ${error instanceof Error ? error.message : String(error)}`;
+        await clock.sleep(full ? fullPipeWaitMs : backoffDelayMs(backoff, failures++, random), this.#stop.signal).catch(() => undefined);
+      }
+    }
+    return "delivered";
+  }
+}
+
+const fullPipeWaitMs = 10;
+
+function writeSome(fd: number, bytes: Buffer, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, at, bytes.length - at, null, (error, count) => (error === null ? resolve(count) : reject(error)));
+  });
 }

@@ -8,7 +8,7 @@ import { spawnShipper } from "./support/shipper-process.ts";
 import { configOf, idsFrom, idsOf, lines, temporary } from "./support/shipper.ts";
 
 /** Deaths are placed by what the receiver has seen, so that they fall between sends, acks and checkpoint writes. */
-const killsByDefault = 5;
+const killsByDefault = 3;
 const kills = Number(process.env["PODKIT_TEST_KILLS"] ?? killsByDefault);
 
 test(`Killed ${kills} times while the file grows and rotates, every line arrives, and once by chunk id`, { timeout: 120_000 + kills * 30_000 }, async () => {
@@ -18,7 +18,7 @@ test(`Killed ${kills} times while the file grows and rotates, every line arrives
   await receiver.listen();
   const { file } = configOf(place.root, {
     sources: [{ type: "tail", paths: [`${place.logs}/app.log`] }],
-    sinks: [{ type: "forward", servers: [`127.0.0.1:${receiver.port}`], retryMaxMs: 50, ackTimeoutMs: 300 }],
+    sinks: [{ type: "forward", servers: [`127.0.0.1:${receiver.port}`], retryMaxMs: 50, ackTimeoutMs: 150 }],
     state: { directory: place.state },
     chunk: { maxBytes: "4KiB" }, lines: { maxBytes: "1KiB" }, inFlight: { maxBytes: "64KiB" },
   });
@@ -28,11 +28,11 @@ test(`Killed ${kills} times while the file grows and rotates, every line arrives
   const next = (below: number): number => (random = (random * 1_103_515_245 + 12_345) % 2_147_483_648) % below;
   for (let round = 0; round < kills; round++) {
     const shipper = spawnShipper(file);
-    const killAt = receiver.received.length + 1 + next(30);
+    const killAt = receiver.received.length + 1 + next(15);
     let acks = next(8);
     receiver.ack = () => acks-- > 0 || next(3) > 0; // some acks never come: the next life sends again
-    appendFileSync(path, lines("a", written, 3_000));
-    written += 3_000;
+    appendFileSync(path, lines("a", written, 1_500));
+    written += 1_500;
     if (round % 3 === 1) {
       if (existsSync(`${path}.1`)) renameSync(`${path}.1`, `${path}.${round + 2}`);
       renameSync(path, `${path}.1`);

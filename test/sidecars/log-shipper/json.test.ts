@@ -98,6 +98,14 @@ test("The writer and @msgpack/msgpack agree on every value", () => {
   );
 });
 
+const manyKeys = (count: number): string => Array.from({ length: count }, (_, index) => `"k${index}":${index}`).join(",");
+for (const count of [63, 64, 65, 200]) {
+  test(`An object of ${count} keys, with repeated ones and inner objects, means what JSON.parse says`, () => {
+    const text = `{${manyKeys(count)},"in":{${manyKeys(count)},"k1":"again"},"k0":"last","k${count - 1}":{"k0":1},"new":1,"new":2}`;
+    assert.deepEqual(decode(transcode(text) ?? assert.fail("refused")), JSON.parse(text));
+  });
+}
+
 const logfmt = (text: string, expected: unknown): void => {
   test(`logfmt ${text}`, () => {
     const writer = new MsgpackWriter();
