@@ -59,7 +59,7 @@ export async function ensureRoleImage(role: Role, o: RoleOptions): Promise<Image
 
 /**
  * Runs the bundle once where it will run, at its place, under its flags and user: the cache is keyed to all of them. A role
- * starts without it just as well, only slower.
+ * starts without it just as well, only slower. Node fills the cache before anything runs, so a longer start would leave the same one.
  */
 async function compileCache(o: RoleOptions, bundle: Bundle["files"]): Promise<Bundle["files"]> {
   const files = bundle.map((file): TarEntry => ({ path: file.name, bytes: file.bytes, kind: "bytes", mode: 0o644, uid: 0, gid: 0 }));

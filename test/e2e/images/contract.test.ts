@@ -87,6 +87,16 @@ describe("every role's image", () => {
     });
   }
 
+  for (const { name } of roles.filter((role) => role.compileCache === true)) {
+    test(`${name}: Node takes the compile cache of the image, under a read-only root too`, async () => {
+      const container = await docker.createContainer({ Image: image(name), Labels: { "podkit.test": "contract" }, Cmd: ["--version"], Env: ["NODE_DEBUG_NATIVE=COMPILE_CACHE"], HostConfig: restricted });
+      made.push(container);
+      const { code, output } = await runToEnd(container);
+      assert.equal(code, 0);
+      assert.match(output, /V8 code cache for CommonJS \/app\/main\.cjs was accepted/);
+    });
+  }
+
   for (const name of Object.keys(idleSettings)) {
     test(`${name}: says its version under a read-only root, and loads no built-in module that it does not use`, async () => {
       const probe = join(folder, "probe.cjs");
