@@ -74,17 +74,15 @@ test("killed and started again while reports come in, it gives the consumer each
   const good = 'podkit_demo_report_reader_reports_total{result="good"}';
   const adapter = await createAdapter(64);
   await adapter.start();
-  let next = 0;
-  let kills = 0;
-  while (next < reports) {
-    const batch = Array.from({ length: 10 }, () => `mv /reports/.orders-${next}.tmp /reports/orders-${next++}.csv`);
+  const kills = 6;
+  const batchSize = reports / kills;
+  for (let kill = 0; kill < kills; kill++) {
+    const batch = Array.from({ length: batchSize }, (_, index) => `mv /reports/.orders-${kill * batchSize + index}.tmp /reports/orders-${kill * batchSize + index}.csv`);
     const before = await counted(good);
     await sh(app, batch.join("; "));
     // In the middle of the batch: one of the ten was read, the others were not all.
     await eventually(async () => (await counted(good)) > before, { intervalMs: 1, timeoutMs: 60_000, what: "the first of ten reports" });
     await adapter.kill();
-    kills++;
-    assert.ok((await counted(good)) <= next);
     await adapter.start();
   }
   await eventually(async () => (await counted(good)) >= reports, { timeoutMs: 60_000, what: `${reports} good reports` }).catch(async (error: unknown) => {
@@ -93,7 +91,6 @@ test("killed and started again while reports come in, it gives the consumer each
   await adapter.stop({ t: 10 });
   const { State: state } = await adapter.inspect();
   assert.equal(state.ExitCode, 0, await logsOf(adapter));
-  assert.equal(kills, 6);
   assert.equal(await counted('podkit_demo_report_reader_reports_total{result="wrong"}'), 0);
   // A kill between a report's publication and the ledger's line makes it adapted again: the same bytes, once more for each kill at most.
   const read = await counted(good);
