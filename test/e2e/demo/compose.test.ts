@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DockerComposeEnvironment, Wait } from "testcontainers";
-import "../../support/containers.ts"; // the reaper's image
+import "../../support/containers.ts"; // sets the image of the reaper
 import { composeEnvironment } from "../../../images/debian/compose-plugin.ts";
 import { eventually } from "../../support/eventually.ts";
 
