@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import type { Container, Pod, Volume } from "../../api/types/pod.ts";
 import { toBytes } from "../../api/types/quantity.ts";
 import type { Mount, Runtime } from "../../runtime/runtime.ts";
@@ -8,6 +8,7 @@ import { expand } from "../env/expand.ts";
 import { ConfigError, type FieldContext } from "../env/field-ref.ts";
 import type { PodPaths } from "../pod-paths.ts";
 import { writeAtomically } from "./atomic-writer.ts";
+import { makeEmptyDirectory } from "./empty-dir.ts";
 import { prepareHostPath } from "./host-path.ts";
 import { volumePayload } from "./payload.ts";
 import { resolveSubPath } from "./sub-path.ts";
@@ -54,28 +55,17 @@ async function mountVolume(context: VolumeContext, volume: Volume): Promise<Moun
   }
   if (volume.emptyDir !== undefined) {
     if (volume.emptyDir.medium === "Memory") return await memoryVolume(context, volume, gid);
-    await emptyDirectory(path, gid);
+    await makeEmptyDirectory(path, gid);
     return { kind: "directory", path, writable: true };
   }
   await writeAtomically(path, volumePayload(context.pod, volume, context.referenced, context.fields), gid);
   return { kind: "directory", path, writable: false };
 }
 
-async function emptyDirectory(path: string, gid: number | undefined): Promise<void> {
-  const made = await mkdir(path, { recursive: true });
-  if (made === undefined) return; // already there: the modes now belong to the containers
-  await chmod(path, 0o777);
-  if (gid === undefined) return;
-  await chown(path, -1, gid).catch((error: unknown) => {
-    throw new ConfigError(`cannot give ${path} to fsGroup ${gid}: ${error instanceof Error ? error.message : String(error)}: run podkit as root`);
-  });
-  await chmod(path, 0o2777);
-}
-
 async function memoryVolume(context: VolumeContext, volume: Volume, gid: number | undefined): Promise<MountedVolume> {
   const name = memoryVolumeName(context.cluster, context.pod.metadata.uid ?? "", volume.name);
   const limit = volume.emptyDir?.sizeLimit;
-  await context.runtime.ensureVolume({ name, labels: podLabels(context.cluster, context.pod), tmpfs: { mode: 0o1777, ...(limit === undefined ? {} : { sizeBytes: toBytes(limit) }), ...(gid === undefined ? {} : { gid }) } });
+  await context.runtime.ensureVolume({ name, labels: podLabels(context.cluster, context.pod), tmpfs: { mode: gid === undefined ? 0o1777 : 0o2777, ...(limit === undefined ? {} : { sizeBytes: toBytes(limit) }), ...(gid === undefined ? {} : { gid }) } });
   return { kind: "memory", volumeName: name };
 }
 

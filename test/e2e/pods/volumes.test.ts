@@ -90,6 +90,33 @@ test("fsGroup lets an unprivileged container write to its volumes and read its s
   assert.equal(await cluster.exec("web", "app", "cat", "/keys/token"), "s3cret");
 });
 
+test("an unprivileged container writes below a subPath and a subPathExpr that had to be made", async () => {
+  await using cluster = await TestCluster.start();
+  await cluster.create("web", {
+    securityContext: { runAsUser: 1000, runAsGroup: 1000 },
+    volumes: [{ name: "disk", emptyDir: {} }],
+    containers: [shell("app", idle, {
+      env: [{ name: "NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
+      volumeMounts: [{ name: "disk", mountPath: "/plain", subPath: "a/b" }, { name: "disk", mountPath: "/expanded", subPathExpr: "logs/$(NAME)" }, { name: "disk", mountPath: "/disk" }],
+    })],
+  });
+  await cluster.untilReady("web");
+  await cluster.exec("web", "app", "touch", "/plain/file", "/expanded/file");
+  assert.equal(await cluster.exec("web", "app", "ls", "/disk/a/b", "/disk/logs/web"), "/disk/a/b:\nfile\n\n/disk/logs/web:\nfile\n");
+});
+
+test("with fsGroup the files on an emptyDir of medium Memory belong to the group", async () => {
+  await using cluster = await TestCluster.start();
+  await cluster.create("web", {
+    securityContext: { runAsUser: 1234, runAsGroup: 1234, fsGroup: 4321 },
+    volumes: [{ name: "fast", emptyDir: { medium: "Memory" } }],
+    containers: [shell("app", idle, { volumeMounts: [{ name: "fast", mountPath: "/fast" }] })],
+  });
+  await cluster.untilReady("web");
+  await cluster.exec("web", "app", "touch", "/fast/file");
+  assert.deepEqual((await cluster.exec("web", "app", "stat", "-c", "%a %u:%g", "/fast", "/fast/file")).split("\n").filter((line) => line !== ""), ["2777 0:4321", "644 1234:4321"]);
+});
+
 test("a hostPath that is not what its type says keeps the Pod waiting with the path and the remedy, and heals", async () => {
   await using cluster = await TestCluster.start();
   const directory = mkdtempSync(join(tmpdir(), "podkit-host-"));

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
 import type { HostPathType } from "../../../orchestrator/api/types/pod.ts";
 import { writeAtomically } from "../../../orchestrator/agent/volumes/atomic-writer.ts";
+import { makeEmptyDirectory } from "../../../orchestrator/agent/volumes/empty-dir.ts";
 import { prepareHostPath } from "../../../orchestrator/agent/volumes/host-path.ts";
 import { resolveSubPath } from "../../../orchestrator/agent/volumes/sub-path.ts";
 import { diskUsageBytes } from "../../../orchestrator/agent/volumes/usage.ts";
@@ -60,6 +63,63 @@ inDirectory("a subPath is made when absent, and found when there", async (direct
   writeFileSync(join(directory, "file"), "");
   assert.ok((await resolveSubPath(directory, "file")).endsWith("/file"));
 });
+
+const isRoot = process.getuid?.() === 0;
+const modeOf = (path: string): number => statSync(path).mode & 0o7777;
+
+for (const mode of [0o777, 0o2777, 0o1750])
+  inDirectory(`every directory that a subPath makes has the volume's mode ${mode.toString(8)} and owners, and one that is there keeps its own`, async (directory) => {
+    const root = join(directory, "volume");
+    mkdirSync(join(root, "there"), { recursive: true });
+    chmodSync(join(root, "there"), 0o711);
+    if (isRoot) chownSync(root, 1234, 4321);
+    chmodSync(root, mode);
+    await Promise.all(["a/b", "a/c", "there/d"].map(async (subPath) => await resolveSubPath(root, subPath)));
+    const { uid, gid } = statSync(root);
+    for (const made of ["a", "a/b", "a/c", "there/d"]) assert.deepEqual({ made, mode: modeOf(join(root, made)), uid: statSync(join(root, made)).uid, gid: statSync(join(root, made)).gid }, { made, mode, uid, gid });
+    assert.equal(modeOf(join(root, "there")), 0o711);
+  });
+
+inDirectory("an emptyDir is writable for all, belongs to the fsGroup and hands it on, and is left alone once it is there", async (directory) => {
+  const path = join(directory, "plain");
+  await makeEmptyDirectory(path, undefined);
+  assert.equal(modeOf(path), 0o777);
+  chmodSync(path, 0o700);
+  await makeEmptyDirectory(path, undefined);
+  assert.equal(modeOf(path), 0o700);
+  const group = isRoot ? 4321 : process.getgid?.() ?? 0;
+  await makeEmptyDirectory(join(directory, "grouped"), group);
+  assert.deepEqual([modeOf(join(directory, "grouped")), statSync(join(directory, "grouped")).gid], [0o2777, group]);
+  assert.deepEqual(readdirSync(directory).toSorted(), ["grouped", "plain"]);
+});
+
+inDirectory("an emptyDir that a crash left half made is made anew, and what was begun is taken away", async (directory) => {
+  const path = join(directory, "data");
+  const begun = await firstDirectoryMade(directory, async () => await makeEmptyDirectory(path, undefined));
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(begun, { mode: 0o755 });
+  await makeEmptyDirectory(path, undefined);
+  assert.equal(modeOf(path), 0o777);
+  assert.deepEqual(readdirSync(directory), ["data"]);
+});
+
+inDirectory("what was begun goes as well when the emptyDir is already there", async (directory) => {
+  const path = join(directory, "data");
+  const begun = await firstDirectoryMade(directory, async () => await makeEmptyDirectory(path, undefined));
+  mkdirSync(begun, { recursive: true });
+  await makeEmptyDirectory(path, undefined);
+  assert.deepEqual(readdirSync(directory), ["data"]);
+});
+
+/** The path of what appears first in the directory while `run` is at work: where a crash would leave it. */
+async function firstDirectoryMade(directory: string, run: () => Promise<void>): Promise<string> {
+  const watcher = watch(directory);
+  const name = once(watcher, "change").then(([, first]: unknown[]) => String(first));
+  await run();
+  const path = join(directory, await name);
+  watcher.close();
+  return path;
+}
 
 inDirectory("a subPath never leads out of the volume, by dots or by links", async (directory) => {
   const root = join(directory, "volume");
