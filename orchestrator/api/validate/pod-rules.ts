@@ -1,6 +1,6 @@
 // pure
 import type { Container, PodSpec } from "../types/pod.ts";
-import { duplicate, invalid, notFound, required as requiredFault, type FieldCause } from "./fault.ts";
+import { duplicate, forbidden, invalid, notFound, required as requiredFault, type FieldCause } from "./fault.ts";
 import { sleepFault } from "./probe.ts";
 import { reportDuplicates, type Loose, type Rule, type RuleContext } from "./schema.ts";
 import { sharedSysctlFaults } from "./security.ts";
@@ -26,6 +26,15 @@ const mountsHaveVolumes: Rule<PodSpec> = (spec, { path, report }) => {
   const names = new Set((spec.volumes ?? []).map((volume) => volume?.name));
   for (const { container, at } of eachContainer(spec, path))
     for (const [index, mount] of (container?.volumeMounts ?? []).entries()) if (mount?.name !== undefined && !names.has(mount.name)) report(notFound(`${at}.volumeMounts[${index}].name`, mount.name));
+};
+
+/** The engine mounts a tmpfs volume as a whole alone. */
+const noSubPathInMemory: Rule<PodSpec> = (spec, { path, report }) => {
+  const inMemory = new Set((spec.volumes ?? []).filter((volume) => volume?.emptyDir?.medium === "Memory").map((volume) => volume?.name));
+  for (const { container, at } of eachContainer(spec, path))
+    for (const [index, mount] of (container?.volumeMounts ?? []).entries())
+      for (const field of ["subPath", "subPathExpr"] as const)
+        if (inMemory.has(mount?.name) && (mount?.[field] ?? "") !== "") report(forbidden(`${at}.volumeMounts[${index}].${field}`, `podkit does not support ${field} on a Memory emptyDir yet: mount the whole volume, or leave out the medium`));
 };
 
 /** Two containers cannot bind one port of the node. Init containers that end before are compared among themselves alone. */
@@ -113,5 +122,5 @@ function reportAt({ path, report }: RuleContext, field: string, value: unknown, 
 
 /** Rules of a Pod's spec that look at more than one field. */
 export const podSpecRules: readonly Rule<PodSpec>[] = [
-  distinctContainers, distinctVolumes, mountsHaveVolumes, distinctHostPorts, hostNetworkPorts, resourceRefsHaveContainers, handlerPortsExist, hooksEndInTime, dns, namespaces, singleValues,
+  distinctContainers, distinctVolumes, mountsHaveVolumes, noSubPathInMemory, distinctHostPorts, hostNetworkPorts, resourceRefsHaveContainers, handlerPortsExist, hooksEndInTime, dns, namespaces, singleValues,
 ];

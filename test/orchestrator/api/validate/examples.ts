@@ -78,7 +78,7 @@ export const fullPods: readonly Json[] = [
           ],
           resources: { limits: { cpu: "1500m", memory: "1536Mi" }, requests: { cpu: "100m", memory: "64Mi" } },
           volumeMounts: [
-            { name: "scratch", mountPath: "/scratch", subPath: "a/b", readOnly: true, mountPropagation: "HostToContainer" }, { name: "scratch", mountPath: "/mine", subPathExpr: "$(POD_IP)" },
+            { name: "disk", mountPath: "/scratch", subPath: "a/b", readOnly: true, mountPropagation: "HostToContainer" }, { name: "disk", mountPath: "/mine", subPathExpr: "$(POD_IP)" },
           ],
           livenessProbe: { httpGet, ...numbers, terminationGracePeriodSeconds: 5 }, readinessProbe: { exec, ...numbers, successThreshold: 2 }, startupProbe: { grpc: { port: 9000, service: "" }, ...numbers, terminationGracePeriodSeconds: 5 },
           lifecycle: { postStart: { exec }, preStop: { httpGet } },

@@ -183,6 +183,8 @@ check({ [`${c}.volumeMounts`]: [{ name: "v", mountPath: "/a" }] }, `${c}.volumeM
 check({ [v]: { name: "v", emptyDir: {} }, [`${c}.volumeMounts`]: [{ name: "v" }, { name: "v", mountPath: "/a" }, { name: "v", mountPath: "/a" }] }, `${c}.volumeMounts[0].mountPath: Required value`, `${c}.volumeMounts[2].mountPath: Invalid value: "/a": must be unique`);
 check({ [v]: { name: "v", emptyDir: {} }, [`${c}.volumeMounts`]: [{ name: "v", mountPath: "/a", subPath: "/b/../c" }] }, `${c}.volumeMounts[0].subPath: Invalid value: "/b/../c": must be a relative path`, `${c}.volumeMounts[0].subPath: Invalid value: "/b/../c": must not contain '..'`);
 check({ [v]: { name: "v", emptyDir: {} }, [`${c}.volumeMounts`]: [{ name: "v", mountPath: "/a", subPath: "b", subPathExpr: "c" }] }, `${c}.volumeMounts[0].subPathExpr: Invalid value: "c": subPathExpr and subPath are mutually exclusive`);
+for (const field of ["subPath", "subPathExpr"])
+  check({ [v]: { name: "v", emptyDir: { medium: "Memory" } }, [`${c}.volumeMounts`]: [{ name: "v", mountPath: "/a" }, { name: "v", mountPath: "/b", [field]: "b" }] }, `${c}.volumeMounts[1].${field}: Forbidden: podkit does not support ${field} on a Memory emptyDir yet: mount the whole volume, or leave out the medium`);
 check({ [v]: { name: "v", emptyDir: {} }, [`${c}.volumeMounts`]: [{ name: "v", mountPath: "/a", mountPropagation: "Bidirectional" }] }, `${c}.volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers`);
 
 // Security.
