@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { pods } from "../../../orchestrator/api/types/kinds.ts";
 import type { PodSpec } from "../../../orchestrator/api/types/pod.ts";
 import { label, type ContainerSpec } from "../../../orchestrator/runtime/runtime.ts";
@@ -31,9 +31,11 @@ async function untilReady(s: Simulation): Promise<void> {
   await s.until("the Pod is ready", async () => isReady(await s.get()), 120_000);
 }
 
-/** After the kill: the dead agent's own file writes end, then a new agent takes over. */
+/** After the kill: the dead agent's own file operations end, as none of a dead process would go on; then a new agent takes over. */
 async function succeed(s: Simulation): Promise<void> {
-  await delay(15);
+  const isBusyWithFiles = (): boolean => process.getActiveResourcesInfo().some((resource) => /^(FSReq|CloseReq)/.test(resource));
+  do await nextTurn();
+  while (isBusyWithFiles());
   s.agent();
 }
 
