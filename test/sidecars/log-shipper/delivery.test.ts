@@ -130,6 +130,45 @@ test("At the end the unterminated last line is shipped, and what is written unti
   await receiver.close();
 });
 
+test("At the end the drain goes on as long as a line comes now and then", { timeout: 30_000 }, async () => {
+  using place = temporary();
+  mkdirSync(place.logs);
+  await using receiver = new RecordingReceiver();
+  await receiver.listen();
+  const path = join(place.logs, "app.log");
+  writeFileSync(path, "0\n");
+  const shipper = startShipper(configFor(place, receiver.port, { written: { drain: { quietMs: 1_000, watchWriters: false } } }));
+  await eventually(() => receiver.all.length === 1);
+  const stopped = shipper.stop();
+  for (let count = 1; count < 10; count++) {
+    appendFileSync(path, `${count}\n`);
+    await eventually(() => receiver.all.length === count + 1, { timeoutMs: 5_000, what: `line ${count}, written after the request to end` });
+  }
+  assert.equal(await stopped, 0);
+});
+
+test("A chunk sent before a death comes again as itself, though the file has grown meanwhile", { timeout: 30_000 }, async () => {
+  using place = temporary();
+  mkdirSync(place.logs);
+  await using receiver = new RecordingReceiver();
+  await receiver.listen();
+  receiver.ack = () => false;
+  const path = join(place.logs, "app.log");
+  writeFileSync(path, lines("a", 0, 10));
+  const shipper = startShipper(configFor(place, receiver.port));
+  await eventually(() => receiver.unique.length === 10);
+  assert.equal(await shipper.giveUp(), 75);
+  appendFileSync(path, lines("a", 10, 10));
+  const first = receiver.received[0];
+  const sent = receiver.received.length;
+  receiver.ack = () => true;
+  const again = startShipper(configFor(place, receiver.port));
+  await eventually(() => new Set(idsOf(receiver.all)).size === 20);
+  assert.equal(await again.stop(), 0);
+  assert.deepEqual(receiver.received[sent], first);
+  assert.deepEqual(idsOf(receiver.unique), idsFrom("a", 20), "each line once by chunk id");
+});
+
 test("With a marker the drain waits for it, however long the writers are quiet", { timeout: 30_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
