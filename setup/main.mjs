@@ -16,8 +16,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** What each task needs, in this order, and what it does then. A task's number is the exit code. */
 const tasks = {
   demo: { about: "set up, then bring up the demo Pod", needs: ["dependencies", "engine", "images"] },
-  test: { about: "set up, then run all tests", needs: ["dependencies", "engine", "images"] },
-  "test:unit": { about: "the tests that need no Docker", needs: ["dependencies"] },
+  test: { about: "set up, then run all tests, the fast ones first", needs: ["dependencies", "engine", "images"] },
+  "test:unit": { about: "the tests that need neither Docker nor processes: seconds", needs: ["dependencies"] },
+  "test:process": { about: "the tests that run roles or the command as processes, without Docker: minutes", needs: ["dependencies"] },
   "test:e2e": { about: "the tests on a real engine", needs: ["dependencies", "engine", "images"] },
   check: { about: "types and lint", needs: ["dependencies"] },
   build: { about: "the bundles of the roles and of the command", needs: ["dependencies"] },
@@ -29,7 +30,7 @@ const tasks = {
 async function main([task = "", ...words]) {
   const found = Object.hasOwn(tasks, task) ? tasks[task] : undefined;
   if (found === undefined) {
-    const list = Object.entries(tasks).map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`).join("\n");
+    const list = Object.entries(tasks).map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`).join("\n");
     process.stderr.write(`${task === "" ? "" : `There is no task "${task}".\n`}node setup/main.mjs <task>\n${list}\n`);
     return task === "" || task === "--help" ? 0 : 64;
   }

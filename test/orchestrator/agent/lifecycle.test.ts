@@ -198,3 +198,12 @@ test("a waiting Pod asks to be looked at again exactly when its back-off is over
   const seen = living([at("a", exited(1, 4000), 1)], { facts: facts({ a: { attempt: 1, seen: true, backoff: { delayMs: 10_000, lastUpdateMs: nowMs - 5000 } } }) });
   assert.equal(decided({}, seen).wakeAtMs, nowMs + 6000);
 });
+
+test("a Pod past its deadline is told once, in the kubelet's words", () => {
+  const status = { startTime: new Date(nowMs - 60_000).toISOString() };
+  const seen = living([at("a", running)]);
+  const { events, facts: next } = decide(pod({ activeDeadlineSeconds: 60 }, { status }), observed(seen), nowMs);
+  assert.deepEqual(events, [{ type: "Normal", reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline", onceKey: "deadline" }]);
+  assert.deepEqual(decide(pod({ activeDeadlineSeconds: 60 }, { status }), observed({ ...seen, facts: next }), nowMs + 1).events, []);
+  assert.deepEqual(decide(pod({ activeDeadlineSeconds: 61 }, { status }), observed(seen), nowMs).events, []);
+});

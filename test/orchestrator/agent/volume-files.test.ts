@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import type { HostPathType } from "../../../orchestrator/api/types/pod.ts";
 import { writeAtomically } from "../../../orchestrator/agent/volumes/atomic-writer.ts";
 import { makeEmptyDirectory } from "../../../orchestrator/agent/volumes/empty-dir.ts";
@@ -41,6 +42,58 @@ inDirectory("an update replaces all files at once, takes away old names and old 
   assert.equal(readFileSync(join(directory, "color"), "utf8"), "blue");
   assert.equal(existsSync(join(directory, old)), false);
 });
+
+/** The old or the new content must be there at every moment; a reader that lists, opens and reads all the time finds any gap. */
+inDirectory("a reader at work during a hundred updates always finds the files, and all of one update", async (directory) => {
+  await writeAtomically(directory, payload({ color: "0", size: "0" }), undefined);
+  const reader = new Worker(readerProgram, { eval: true, workerData: { directory } });
+  const gone = once(reader, "exit");
+  const faults: unknown[] = [];
+  let reads = 0;
+  const { promise: reading, resolve } = Promise.withResolvers<void>();
+  reader.on("message", (message: { readonly reads: number; readonly fault?: string }) => {
+    reads = message.reads;
+    if (message.fault !== undefined) faults.push(message.fault);
+    resolve();
+  });
+  await reading;
+  for (let update = 1; update <= 100; update++) await writeAtomically(directory, payload({ color: `${update}`, size: `${update}` }), undefined);
+  reader.postMessage("end");
+  await gone;
+  assert.deepEqual(faults, []);
+  assert.ok(reads >= 100, `only ${reads} reads`);
+});
+
+/**
+ * One open of the directory behind `..data` gives one update, whose files must agree; it is removed once it is old, so a file that is gone
+ * there counts as a fault only while the link still names it.
+ */
+const readerProgram = `
+const { readFileSync, readlinkSync } = require("node:fs");
+const { join } = require("node:path");
+const { parentPort, workerData: { directory } } = require("node:worker_threads");
+let reads = 0;
+let ended = false;
+parentPort.on("message", () => { ended = true; });
+const look = () => {
+  const target = readlinkSync(join(directory, "..data"));
+  try {
+    const [color, size] = ["color", "size"].map((name) => readFileSync(join(directory, target, name), "utf8"));
+    if (color !== size) throw new Error("color " + color + " beside size " + size);
+  } catch (error) {
+    if (readlinkSync(join(directory, "..data")) === target) throw error;
+  }
+};
+const turn = () => {
+  let fault;
+  for (let count = 0; count < 50; count++) {
+    try { look(); reads++; } catch (error) { fault = String(error); }
+  }
+  parentPort.postMessage({ reads, fault });
+  if (ended) parentPort.close(); else setImmediate(turn);
+};
+turn();
+`;
 
 inDirectory("an equal payload touches nothing", async (directory) => {
   await writeAtomically(directory, payload({ color: "red" }), undefined);
