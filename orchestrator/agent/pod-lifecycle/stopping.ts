@@ -6,6 +6,8 @@ import { isDone, isFailedInit, roleOf, type PodView } from "./view.ts";
 
 /** What a sidecar still gets when the Pod's grace period is used up (KEP-753, the kubelet's minimumGracePeriodInSeconds). */
 const graceSecondsMin = 2;
+/** The kubelet's words, for the status and for the event. */
+const deadlineMessage = "Pod was active on the node longer than the specified deadline";
 
 /** Whether and why the whole Pod has to stop; remembered in the facts, since such a decision is never taken back. */
 export function podStop(plan: Plan, view: PodView): PodStop | undefined {
@@ -16,7 +18,10 @@ export function podStop(plan: Plan, view: PodView): PodStop | undefined {
   const grace = plan.gracePeriodSeconds;
   if (plan.observed.eviction !== undefined) return begin(plan, "evicted", plan.observed.eviction, grace);
   if (status?.phase === "Failed" || status?.phase === "Succeeded") return begin(plan, "completed", status.message ?? "", grace);
-  if (deadlinePassed(plan)) return begin(plan, "deadline", "Pod was active on the node longer than the specified deadline", grace);
+  if (deadlinePassed(plan)) {
+    plan.event({ type: "Normal", reason: "DeadlineExceeded", message: deadlineMessage, onceKey: "deadline" });
+    return begin(plan, "deadline", deadlineMessage, grace);
+  }
   if (view.apps.every((app) => isDone(app, plan.pod)) || view.inits.some((init) => isFailedInit(init, plan.pod))) return begin(plan, "completed", "", grace);
   return undefined;
 }

@@ -64,7 +64,7 @@ async function localhostProfile(scope: PodScope, container: Container): Promise<
   try {
     return await readFile(join(folder, name), "utf8");
   } catch (error) {
-    throw new ConfigError(`cannot read seccomp profile ${join(folder, name)}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(`cannot read seccomp profile ${join(folder, name)}: ${error instanceof Error ? error.message : String(error)}: put the profile there, or name another in seccompProfile.localhostProfile`);
   }
 }
 
