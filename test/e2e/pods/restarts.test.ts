@@ -33,3 +33,22 @@ test("an out-of-memory kill is told as OOMKilled with exit code 137", async () =
   const end = (await cluster.status("hungry", "app")).state?.terminated;
   assert.deepEqual([end?.reason, end?.exitCode], ["OOMKilled", 137]);
 });
+
+test("a container's last words come from its terminationMessagePath, or from its log where the policy says so", async () => {
+  await using cluster = await TestCluster.start();
+  const fallback = { terminationMessagePolicy: "FallbackToLogsOnError" } as const;
+  await cluster.create("web", {
+    restartPolicy: "Never",
+    containers: [
+      shell("own-path", "echo -n said > /tmp/words; echo logged; exit 3", { terminationMessagePath: "/tmp/words" }),
+      shell("own-words", "echo -n said > /dev/termination-log; echo logged; exit 3", fallback),
+      shell("log", "echo logged; exit 3", fallback),
+      shell("log-of-success", "echo logged", fallback),
+      shell("file-only", "echo logged; exit 3"),
+    ],
+  });
+  await cluster.untilPhase("web", "Failed");
+  const words = async (name: string): Promise<string | undefined> => (await cluster.status("web", name)).state?.terminated?.message;
+  assert.deepEqual({ path: await words("own-path"), own: await words("own-words"), log: await words("log"), success: await words("log-of-success"), file: await words("file-only") },
+    { path: "said", own: "said", log: "logged\n", success: undefined, file: undefined });
+});

@@ -27,3 +27,15 @@ test("two containers of a Pod reach one another on localhost and share a volume;
   await cluster.delete("web");
   await eventually(async () => (await cluster.runtime.list({ "podkit/cluster": cluster.clusterName })).length === 0, { what: "no container is left" });
 });
+
+test("with shareProcessNamespace a container sees the other's processes, and without it does not", async () => {
+  await using cluster = await TestCluster.start();
+  const sees = async (name: string): Promise<boolean> => (await cluster.exec(name, "b", "ps", "-o", "args")).includes("sleep 54321");
+  const containers = [shell("a", "trap 'exit 0' TERM; sleep 54321 & wait"), shell("b", idle)];
+  await cluster.create("shared", { shareProcessNamespace: true, containers });
+  await cluster.create("apart", { containers });
+  await cluster.untilReady("shared");
+  await cluster.untilReady("apart");
+  await eventually(async () => await sees("shared"), { timeoutMs: 20_000, what: "the other's process is seen" });
+  assert.equal(await sees("apart"), false);
+});

@@ -46,7 +46,8 @@ inDirectory("an update replaces all files at once, takes away old names and old 
 /** The old or the new content must be there at every moment; a reader that lists, opens and reads all the time finds any gap. */
 inDirectory("a reader at work during a hundred updates always finds the files, and all of one update", async (directory) => {
   await writeAtomically(directory, payload({ color: "0", size: "0" }), undefined);
-  const reader = new Worker(readerProgram, { eval: true, workerData: { directory } });
+  const enough = new Int32Array(new SharedArrayBuffer(4));
+  const reader = new Worker(readerProgram, { eval: true, workerData: { directory, enough } });
   const gone = once(reader, "exit");
   const faults: unknown[] = [];
   let reads = 0;
@@ -58,7 +59,7 @@ inDirectory("a reader at work during a hundred updates always finds the files, a
   });
   await reading;
   for (let update = 1; update <= 100; update++) await writeAtomically(directory, payload({ color: `${update}`, size: `${update}` }), undefined);
-  reader.postMessage("end");
+  Atomics.store(enough, 0, 1);
   await gone;
   assert.deepEqual(faults, []);
   assert.ok(reads >= 100, `only ${reads} reads`);
@@ -71,10 +72,8 @@ inDirectory("a reader at work during a hundred updates always finds the files, a
 const readerProgram = `
 const { readFileSync, readlinkSync } = require("node:fs");
 const { join } = require("node:path");
-const { parentPort, workerData: { directory } } = require("node:worker_threads");
+const { parentPort, workerData: { directory, enough } } = require("node:worker_threads");
 let reads = 0;
-let ended = false;
-parentPort.on("message", () => { ended = true; });
 const look = () => {
   const target = readlinkSync(join(directory, "..data"));
   try {
@@ -90,7 +89,7 @@ const turn = () => {
     try { look(); reads++; } catch (error) { fault = String(error); }
   }
   parentPort.postMessage({ reads, fault });
-  if (ended) parentPort.close(); else setImmediate(turn);
+  if (Atomics.load(enough, 0) === 0) setImmediate(turn);
 };
 turn();
 `;
