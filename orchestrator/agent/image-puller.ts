@@ -2,11 +2,12 @@ import { backoffDelayMs, type Backoff } from "../../kit/backoff.ts";
 import type { Clock } from "../../kit/clock.ts";
 import type { Container } from "../api/types/pod.ts";
 import { RuntimeError, type ImageInfo, type Runtime } from "../runtime/runtime.ts";
+import { imageNameFault } from "./image-reference.ts";
 import { goElapsed } from "./pod-lifecycle/time-format.ts";
 
 /** An image that cannot be had now. `reason` is the container's waiting reason. */
 export class ImageProblem extends Error {
-  readonly reason: "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull";
+  readonly reason: "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName";
   readonly retryAtMs: number;
   constructor(reason: ImageProblem["reason"], message: string, retryAtMs: number, cause?: unknown) {
     super(message, { cause });
@@ -19,9 +20,10 @@ export class ImageProblem extends Error {
 export type PullEvents = (type: "Normal" | "Warning", reason: string, message: string) => void;
 
 const pullBackoff: Backoff = { initialMs: 10_000, maxMs: 300_000, factor: 2, jitter: 0 };
-/** How long ErrImagePull is shown before ImagePullBackOff; also the wait of imagePullPolicy Never. */
+/** How long ErrImagePull is shown before ImagePullBackOff. */
 const shownMs = 2000;
-const neverPullRetryMs = 10_000;
+/** What only a change of the image store or of the Pod can mend is looked at again so often. */
+const incurableRetryMs = 10_000;
 
 /** Provides images by imagePullPolicy. Each image is pulled once at a time, with a back-off of its own after failures, kept in memory only. */
 export class ImagePuller {
@@ -38,6 +40,13 @@ export class ImagePuller {
   /** Throws ImageProblem, or RuntimeError when the engine itself fails. */
   async ensure(container: Container, event: PullEvents): Promise<ImageInfo> {
     const reference = container.image;
+    const fault = imageNameFault(reference);
+    if (fault !== undefined) {
+      const message = `Failed to apply default image tag ${JSON.stringify(reference)}: couldn't parse image name ${JSON.stringify(reference)}: ${fault}`;
+      event("Warning", "InspectFailed", message);
+      event("Warning", "Failed", "Error: InvalidImageName");
+      throw new ImageProblem("InvalidImageName", message, this.#clock.nowMs() + incurableRetryMs);
+    }
     const policy = container.imagePullPolicy ?? "IfNotPresent";
     const present = policy === "Always" ? undefined : await this.#runtime.imageStatus(reference);
     if (present !== undefined) {
@@ -48,7 +57,7 @@ export class ImagePuller {
       const message = `Container image "${reference}" is not present with pull policy of Never`;
       event("Warning", "ErrImageNeverPull", message);
       event("Warning", "Failed", "Error: ErrImageNeverPull");
-      throw new ImageProblem("ErrImageNeverPull", message, this.#clock.nowMs() + neverPullRetryMs);
+      throw new ImageProblem("ErrImageNeverPull", message, this.#clock.nowMs() + incurableRetryMs);
     }
     const failed = this.#failures.get(reference);
     if (failed !== undefined && this.#clock.nowMs() < failed.retryAtMs) {
