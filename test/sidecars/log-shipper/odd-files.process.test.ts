@@ -32,12 +32,12 @@ function scenario(name: string, act: (stage: Stage) => Promise<void>, pattern = 
 }
 
 scenario("More files than may be open take turns, and each is read to its last line", async ({ place, receiver, start }) => {
-  for (let index = 0; index < 30; index++) writeFileSync(join(place.logs, `f${index}.log`), `f ${index}\nlast ${index}`);
+  for (let index = 0; index < 12; index++) writeFileSync(join(place.logs, `f${index}.log`), `f ${index}\nlast ${index}`);
   const shipper = start({ files: { openMax: 4, rotateWaitMs: 300 } });
   await eventually(() => receiver.all.length > 0);
   assert.ok(shipper.metric("files_open") <= 4);
   assert.equal(await shipper.stop(), 0, "the drain waits for the turns");
-  assert.deepEqual(idsOf(receiver.all).toSorted(), [...idsFrom("f", 30), ...idsFrom("last", 30)].toSorted());
+  assert.deepEqual(idsOf(receiver.all).toSorted(), [...idsFrom("f", 12), ...idsFrom("last", 12)].toSorted());
 });
 
 scenario("A file that was closed for want of descriptors is read on when it grows", async ({ place, receiver, start }) => {
@@ -166,7 +166,7 @@ scenario("A line longer than the limit that is still being written when the file
 
 for (const tooLong of ["split", "cut"] as const) {
   scenario(`A chunk that ends inside a long line (${tooLong}) is after a restart the same chunk with the same bytes`, async ({ path, receiver, start }) => {
-    const settings = { lines: { maxBytes: 512, tooLong }, chunk: { maxBytes: "1KiB" } };
+    const settings = { lines: { maxBytes: 512, tooLong }, chunk: { maxBytes: "1KiB", flushMs: 20 } };
     receiver.ack = () => false;
     writeFileSync(path, `${"x".repeat(5_000)}\nafter\n`);
     const shipper = start(settings);
