@@ -50,6 +50,8 @@ export type ControlPlane = {
   readonly done: Promise<void>;
 };
 
+/** A Pod that cannot be looked at must not keep everybody from the others for longer. */
+const firstSyncMsMax = 30_000;
 const restart: Backoff = { initialMs: 500, maxMs: 30_000, factor: 2, jitter: 0.5 };
 
 /**
@@ -85,12 +87,15 @@ async function startParts(options: ControlPlaneOptions, { store, stop, signal }:
   metrics.gauge({ name: "podkit_store_revision", help: "Newest revision of the store." }).collect(() => [{ value: store.currentRevision() }]);
 
   let agent: Agent | undefined;
+  let synced = false;
+  const notReady = (): readonly string[] => (agent === undefined ? ["the node agent has not started"] : synced ? [] : ["the node agent has not looked at every Pod yet"]);
   // The servers outlive the parts, so that the last status of everything can be written and read; they end with the store.
   const serving = new AbortController();
-  const servers = await listen(options, client, () => agent?.streams, serving.signal);
+  const servers = await listen(options, client, { streams: () => agent?.streams, readiness: notReady, signal: serving.signal });
   try {
     const network = await ensureClusterNetwork({ clusterName, runtime, stateDirectory, dnsImage: images.dns, log, signal, clock, random });
     agent = startAgent({ nodeName: options.nodeName ?? `podkit-${clusterName}`, clusterName, client, runtime, stateDirectory, pauseImage: images.pause, network, clock, random, log, metrics, signal });
+    void firstSync(agent, { clock, log, signal }).then(() => (synced = true));
     const parts = runParts(options, { client, network, agent, signal });
     const done = ended({ parts, stop, serving, servers, store });
     // Who only calls stop() sees its failure there.
@@ -102,6 +107,17 @@ async function startParts(options: ControlPlaneOptions, { store, stop, signal }:
     await Promise.all(servers.map(async (server) => await server.done));
     throw error;
   }
+}
+
+/** Until it resolves, what the API tells of Pods may be older than this control plane. Never rejects. */
+async function firstSync(agent: Agent, { clock, log, signal }: Pick<ControlPlaneOptions, "clock" | "log" | "signal">): Promise<void> {
+  const synced = new AbortController();
+  const late = clock.sleep(firstSyncMsMax, AbortSignal.any([signal, synced.signal])).then(
+    () => log.warn({ afterMs: firstSyncMsMax }, "Ready, although the node agent could not look at every Pod yet: statuses may be old"),
+    () => undefined, // synced, or the control plane ends
+  );
+  await Promise.race([agent.firstSync, late]);
+  synced.abort();
 }
 
 /** A part that fails is started again after a back-off; the others go on. Only the agent's own end, before the signal, ends everything. */
@@ -132,11 +148,10 @@ async function ended(o: { readonly parts: readonly Promise<void>[]; readonly sto
   }
 }
 
-async function listen(options: ControlPlaneOptions, client: ApiClient, streams: () => NodeStreams | undefined, signal: AbortSignal): Promise<readonly ApiServer[]> {
+async function listen(options: ControlPlaneOptions, client: ApiClient, { streams, readiness, signal }: { readonly streams: () => NodeStreams | undefined; readonly readiness: () => readonly string[]; readonly signal: AbortSignal }): Promise<readonly ApiServer[]> {
   const { socketPath, tcp } = options.listen;
   const addresses = [...(socketPath === undefined ? [] : [{ socketPath }]), ...(tcp === undefined ? [] : [tcp])];
   const servers: ApiServer[] = [];
-  const readiness = (): readonly string[] => (streams() === undefined ? ["the node agent has not started"] : []);
   const until = new AbortController();
   try {
     for (const address of addresses) servers.push(await serveApi({ client, streams, listen: address, log: options.log, signal: AbortSignal.any([signal, until.signal]), readiness, clock: options.clock, random: options.random }));

@@ -13,7 +13,7 @@ import { logFileBytesMax } from "./log-file.ts";
 import { isErrno, isRunning } from "./process-identity.ts";
 
 const readyTimeoutMs = 60_000;
-/** For a control plane that somebody else started; it may be stuck, and then the person should know soon. */
+/** For a control plane that somebody else started and that does not answer at all; it may be stuck, and then the person should know soon. */
 const joinTimeoutMs = 15_000;
 const pollMs = 50;
 
@@ -39,7 +39,7 @@ export async function startInBackground(folder: ClusterFolder, options: { readon
   const deadlineMs = options.clock.monotonicMs() + readyTimeoutMs;
   for (;;) {
     const cluster = await findReady(folder);
-    if (cluster !== undefined) return cluster;
+    if (typeof cluster === "object") return cluster;
     const someoneElse = end !== undefined && (await readHolder(folder.lockPath)) !== undefined;
     if (end !== undefined && !someoneElse) throw await notUp(folder, logStart, `it ended: ${end}`);
     if (options.clock.monotonicMs() > deadlineMs) throw await notUp(folder, logStart, `it does not answer after ${readyTimeoutMs / 1000} s`);
@@ -47,25 +47,25 @@ export async function startInBackground(folder: ClusterFolder, options: { readon
   }
 }
 
-/** The control plane that runs, waiting for one that is just starting. Undefined when none runs; throws CliFailure (69) when one runs and does not become ready. */
+/** The control plane that runs, waiting for one that is just starting. Undefined when none runs; throws CliFailure (69) when one runs and does not answer. One that answers and does not become ready for long is taken as it is. */
 export async function findClusterReady(folder: ClusterFolder, clock: Clock): Promise<Cluster | undefined> {
-  const deadlineMs = clock.monotonicMs() + joinTimeoutMs;
-  while (clock.monotonicMs() < deadlineMs) {
+  const startedMs = clock.monotonicMs();
+  for (;;) {
     const cluster = await findReady(folder);
-    if (cluster !== undefined) return cluster;
+    if (typeof cluster === "object") return cluster;
+    if (clock.monotonicMs() - startedMs > (cluster === "starting" ? readyTimeoutMs : joinTimeoutMs)) return await findCluster(folder);
     if ((await readHolder(folder.lockPath)) === undefined) return undefined;
     await clock.sleep(pollMs);
   }
-  return await findCluster(folder);
 }
 
-/** The control plane once it is ready to take objects: its namespaces are there, its node agent runs. */
-async function findReady(folder: ClusterFolder): Promise<Cluster | undefined> {
+/** The control plane once it is ready: it takes objects, and its node agent has looked at every Pod. "starting" while one answers that it is not. */
+async function findReady(folder: ClusterFolder): Promise<Cluster | "starting" | undefined> {
   try {
     const cluster = await findCluster(folder);
     if (cluster === undefined || (await cluster.api.ready()).ready) return cluster;
     await cluster.api.close();
-    return undefined;
+    return "starting";
   } catch (error) {
     if (error instanceof CliFailure) return undefined; // holds the lock and does not listen yet
     throw error;

@@ -43,10 +43,10 @@ export const up: Command = async (context) => {
   const { cluster, startedHere, fresh } = await prepare(context, folder, objects, interruption);
   const run: Run = { cluster, startedHere, fresh, applied: [], timeoutMs, interruption };
   try {
-    const failed = await applyAndWait(context, run, objects);
-    if (failed !== undefined) return failed;
+    const ended = await applyAndWait(context, run, objects);
+    if (ended.interrupted !== undefined) return ended.interrupted;
     const pods = await currentPods(run);
-    if (!context.arguments.on("no-wait")) await tellSuccess(context, run, pods, context.clock.monotonicMs() - startedMs);
+    if (!context.arguments.on("no-wait")) await tellSuccess(context, run, pods, { waited: ended.waited, tookMs: context.clock.monotonicMs() - startedMs });
     return cliExit.ok;
   } finally {
     await cluster.api.close();
@@ -97,8 +97,8 @@ async function startControlPlane(context: CommandContext, folder: ClusterFolder,
   }
 }
 
-/** Returns an exit code when it was interrupted, undefined when all is ready. Throws CliFailure when it failed, after undoing. */
-async function applyAndWait(context: CommandContext, run: Run, objects: readonly ApiObject[]): Promise<number | undefined> {
+/** `interrupted` is the exit code when it was; otherwise all is ready, after a wait or at the first look. Throws CliFailure when it failed, after undoing. */
+async function applyAndWait(context: CommandContext, run: Run, objects: readonly ApiObject[]): Promise<{ readonly interrupted?: number; readonly waited: boolean }> {
   const { api } = run.cluster;
   let applied = false;
   for (;;) {
@@ -109,15 +109,13 @@ async function applyAndWait(context: CommandContext, run: Run, objects: readonly
         said.finish();
       }
       applied = true;
-      if (context.arguments.on("no-wait")) return undefined;
-      await waitUntilReady(context, run);
-      return undefined;
+      return { waited: !context.arguments.on("no-wait") && (await waitUntilReady(context, run)) };
     } catch (error) {
       if (!(error instanceof Interrupted)) throw await failWith(context, run, apiFailure(error));
       const decision = await run.interruption.decide(error, { mayContinue: applied });
       run.interruption.rearm();
       if (decision === "continue") continue;
-      return decision === "leave" ? leave(context, run) : await stopAll(context, run);
+      return { interrupted: decision === "leave" ? leave(context, run) : await stopAll(context, run), waited: true };
     }
   }
 }
@@ -133,18 +131,20 @@ function applyReporter(context: CommandContext): { readonly onStep: (applied: Ap
   };
 }
 
-async function waitUntilReady(context: CommandContext, run: Run): Promise<void> {
+/** False when all was ready at the first look. */
+async function waitUntilReady(context: CommandContext, run: Run): Promise<boolean> {
   const pods = run.applied.map((applied) => applied.object).filter(isPod);
   const display = new ProgressDisplay(context);
   let outcome: WaitOutcome;
+  let looks = 0;
   try {
-    outcome = await waitForPods(pods, { api: run.cluster.api, clock: context.clock, timeoutMs: run.timeoutMs, patience: usualPatience, signal: run.interruption.signal, onProgress: (views) => display.show(views) });
+    outcome = await waitForPods(pods, { api: run.cluster.api, clock: context.clock, timeoutMs: run.timeoutMs, patience: usualPatience, signal: run.interruption.signal, onProgress: (views) => { looks++; display.show(views); } });
   } finally {
     display.finish();
   }
   switch (outcome.kind) {
     case "ready":
-      return;
+      return looks > 1;
     case "removed":
       throw new CliFailure(cliExit.failed, `${placedName(outcome.pod)} was removed by somebody while waiting for it`);
     case "timeout":
@@ -237,9 +237,9 @@ async function currentPods(run: Run): Promise<readonly Pod[]> {
   return (await run.cluster.api.list(podKind)).items.filter((pod) => uids.has(pod.metadata.uid));
 }
 
-async function tellSuccess(context: CommandContext, run: Run, pods: readonly Pod[], tookMs: number): Promise<void> {
+async function tellSuccess(context: CommandContext, run: Run, pods: readonly Pod[], { waited, tookMs }: { readonly waited: boolean; readonly tookMs: number }): Promise<void> {
   const { palette } = context;
-  const changed = run.applied.some(({ step }) => step.kind !== "unchanged");
+  const changed = waited || run.applied.some(({ step }) => step.kind !== "unchanged");
   if (pods.length > 0) context.print(palette.green(`${pods.length === 1 ? "The Pod is" : `All ${pods.length} Pods are`} ready${changed ? ` after ${(tookMs / 1000).toFixed(1)} s` : "; nothing had to be done"}`));
   const told = await showActivity(context, pods, run.interruption.signal);
   context.print("");

@@ -12,6 +12,7 @@ import { startInformer } from "../api/informer.ts";
 import type { NodeStreams } from "../api/node-streams.ts";
 import { configMaps, pods, secrets } from "../api/types/kinds.ts";
 import { label, type Runtime, type RuntimeVersion } from "../runtime/runtime.ts";
+import { FirstSync } from "./first-sync.ts";
 import { ImagePuller } from "./image-puller.ts";
 import { Limiter } from "./limiter.ts";
 import { readHostFacts, reportNode, type HostFacts } from "./node-object.ts";
@@ -38,7 +39,13 @@ export type AgentOptions = {
   /** Ends the agent; Pods stay as they are. */
   readonly signal: AbortSignal;
 };
-export type Agent = { readonly streams: NodeStreams; /** Resolves when the agent has ended after the signal. */ readonly done: Promise<void> };
+export type Agent = {
+  readonly streams: NodeStreams;
+  /** Resolves when every Pod that was bound to the node at the start has been looked at once and its status is in the API; maybe never. */
+  readonly firstSync: Promise<void>;
+  /** Resolves when the agent has ended after the signal. */
+  readonly done: Promise<void>;
+};
 
 const retry: Backoff = { initialMs: 200, maxMs: 10_000, factor: 2, jitter: 0.5 };
 const relistMs = 1000;
@@ -56,11 +63,12 @@ const wakeMsMin = 10;
  */
 export function startAgent(options: AgentOptions): Agent {
   const agent = new NodeAgent(options);
-  return { streams: agent.streams, done: agent.run() };
+  return { streams: agent.streams, firstSync: agent.firstSync.done, done: agent.run() };
 }
 
 class NodeAgent {
   readonly streams: NodeStreams;
+  readonly firstSync: FirstSync;
   readonly #options: AgentOptions;
   readonly #host: HostFacts;
   readonly #queue: KeyedQueue;
@@ -71,6 +79,7 @@ class NodeAgent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
+    this.firstSync = new FirstSync(options.client);
     this.#host = readHostFacts();
     this.#queue = new KeyedQueue({ clock: options.clock, backoff: retry, random: options.random });
     this.streams = createStreams({
@@ -86,8 +95,9 @@ class NodeAgent {
     try {
       const version = await this.#awaitRuntime();
       const context = this.#context(version);
-      await Promise.race([Promise.all([this.#followPods(), this.#followReferences()]), aborted(signal)]);
+      const known = await Promise.race([Promise.all([this.#followPods(), this.#followReferences()]), aborted(signal)]);
       if (!signal.aborted) await this.#queueRemains();
+      this.firstSync.begin(known?.[0] ?? []);
       const reconcilers = Array.from({ length: reconcilersMax }, async () => await this.#reconcileLoop(context));
       await Promise.all([
         ...reconcilers, this.#loop("relist", relistMs, async () => await this.#relist()), this.#followEvents(),
@@ -105,7 +115,8 @@ class NodeAgent {
   }
 
   #context(version: RuntimeVersion): AgentContext {
-    const { clusterName, client, runtime, clock, random, log, network } = this.#options;
+    const { clusterName, runtime, clock, random, log, network } = this.#options;
+    const { client } = this.firstSync;
     const { memoryBytes, mayLowerOomScore, cpus } = this.#host;
     return {
       cluster: clusterName, nodeName: this.#options.nodeName, hostIp: this.#host.ip, client, runtime, clock, random, log,
@@ -141,7 +152,8 @@ class NodeAgent {
     await reportNode({ client, clock, name: nodeName, host: this.#host, version: this.#version, problem: this.#runtimeProblem });
   }
 
-  async #followPods(): Promise<void> {
+  /** Resolves with the uids of the Pods of the first list. */
+  async #followPods(): Promise<readonly string[]> {
     const { client, clock, signal, nodeName, random, log } = this.#options;
     const informer = startInformer({
       client, kind: pods, fieldSelector: `spec.nodeName=${nodeName}`, signal, clock, random,
@@ -149,6 +161,7 @@ class NodeAgent {
       onError: (error) => log.warn({ err: error }, "Cannot follow Pods: will try again"),
     });
     await informer.synced;
+    return informer.list().flatMap((pod) => pod.metadata.uid ?? []);
   }
 
   /** ConfigMaps and Secrets wake the Pods that use them; their content is read from the API when needed. */
@@ -191,6 +204,7 @@ class NodeAgent {
       if (worker === undefined) await removePodRemains(context, uid);
       else await worker.removeOrphan();
       this.#workers.delete(uid);
+      this.firstSync.gone(uid);
       return;
     }
     if (worker === undefined) {
@@ -198,6 +212,7 @@ class NodeAgent {
       this.#workers.set(uid, worker);
     }
     const wakeAtMs = await worker.reconcile(pod);
+    await this.firstSync.seen(uid);
     if (wakeAtMs !== undefined) this.#queue.addAfter(uid, Math.max(wakeMsMin, wakeAtMs - this.#options.clock.nowMs()));
   }
 

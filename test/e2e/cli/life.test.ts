@@ -5,6 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
+import { label } from "../../../orchestrator/runtime/runtime.ts";
 import { image } from "../../support/images.ts";
 import { TestCluster } from "./podkit.ts";
 
@@ -146,6 +147,20 @@ test("a Pod lives from up to down, and nothing is left", async (t) => {
     assert.deepEqual(await cluster.leftovers(), []);
     assert.match((await cluster.expect(0, ["down", "-f", manifest])).stdout, /^Nothing of cluster "life-\d+" is here$/m);
   });
+});
+
+test("containers that ended while no control plane ran are found by the next up, which waits until they run again", async () => {
+  const container = (name: string): string => `    - { name: ${name}, image: "${image("busybox")}", command: [sh, -c, "trap 'exit 0' TERM; while true; do sleep 0.1; done"] }\n`;
+  const four = await cluster.file("four.yaml", `apiVersion: v1\nkind: Pod\nmetadata: { name: four }\nspec:\n  terminationGracePeriodSeconds: 1\n  containers:\n${["a", "b", "c", "d"].map(container).join("")}`);
+  await cluster.expect(0, ["up", "-f", four]);
+  process.kill(await servePid(), "SIGKILL");
+  const containers = await cluster.runtime.list({ [label.cluster]: cluster.name, [label.kind]: "app" });
+  for (const { id } of containers.filter(({ labels }) => ["b", "c"].includes(labels[label.container] ?? ""))) await cluster.runtime.kill(id, "SIGKILL");
+  const { stdout } = await cluster.expect(0, ["up", "-f", four]);
+  assert.match(stdout, /^The Pod is ready after \d+\.\d s$/m);
+  assert.match((await cluster.expect(0, ["get", "pods", "--no-headers"])).stdout, /^four +4\/4 +Running +2 /);
+  await cluster.expect(0, ["down", "-f", four]);
+  assert.deepEqual(await cluster.leftovers(), []);
 });
 
 test("on a terminal up draws a table, Ctrl-C asks, and s stops and removes everything", async () => {

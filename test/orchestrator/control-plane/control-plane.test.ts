@@ -66,6 +66,22 @@ test("a Pod given over HTTP runs on the node, survives a restart of the control 
   await second.stop();
 });
 
+test("a control plane is ready only when its agent has looked at every Pod: what happened while none ran is in their statuses", { timeout: 60_000 }, async (t) => {
+  const world = newWorld();
+  const first = await world.start();
+  const isReady = async ({ client }: ControlPlane): Promise<boolean> => (await client.get(pods, key))?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+  await first.client.create(pods, podNamed("web", { restartPolicy: "Never" }));
+  const uid = await eventually(async () => ((await isReady(first)) ? (await first.client.get(pods, key))?.metadata.uid : undefined), { timeoutMs: 20_000, what: "the Pod is ready" });
+  await first.stop();
+  for (const object of await world.runtime.list({ [label.podUid]: uid, [label.kind]: "app" })) world.runtime.exitByHand(object.id);
+
+  const second = await world.start();
+  const api = connectApi({ socketPath: world.socketPath });
+  t.after(async () => { await api.close(); await second.stop(); });
+  await eventually(async () => (await api.ready()).ready, { timeoutMs: 20_000, intervalMs: 1, what: "the control plane is ready" });
+  assert.equal(await isReady(second), false);
+});
+
 test("a second control plane on the same state directory is refused, and the first goes on", { timeout: 30_000 }, async () => {
   const world = newWorld();
   const first = await world.start();
