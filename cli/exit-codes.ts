@@ -12,7 +12,7 @@ export const exitCodeHelp: readonly (readonly [code: number, meaning: string])[]
   [cliExit.ok, "what was asked for is done"],
   [cliExit.failed, "it did not come about: a Pod failed, the time ran out, an object does not exist"],
   [cliExit.usage, "the command line is wrong, or a file it names cannot be read"],
-  [cliExit.unavailable, "something needed does not answer or is missing: Docker, the control plane, an image, a port"],
+  [cliExit.unavailable, "something needed does not answer or is missing: Docker, the control plane, an image, a port, room for the output"],
   [cliExit.bug, "a defect of podkit; the message carries a stack trace"],
   [cliExit.retry, "interrupted, or another podkit is at it: the same command may succeed later"],
   [cliExit.config, "a manifest or a setting is wrong; nothing was started"],

@@ -13,8 +13,8 @@ import { verbs } from "./verbs.ts";
  * podkit.js, which knows where the files are. Only the verb that runs is loaded.
  */
 export async function main(installation: Installation): Promise<void> {
-  endQuietlyWhenNobodyReads();
   const palette = choosePalette({ isTty: process.stderr.isTTY, env: process.env });
+  endWhenNothingCanBeWritten(palette);
   try {
     process.exitCode = await dispatch(installation, process.argv.slice(2), palette);
   } catch (error) {
@@ -81,12 +81,15 @@ function machineTrouble(error: unknown): string | undefined {
   return undefined;
 }
 
-/** `podkit get pods | head -1` closes the pipe early: then there is nobody to tell, and nothing to complain about. */
-function endQuietlyWhenNobodyReads(): void {
-  for (const stream of [process.stdout, process.stderr]) {
+/**
+ * `podkit get pods | head -1` closes the pipe early: then there is nobody to tell, and nothing to complain about. Any other refusal,
+ * such as a full disk behind `> file`, has lost output, so it ends the command at once with 69.
+ */
+function endWhenNothingCanBeWritten(palette: Palette): void {
+  for (const [stream, name] of [[process.stdout, "standard output"], [process.stderr, "standard error"]] as const) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(process.exitCode ?? cliExit.ok);
-      throw error;
+      process.exit(report(new CliFailure(cliExit.unavailable, `Cannot write to ${name}: ${messageOf(error)}`, { remedy: machineTrouble(error), cause: error }), palette));
     });
   }
 }

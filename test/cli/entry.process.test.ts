@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -81,6 +82,17 @@ test("a link to the entry finds the package", async () => {
 test("a pipe that nobody reads any more ends the command quietly", () => {
   const text = execFileSync("/bin/sh", ["-c", `"$0" "$1" --help | head -1; true`, process.execPath, entry], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   assert.match(text, /^podkit /);
+});
+
+const needsFullDevice = { skip: existsSync("/dev/full") ? false : "no /dev/full on this machine" };
+test("an output that takes nothing is told in one message, with exit code 69", needsFullDevice, () => {
+  const { status, stderr } = spawnSync("/bin/sh", ["-c", '"$0" "$1" --help > /dev/full', process.execPath, entry], { encoding: "utf8", timeout: 30_000 });
+  assert.equal(status, 69, stderr);
+  assert.match(stderr, /^error: Cannot write to standard output: ENOSPC[^\n]*\nremedy: the disk is full[^\n]*\n$/);
+});
+
+test("messages that nobody can be told end the command with 69 too", needsFullDevice, () => {
+  assert.equal(spawnSync("/bin/sh", ["-c", '"$0" "$1" upp 2> /dev/full', process.execPath, entry], { timeout: 30_000 }).status, 69);
 });
 
 test("an older Node hands over to the one that npm carries, with exit code and words", needsOlderNode, async () => {
