@@ -5,6 +5,7 @@ import { type Connection, withApi } from "../cluster/connect.ts";
 import type { Command } from "../command.ts";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
+import { labelSelectorOf } from "../label-selector.ts";
 import { renderEntries } from "../print/describe-lines.ts";
 import { describeObject } from "../print/describe-object.ts";
 import { describeEvents } from "../print/describe-pod.ts";
@@ -13,11 +14,11 @@ import { parseRequests } from "../resources.ts";
 
 export const describe: Command = async (context) => {
   const requests = parseRequests(context.arguments.positionals);
+  const selector = labelSelectorOf(context.arguments);
   return await withApi(context, async (api) => {
     const missing: string[] = [];
     let printed = 0;
     for (const { kind, names } of requests) {
-      const selector = context.arguments.text("selector");
       const scope = kind.namespaced ? { namespace: context.arguments.text("namespace") ?? "default" } : {};
       const objects: ApiObject[] = names.length > 0 ? [] : [...sortObjects((await api.list(kind, { ...scope, ...(selector === undefined ? {} : { labelSelector: selector }) })).items)];
       for (const name of names) {

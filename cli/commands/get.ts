@@ -4,6 +4,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { interruptSignal } from "../interrupt.ts";
+import { labelSelectorOf } from "../label-selector.ts";
 import { objectName } from "../print/kinds.ts";
 import { renderObjects } from "../print/object-tables.ts";
 import { parseRequests, type Request } from "../resources.ts";
@@ -12,29 +13,29 @@ type Found = { readonly kind: KindDefinition<ApiObject>; readonly objects: reado
 
 export const get: Command = async (context) => {
   const requests = parseRequests(context.arguments.positionals);
+  const selector = labelSelectorOf(context.arguments);
   return await withApi(context, async (api) => {
     const missing: string[] = [];
-    const found = await Promise.all(requests.map((request) => find(context, api, request, missing)));
-    if (context.arguments.on("watch")) await watch(context, api, found);
+    const found = await Promise.all(requests.map((request) => find(context, api, request, { selector, missing })));
+    if (context.arguments.on("watch")) await watch(context, api, found, selector);
     else await show(context, found, requests);
     if (missing.length > 0) throw new CliFailure(cliExit.failed, missing.join("; "));
     return cliExit.ok;
   });
 };
 
-function scopeOf(context: CommandContext, kind: KindDefinition<ApiObject>): { readonly namespace?: string; readonly labelSelector?: string } {
-  const selector = context.arguments.text("selector");
+function scopeOf(context: CommandContext, kind: KindDefinition<ApiObject>, selector: string | undefined): { readonly namespace?: string; readonly labelSelector?: string } {
   const all = !kind.namespaced || context.arguments.on("all-namespaces");
   return { ...(all ? {} : { namespace: context.arguments.text("namespace") ?? "default" }), ...(selector === undefined ? {} : { labelSelector: selector }) };
 }
 
-async function find(context: CommandContext, api: Connection, request: Request, missing: string[]): Promise<Found> {
+async function find(context: CommandContext, api: Connection, request: Request, { selector, missing }: { readonly selector: string | undefined; readonly missing: string[] }): Promise<Found> {
   const { kind, names } = request;
   if (names.length === 0) {
-    const list = await api.list(kind, scopeOf(context, kind));
+    const list = await api.list(kind, scopeOf(context, kind, selector));
     return { kind, objects: list.items, resourceVersion: list.resourceVersion };
   }
-  const { namespace } = scopeOf(context, kind);
+  const { namespace } = scopeOf(context, kind, selector);
   const objects: ApiObject[] = [];
   for (const name of names) {
     const object = await api.get(kind, namespace === undefined ? { name } : { namespace, name });
@@ -78,7 +79,7 @@ async function toYaml(value: unknown): Promise<string> {
 }
 
 /** Lists, then one line per change, with the headers' columns kept as wide as the list needed. */
-async function watch(context: CommandContext, api: Connection, found: readonly Found[]): Promise<void> {
+async function watch(context: CommandContext, api: Connection, found: readonly Found[], selector: string | undefined): Promise<void> {
   const [part] = found;
   if (part === undefined || found.length > 1) throw new CliFailure(cliExit.usage, "Only one kind can be watched at a time");
   const signal = interruptSignal();
@@ -94,7 +95,7 @@ async function watch(context: CommandContext, api: Connection, found: readonly F
   else for (const object of part.objects) await printOne(object, false);
   const wanted = context.arguments.positionals.length > 1 || context.arguments.positionals[0]?.includes("/") === true ? names : undefined;
   try {
-    for await (const event of api.watch(part.kind, { ...scopeOf(context, part.kind), resourceVersion: part.resourceVersion, signal })) {
+    for await (const event of api.watch(part.kind, { ...scopeOf(context, part.kind, selector), resourceVersion: part.resourceVersion, signal })) {
       if (event.type !== "BOOKMARK" && (wanted === undefined || wanted.has(event.object.metadata.name))) await printOne(event.object, false);
     }
   } catch (error) {

@@ -7,6 +7,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { cliExit } from "../exit-codes.ts";
 import { CliFailure, messageOf, usageFailure } from "../failure.ts";
 import { interruptSignal } from "../interrupt.ts";
+import { labelSelectorOf } from "../label-selector.ts";
 import { splitLines } from "../lines.ts";
 import { chooseContainer, containerNames, requirePod } from "../pods.ts";
 
@@ -14,9 +15,10 @@ type Source = { readonly pod: Pod; readonly container: string };
 
 export const logs: Command = async (context) => {
   const options = readOptions(context);
+  const selector = labelSelectorOf(context.arguments);
   const signal = interruptSignal();
   return await withApi(context, async (api) => {
-    const sources = await findSources(context, api);
+    const sources = await findSources(context, api, selector);
     const many = sources.length > 1;
     const troubles: string[] = [];
     const printOne = async (source: Source): Promise<void> => {
@@ -41,9 +43,8 @@ export const logs: Command = async (context) => {
   });
 };
 
-async function findSources(context: CommandContext, api: Connection): Promise<readonly Source[]> {
+async function findSources(context: CommandContext, api: Connection, selector: string | undefined): Promise<readonly Source[]> {
   const [podWord, containerWord] = context.arguments.positionals;
-  const selector = context.arguments.text("selector");
   const wantedContainer = context.arguments.text("container") ?? containerWord;
   if ((podWord === undefined) === (selector === undefined)) throw usageFailure('"podkit logs" needs one Pod, or --selector');
   const namespace = context.arguments.text("namespace") ?? "default";

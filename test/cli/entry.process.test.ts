@@ -84,6 +84,15 @@ test("a pipe that nobody reads any more ends the command quietly", () => {
   assert.match(text, /^podkit /);
 });
 
+for (const words of [["get", "pods"], ["describe", "pods"], ["logs"]]) {
+  test(`${words.join(" ")} refuses a selector that cannot be read before it looks for a control plane`, () => {
+    const { code, stderr } = run(process.execPath, entry, ...words, "-l", "a=b=c");
+    assert.equal(code, 64, stderr);
+    assert.match(stderr, /^error: Cannot use "a=b=c" for --selector: .*"b=c" is not a label value\nremedy: /);
+    assert.equal(run(process.execPath, entry, ...words, "-l", "a=b,!c").code, 69); // no control plane runs
+  });
+}
+
 const needsFullDevice = { skip: existsSync("/dev/full") ? false : "no /dev/full on this machine" };
 test("an output that takes nothing is told in one message, with exit code 69", needsFullDevice, () => {
   const { status, stderr } = spawnSync("/bin/sh", ["-c", '"$0" "$1" --help > /dev/full', process.execPath, entry], { encoding: "utf8", timeout: 30_000 });
