@@ -152,10 +152,13 @@ async function waitUntilReady(context: CommandContext, run: Run): Promise<boolea
     case "hopeless": {
       const details: string[] = [];
       for (const view of outcome.views) details.push(...(await describeHopeless(run, view)));
-      throw new CliFailure(cliExit.failed, `${outcome.views.map(({ pod }) => placedName(pod)).join(", ")} cannot become ready`, { details });
+      throw new CliFailure(hopelessExit(outcome.views), `${outcome.views.map(({ pod }) => placedName(pod)).join(", ")} cannot become ready`, { details });
     }
   }
 }
+
+/** Something needed is missing when nothing but images is; a Pod that fails by itself as well is the worse news. */
+export const hopelessExit = (views: readonly PodView[]): number => (views.every(({ progress }) => progress.hopeless?.lacksImage === true) ? cliExit.unavailable : cliExit.failed);
 
 function describeView({ pod, progress }: PodView): readonly string[] {
   return [`${placedName(pod)}: ${printable(progress.words)}`, ...progress.containers.filter((container) => container.mark !== "done").map((container) => `  ${container.name}: ${printable(container.words)}`)];

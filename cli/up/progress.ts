@@ -5,7 +5,7 @@ import { hasCondition, sidecarNames, terminationReason } from "../print/pod-stat
 /** How one container stands, in words for people. */
 export type ContainerProgress = { readonly name: string; readonly role: "init" | "sidecar" | "app"; readonly mark: "waiting" | "working" | "done" | "trouble"; readonly words: string };
 /** Why a Pod cannot become ready by waiting, and whose log tells more. */
-export type Hopeless = { readonly reason: string; readonly container: string | undefined };
+export type Hopeless = { readonly reason: string; readonly container: string | undefined; /** Nothing is wrong with the Pod itself: an image cannot be had. */ readonly lacksImage?: true };
 export type PodProgress = {
   readonly state: "waiting" | "ready" | "finished" | "hopeless";
   readonly words: string;
@@ -39,6 +39,8 @@ export const nothingObserved: PodObservations = { failedTries: new Map(), warnin
 const incurable: ReadonlySet<string> = new Set(["ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"]);
 /** Waiting reasons that may pass, so that a few tries are allowed. */
 const doubtful: ReadonlySet<string> = new Set(["ErrImagePull", "ImagePullBackOff", "ErrImageInspect", "RegistryUnavailable", "CreateContainerError", "RunContainerError"]);
+/** Those of both that tell of an image which cannot be had here. A name that is no image's at all is a fault of the manifest instead. */
+const imageTroubles: ReadonlySet<string> = new Set(["ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "ErrImageInspect", "RegistryUnavailable"]);
 /** Events of faults that leave no mark in the container statuses. */
 const doubtfulEvents: ReadonlySet<string> = new Set(["FailedMount", "FailedCreatePodSandBox", "FailedCreatePodSandbox"]);
 /** True when a container stands in a state that counts as one more failed try. */
@@ -96,7 +98,9 @@ function findHopeless(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>, 
   for (const status of statuses.values()) {
     const { reason = "", message } = status.state?.waiting ?? {};
     const why = message === undefined || message === "" ? reason : `${reason}: ${message}`;
-    if (incurable.has(reason) || (doubtful.has(reason) && (observed.failedTries.get(status.name) ?? 0) >= patience.triesMax)) return { reason: `container ${status.name}: ${why}`, container: undefined };
+    if (incurable.has(reason) || (doubtful.has(reason) && (observed.failedTries.get(status.name) ?? 0) >= patience.triesMax)) {
+      return { reason: `container ${status.name}: ${why}`, container: undefined, ...(imageTroubles.has(reason) ? { lacksImage: true } : {}) };
+    }
     if (reason === "CrashLoopBackOff" && status.restartCount >= patience.restartsMax) {
       return { reason: `container ${status.name} keeps crashing: ${status.restartCount} restarts${lastEnd(status.lastState?.terminated)}`, container: status.name };
     }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PodStatus } from "../../orchestrator/api/types/pod.ts";
+import { hopelessExit } from "../../cli/commands/up.ts";
 import { noColours } from "../../cli/print/palette.ts";
 import { nothingObserved, podProgress, type PodObservations, usualPatience } from "../../cli/up/progress.ts";
 import { progressTable } from "../../cli/up/show-progress.ts";
@@ -35,6 +36,22 @@ check("that runs although a volume failed before", app({ state: running }), "wai
 const unscheduled: PodStatus = { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes are available", lastTransitionTime: "2026-01-01T00:00:00Z" }] };
 check("that no node takes yet", unscheduled, "waiting: 0/1 nodes are available", { nowMs: Date.parse("2026-01-01T00:00:29Z") });
 check("that no node takes for long", unscheduled, "hopeless: no node takes it: 0/1 nodes are available", { nowMs: Date.parse("2026-01-01T00:00:31Z") });
+
+const checkExit = (what: string, reasons: readonly string[], expected: number): void => {
+  test(`up ends with ${expected} for ${what}`, () => {
+    const views = reasons.map((reason) => {
+      const pod = podOf({ status: reason === "" ? { phase: "Failed" } : app({ state: waiting(reason, "no") }), spec: { nodeName: "n" } });
+      return { pod, progress: podProgress(pod, { ...nothingObserved, failedTries: new Map([["app", 2]]) }, usualPatience) };
+    });
+    assert.deepEqual(views.map(({ progress }) => progress.state), reasons.map(() => "hopeless"));
+    assert.equal(hopelessExit(views), expected);
+  });
+};
+checkExit("an image that cannot be pulled", ["ErrImagePull"], 69);
+checkExit("images that cannot be had in several ways", ["ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"], 69);
+checkExit("an image's name that is none", ["InvalidImageName"], 1);
+checkExit("a container that cannot be created", ["CreateContainerError"], 1);
+checkExit("a missing image beside a Pod that failed", ["ErrImagePull", ""], 1);
 
 const once = (other: Parameters<typeof statusOf>[1]): string => {
   const pod = podOf({

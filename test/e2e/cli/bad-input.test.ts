@@ -55,7 +55,7 @@ check("a file that does not exist", { manifest: "", words: ["up", "-f", "/nowher
 check("an unknown option", { manifest: "", words: ["up", "--fil", "x"], code: 64, says: [/has no option --fil/] });
 check("a namespace that does not exist", { manifest: () => pod("").replace("  name: web", "  name: web\n  namespace: lost"), code: 78, says: [/"lost" does not exist/] });
 check("a local image that is not there", { manifest: () => pod("      imagePullPolicy: Never\n").replace(image("busybox"), "podkit/none:1"), code: 69, says: [/podkit\/none:1 is not in the engine/, /^remedy: /m] });
-check("an image that no registry has", { manifest: () => pod("").replace(image("busybox"), "localhost:1/none:1"), code: 1, says: [/pod\/web cannot become ready/, /ErrImagePull|ImagePullBackOff/, /Removing what was created: pod\/web/] });
+check("an image that no registry has", { manifest: () => pod("").replace(image("busybox"), "localhost:1/none:1"), code: 69, says: [/pod\/web cannot become ready/, /ErrImagePull|ImagePullBackOff/, /Removing what was created: pod\/web/] });
 check("a missing config map", { manifest: () => pod("      envFrom: [{ configMapRef: { name: none } }]\n"), code: 1, says: [/CreateContainerConfigError: configmap "none" not found/] });
 check("a container that fails", { manifest: () => pod("      readinessProbe: { exec: { command: [\"false\"] } }\n", "  restartPolicy: Never\n"), code: 1, says: [/container app ended: Error, exit code 3/, /\| first line/, /\| last words/] });
 check("a volume path that is no folder", {
