@@ -7,11 +7,11 @@ import { usageFailure } from "./failure.ts";
 /** What a command line asks for: whole kinds, or objects by name. */
 export type Request = { readonly kind: KindDefinition<ApiObject>; readonly names: readonly string[] };
 
-/** "pods web api", "pods,services", "pod/web svc/web", "all". Throws CliFailure (64) naming the word that is no kind. */
+/** "pods web api", "pods,services", "pod/web svc/web", "all", "all,configmaps"; a kind named twice is asked for once. Throws CliFailure (64) naming the word that is no kind. */
 export function parseRequests(words: readonly string[]): readonly Request[] {
   if (words.some((word) => word.includes("/"))) return words.map(parseSlashed);
   const [kindWords = "", ...names] = words;
-  const kinds = kindWords === "all" ? [pods, services] : kindWords.split(",").map(kindOf);
+  const kinds = [...new Set(kindWords.split(",").flatMap((word) => (word === "all" ? [pods, services] : [kindOf(word)])))];
   if (kinds.length > 1 && names.length > 0) throw usageFailure(`Cannot take names for several kinds at once: got ${kindWords} ${names.join(" ")}`, "write them as kind/name");
   return kinds.map((kind) => ({ kind, names }));
 }

@@ -58,7 +58,7 @@ export const verbs: readonly Verb[] = [
       { name: "watch", short: "w", doc: "after listing, show every change until interrupted" },
       { name: "no-headers", doc: "leave the header line out" },
     ],
-    description: ["Kinds by any of their names: pods, pod, po; services, svc; configmaps, cm; several with commas; `all` for Pods and Services."],
+    description: ["Kinds by any of their names: pods, pod, po; services, svc; configmaps, cm; several with commas; `all` for Pods and Services, also among others: all,cm."],
     examples: [["podkit get pods", ""], ["podkit get pods,services -o wide", ""], ["podkit get pod/web -o yaml", ""], ["podkit get pods -A -w", ""]],
     load: async () => (await import("./commands/get.ts")).get,
   },
