@@ -82,9 +82,13 @@ function justStarted(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>, n
   return pod.spec.containers.some((container) => container.readinessProbe === undefined && nowMs - Date.parse(statuses.get(container.name)?.state?.running?.startedAt ?? "") < settleMs);
 }
 
+/** What the scheduler says while the node has not told of itself yet, as it does for a moment after every start of a control plane. */
+const noNodeYet = "no nodes available to schedule pods";
+
 function waitingWords(pod: Pod, observed: PodObservations): string {
   if (pod.metadata.deletionTimestamp !== undefined) return "ending";
   const scheduled = (pod.status?.conditions ?? []).find((condition) => condition.type === "PodScheduled");
+  if (scheduled?.status === "False" && scheduled.message === noNodeYet) return "waiting for the node";
   if (scheduled?.status === "False") return scheduled.message ?? scheduled.reason ?? "not scheduled";
   if (pod.spec.nodeName === undefined) return "waiting for a node";
   const warning = observed.warnings.findLast((candidate) => doubtfulEvents.has(candidate.reason));

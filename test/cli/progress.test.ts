@@ -37,6 +37,10 @@ const unscheduled: PodStatus = { phase: "Pending", conditions: [{ type: "PodSche
 check("that no node takes yet", unscheduled, "waiting: 0/1 nodes are available", { nowMs: Date.parse("2026-01-01T00:00:29Z") });
 check("that no node takes for long", unscheduled, "hopeless: no node takes it: 0/1 nodes are available", { nowMs: Date.parse("2026-01-01T00:00:31Z") });
 
+const noNode: PodStatus = { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "no nodes available to schedule pods", lastTransitionTime: "2026-01-01T00:00:00Z" }] };
+check("before the node has told of itself", noNode, "waiting: waiting for the node", { nowMs: Date.parse("2026-01-01T00:00:01Z") });
+check("when the node never tells of itself", noNode, "hopeless: no node takes it: no nodes available to schedule pods", { nowMs: Date.parse("2026-01-01T00:00:31Z") });
+
 const checkExit = (what: string, reasons: readonly string[], expected: number): void => {
   test(`up ends with ${expected} for ${what}`, () => {
     const views = reasons.map((reason) => {
