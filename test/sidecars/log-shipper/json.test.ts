@@ -89,7 +89,7 @@ test("For every damaged JSON text it refuses when JSON.parse does, and agrees wh
 
 test("The writer and @msgpack/msgpack agree on every value", () => {
   fc.assert(
-    fc.property(fc.jsonValue({ stringUnit: "binary", maxDepth: 4 }), (value) => {
+    fc.property(fc.jsonValue({ stringUnit: "binary", maxDepth: 4 }).filter((value) => !JSON.stringify(value).includes("__proto__")), (value) => { // a key that @msgpack/msgpack refuses
       const writer = new MsgpackWriter(1);
       writer.value(value as MsgpackValue);
       assert.deepEqual(decode(writer.copy()), value);
