@@ -3,6 +3,7 @@ import process from "node:process";
 import { createLog, type Log } from "../../kit/log.ts";
 import { MetricRegistry } from "../../kit/metrics.ts";
 import { startControlPlane } from "../../orchestrator/control-plane.ts";
+import type { Runtime } from "../../orchestrator/runtime/runtime.ts";
 import { folderOf } from "../cluster/connect.ts";
 import { connectEngine, engineFailure } from "../cluster/engine.ts";
 import { type ClusterFolder, makeFolder, requireRoom } from "../cluster/folder.ts";
@@ -20,24 +21,35 @@ export const serve: Command = async (context) => {
   const tcp = parseListen(context.arguments.text("listen"));
   const stopping = onStopSignals();
   await requireRoom(folder);
+  const runtime = await connectEngine(context); // before anything is made, so that nothing is left when it does not answer
+  try {
+    await serveLocked(context, folder, { tcp, signal: stopping, runtime });
+  } catch (error) {
+    throw engineFailure(error);
+  } finally {
+    await runtime.close();
+  }
+  return cliExit.ok;
+};
+
+type ServeOptions = { readonly tcp: { readonly host: string; readonly port: number } | undefined; readonly signal: AbortSignal; readonly runtime: Runtime };
+
+async function serveLocked(context: CommandContext, folder: ClusterFolder, options: ServeOptions): Promise<void> {
   await makeFolder(folder);
   const lock = await acquireLock(folder.lockPath, { startedBy: context.arguments.on("background") ? "up" : "serve", version: context.installation.version, nowMs: context.clock.nowMs() });
   if (lock.kind === "held") {
     throw new CliFailure(cliExit.retry, `A control plane of cluster "${folder.name}" runs already (process ${lock.holder.pid}, since ${lock.holder.since})`, { remedy: "end it with `podkit stop`, or choose another --cluster NAME" });
   }
   try {
-    await run(context, folder, { tcp, signal: stopping });
-  } catch (error) {
-    throw engineFailure(error);
+    await run(context, folder, options);
   } finally {
     await lock.release();
   }
-  return cliExit.ok;
-};
+}
 
-async function run(context: CommandContext, folder: ClusterFolder, options: { readonly tcp: { readonly host: string; readonly port: number } | undefined; readonly signal: AbortSignal }): Promise<void> {
+async function run(context: CommandContext, folder: ClusterFolder, options: ServeOptions): Promise<void> {
+  const { runtime } = options;
   const log = chooseLog(context, folder);
-  const runtime = await connectEngine(context);
   try {
     const images = await controlPlaneImages(context.installation);
     refuseLacks(await missingImages(runtime, images));
@@ -54,8 +66,6 @@ async function run(context: CommandContext, folder: ClusterFolder, options: { re
   } catch (error) {
     log.error({ err: error }, `Control plane failed: ${messageOf(error)}`);
     throw error;
-  } finally {
-    await runtime.close();
   }
 }
 

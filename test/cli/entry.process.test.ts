@@ -93,6 +93,14 @@ for (const words of [["get", "pods"], ["describe", "pods"], ["logs"]]) {
   });
 }
 
+test("serve leaves nothing behind when the engine does not answer", () => {
+  const home = join(place, "serve-home");
+  const { status, stderr } = spawnSync(process.execPath, [entry, "serve"], { encoding: "utf8", env: { ...process.env, PODKIT_HOME: home, DOCKER_HOST: `unix://${place}/none.sock` }, timeout: 30_000 });
+  assert.equal(status, 69, stderr);
+  assert.match(stderr, /^error: Cannot connect to Docker: Docker does not answer at /);
+  assert.equal(existsSync(home), false);
+});
+
 const needsFullDevice = { skip: existsSync("/dev/full") ? false : "no /dev/full on this machine" };
 test("an output that takes nothing is told in one message, with exit code 69", needsFullDevice, () => {
   const { status, stderr } = spawnSync("/bin/sh", ["-c", '"$0" "$1" --help > /dev/full', process.execPath, entry], { encoding: "utf8", timeout: 30_000 });
