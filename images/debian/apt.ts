@@ -11,7 +11,7 @@ import { createHash } from "node:crypto";
  * apt checks the signatures of the release against Debian's keyring.
  *
  * Where packages come from is the machine's business: the mirror, proxies and certificates that its apt is set to are used;
- * only a machine that is not Debian gets Debian's public address. The archive and lists are shared by all clones and guarded
+ * a machine that is not Debian names a mirror in PODKIT_DEBIAN_MIRROR. The archive and lists are shared by all clones and guarded
  * by a lock, since apt itself is told not to lock.
  */
 export type DebianPackages = {
@@ -22,7 +22,8 @@ export type DebianPackages = {
 };
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const publicMirror = { main: "http://mirror.invalid/debian", security: "http://mirror.invalid/debian-security" };
+/** Names a Debian mirror for a machine that is not Debian itself, or one to prefer. */
+const mirrorVariable = "PODKIT_DEBIAN_MIRROR";
 const indexAgeMaxMs = 24 * 3_600_000;
 
 /** Why this machine cannot unpack Debian packages, or undefined when it can. */
@@ -100,16 +101,20 @@ async function writeConfiguration(home: string, suite: string): Promise<string> 
   return createHash("sha256").update(sources).digest("hex").slice(0, 16);
 }
 
-/** The mirror of a Debian machine is where its own release comes from. */
+/** The mirror of a Debian machine is where its own release comes from. Throws with the remedy when none is known. */
 async function configuredMirror(): Promise<{ readonly main: string; readonly security: string | undefined }> {
+  const named = process.env[mirrorVariable];
+  if (named !== undefined) return { main: named, security: undefined };
   const system = await readFile("/etc/os-release", "utf8").catch(() => "");
   const codename = /^VERSION_CODENAME=(\S+)$/m.exec(system)?.[1];
-  if (!/^ID=debian$/m.test(system) || codename === undefined) return publicMirror;
+  const unknown = new Error(`Cannot tell where this machine gets Debian packages from; set ${mirrorVariable} to the address of a Debian mirror`);
+  if (!/^ID=debian$/m.test(system) || codename === undefined) throw unknown;
   const listing = await run("apt-get", ["indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"], { LC_ALL: "C" });
   const targets = listing.split("\n").map((line) => line.split(" "));
   const of = (release: string): string | undefined => targets.find((words) => words[1] === release && words[2] === "main")?.[0];
   const main = of(codename);
-  return main === undefined ? publicMirror : { main, security: of(`${codename}-security`) };
+  if (main === undefined) throw unknown;
+  return { main, security: of(`${codename}-security`) };
 }
 
 /** How the machine's apt reaches a mirror and how old an answer it accepts: kept. What it installs and prefers: not. */
