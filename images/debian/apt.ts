@@ -46,7 +46,7 @@ export async function openDebianPackages(o: { readonly cacheDirectory: string; r
     if (before.ageMs(o.nowMs) <= indexAgeMaxMs && !o.refresh) return before.id;
     o.say(`Reading the package lists of Debian ${o.suite}`);
     try {
-      await apt("-qq", "update");
+      await apt("-qq", "-o", "APT::Update::Error-Mode=any", "update"); // otherwise a mirror that does not answer is only a warning
     } catch (error) {
       if (before.id === "") throw new Error(`Cannot read the package lists of Debian ${o.suite}. Check that the mirror in /etc/apt answers: apt-get update`, { cause: error });
       o.say(`The package lists could not be renewed, those of before are used: ${error instanceof Error ? error.message : String(error)}`);
