@@ -33,6 +33,8 @@ export class Shipper {
   #stopAtMs: number | undefined;
   #writersCheckedMs = -Infinity;
   #writersSeen = false;
+  /** Whether tailers are at work now: a chunk may then be cut and not yet handed on. */
+  advancing = false;
 
   constructor(options: { readonly tailers: readonly Tailer[]; readonly pipeline: Pipeline; readonly wakeUp: WakeUp; readonly watch: DirectoryWatch; readonly clock: Clock; readonly log: Log; readonly drain: DrainPolicy; readonly otherSourcesIdle: () => boolean }) {
     this.#tailers = options.tailers;
@@ -56,7 +58,9 @@ export class Shipper {
       if (stopAccepting.aborted) this.#stopAtMs ??= clock.monotonicMs();
       this.#scanWhenDue();
       let progressed = false;
+      this.advancing = true;
       for (const tailer of this.#tailers) progressed = (await tailer.advanceAll()) || progressed;
+      this.advancing = false;
       if (this.#drained()) break;
       if (!progressed) await wakeUp.wait(this.#pauseMs());
     }

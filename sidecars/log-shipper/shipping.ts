@@ -47,6 +47,7 @@ export class Shipping {
   readonly #servers: readonly ForwardSource[];
   readonly #over = new AbortController();
   readonly #suspended = new AbortController();
+  #shipper: Shipper | undefined;
 
   private constructor(parts: Parts, servers: readonly ForwardSource[]) {
     this.#parts = parts;
@@ -92,6 +93,7 @@ export class Shipping {
       drain: config.drain,
       otherSourcesIdle: () => this.#servers.every((server) => server.idle),
     });
+    this.#shipper = shipper;
     await shipper.run(stopAccepting, AbortSignal.any([giveUp, this.#suspended.signal]));
   }
 
@@ -100,7 +102,7 @@ export class Shipping {
     const { clock, giveUp } = this.#parts.lasting.context;
     this.pipeline.pause();
     const untilMs = clock.monotonicMs() + suspendWaitMs;
-    const inFlight = (): boolean => this.#servers.some((server) => !server.idle) || this.tailers.some((tailer) => [...tailer.files].some((file) => file.inFlight > 0));
+    const inFlight = (): boolean => this.#shipper?.advancing === true || this.#servers.some((server) => !server.idle) || this.tailers.some((tailer) => [...tailer.files].some((file) => file.inFlight > 0));
     while (inFlight() && clock.monotonicMs() < untilMs && !giveUp.aborted) await clock.sleep(suspendPollMs, giveUp).catch(() => undefined);
     this.#suspended.abort(new Error("the configuration changes"));
   }
