@@ -10,7 +10,7 @@ const arrows: readonly (readonly [area: string, may: readonly string[]])[] = [
   ["orchestrator/api", ["orchestrator/api/types", "orchestrator/store", "kit"]],
   ["orchestrator/store", ["kit"]],
   ["orchestrator/scheduler", ["orchestrator/api/client", "orchestrator/api/types", "kit"]],
-  ["orchestrator/agent", ["orchestrator/api/client", "orchestrator/api/types", "orchestrator/runtime", "orchestrator/network/resolv-conf.ts", "kit"]],
+  ["orchestrator/agent", ["orchestrator/api/client", "orchestrator/api/types", "orchestrator/runtime", "kit"]],
   ["orchestrator/runtime", ["kit"]],
   ["orchestrator/network", ["orchestrator/api/client", "orchestrator/api/types", "orchestrator/runtime", "kit"]],
   ["orchestrator", ["orchestrator/api", "orchestrator/api/types", "orchestrator/store", "orchestrator/scheduler", "orchestrator/agent", "orchestrator/runtime", "orchestrator/network", "kit"]],

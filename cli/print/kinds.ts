@@ -2,7 +2,7 @@
 import type { ConfigMap } from "../../orchestrator/api/types/config-map.ts";
 import type { EndpointSlice } from "../../orchestrator/api/types/endpoint-slice.ts";
 import type { Event } from "../../orchestrator/api/types/event.ts";
-import type { ApiObject, KindDefinition } from "../../orchestrator/api/types/meta.ts";
+import type { ApiObject } from "../../orchestrator/api/types/meta.ts";
 import type { Namespace } from "../../orchestrator/api/types/namespace.ts";
 import type { Node } from "../../orchestrator/api/types/node.ts";
 import type { Pod } from "../../orchestrator/api/types/pod.ts";
@@ -26,7 +26,6 @@ export const placedName = (object: ApiObject): string =>
   object.metadata.namespace === undefined || object.metadata.namespace === "default" ? objectName(object) : `${objectName(object)} (in ${object.metadata.namespace})`;
 export const keyOf = (object: ApiObject): { readonly namespace?: string; readonly name: string } =>
   object.metadata.namespace === undefined ? { name: object.metadata.name } : { namespace: object.metadata.namespace, name: object.metadata.name };
-export const sameKind = (object: ApiObject, kind: KindDefinition<ApiObject>): boolean => object.apiVersion === kind.apiVersion && object.kind === kind.kind;
 
 /** The annotation in which `up` keeps what it applied (up/plan.ts). */
 export const appliedAnnotation = "podkit.dev/applied";

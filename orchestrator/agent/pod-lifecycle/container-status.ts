@@ -4,7 +4,7 @@ import type { ContainerState, ContainerStateTerminated, ContainerStatus } from "
 import type { Exited, Instance } from "./observed.ts";
 import type { Plan } from "./plan.ts";
 import { backoffMessage } from "./running.ts";
-import { startError, unknownEnd, type ContainerView } from "./view.ts";
+import { startError, type ContainerView } from "./view.ts";
 
 /** How long a failed start is shown as RunContainerError before the back-off's own reason takes over. */
 const startErrorShownMs = 2000;
@@ -83,9 +83,4 @@ function readiness(plan: Plan, instance: Instance): "success" | "failure" {
   const { status } = plan.pod;
   const before = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].find((known) => known.containerID === `docker://${instance.id}`);
   return before?.ready === true ? "success" : "failure";
-}
-
-export function endedBadly(status: ContainerStatus): boolean {
-  const exit = status.state?.terminated ?? status.lastState?.terminated;
-  return exit !== undefined && exit.exitCode !== 0 && exit.reason !== unknownEnd;
 }

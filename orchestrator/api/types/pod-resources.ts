@@ -7,24 +7,14 @@ import type { Container, Pod, PodSpec, ResourceList } from "./pod.ts";
  * init container its own request plus that of the sidecars started before it. As component-helpers/resource PodRequests of Kubernetes.
  */
 export function podRequests(spec: PodSpec): ResourceList {
-  return podResources(spec, (container) => ({ ...container.resources?.limits, ...container.resources?.requests }));
-}
-
-/** The same formula over limits; a resource that some app container leaves unlimited is still summed, as Kubernetes does. */
-export function podLimits(spec: PodSpec): ResourceList {
-  return podResources(spec, (container) => container.resources?.limits ?? {});
-}
-
-/** A request that is not set equals the limit, so `resourcesOf` for requests lays requests over limits. */
-function podResources(spec: PodSpec, resourcesOf: (container: Container) => ResourceList): ResourceList {
   let total: ResourceList = {};
-  for (const container of spec.containers) total = addResources(total, resourcesOf(container));
+  for (const container of spec.containers) total = addResources(total, requestsOf(container));
   let sidecars: ResourceList = {}, initPeak: ResourceList = {};
   for (const container of spec.initContainers ?? []) {
     if (container.restartPolicy === "Always") {
-      sidecars = addResources(sidecars, resourcesOf(container));
+      sidecars = addResources(sidecars, requestsOf(container));
       initPeak = maxResources(initPeak, sidecars);
-    } else initPeak = maxResources(initPeak, addResources(sidecars, resourcesOf(container)));
+    } else initPeak = maxResources(initPeak, addResources(sidecars, requestsOf(container)));
   }
   return maxResources(addResources(total, sidecars), initPeak);
 }
@@ -57,3 +47,8 @@ export function qosClass(pod: Pod): "Guaranteed" | "Burstable" | "BestEffort" {
 }
 
 const nonZero = (quantity: string | undefined): string | undefined => (quantity === undefined || compareQuantities(quantity, "0") === 0 ? undefined : quantity);
+
+/** A request that is not set equals the limit. */
+function requestsOf(container: Container): ResourceList {
+  return { ...container.resources?.limits, ...container.resources?.requests };
+}
