@@ -234,8 +234,18 @@ export function map<F extends AnyField, const O extends FieldOptions<Readonly<Re
 
 type ObjectOf<S> = { readonly [K in keyof S]: ConfigOf<S[K]> };
 
-export function object<const S extends Readonly<Record<string, AnyField>>>(fields: S, options: { readonly doc: string } = { doc: "settings" }): TypedField<ObjectOf<S>> & { readonly fields: S } {
+/** What is wrong between several settings; `path` is the setting that the message is about, seen from the object. */
+export type CrossProblem = { readonly path: readonly string[]; readonly message: string };
+
+/** `check` is asked when every setting of the object is right by itself. */
+export function object<const S extends Readonly<Record<string, AnyField>>>(fields: S, options: { readonly doc: string; readonly check?: (value: ObjectOf<S>) => readonly CrossProblem[] } = { doc: "settings" }): TypedField<ObjectOf<S>> & { readonly fields: S } {
   const parseFields = (node: RawNode | undefined, path: string, context: ParseContext): ObjectOf<S> => {
+    const before = context.problems.length;
+    const value = parseEach(node, path, context);
+    if (context.problems.length === before) for (const wrong of options.check?.(value) ?? []) context.problems.push({ origin: originOf(node, wrong.path), path: wrong.path.reduce(joinPath, path), message: wrong.message });
+    return value;
+  };
+  const parseEach = (node: RawNode | undefined, path: string, context: ParseContext): ObjectOf<S> => {
     const entries = node?.kind === "map" ? node.entries : new Map<string, { readonly keyOrigin: string; readonly node: RawNode }>();
     for (const [key, entry] of entries) if (!Object.hasOwn(fields, key)) context.problems.push(unknownKey(entry.keyOrigin, path, key, Object.keys(fields)));
     return Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field.parse(entries.get(key)?.node, joinPath(path, key), context)])) as ObjectOf<S>;
@@ -258,6 +268,18 @@ export function object<const S extends Readonly<Record<string, AnyField>>>(field
     redact: (value) => Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field.redact((value as Record<string, unknown>)[key])])),
     jsonSchema: () => ({ type: "object", description: options.doc, additionalProperties: false, properties: Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field.jsonSchema()])) }),
   };
+}
+
+/** Where the setting was written, or the nearest group around it that was. */
+function originOf(node: RawNode | undefined, path: readonly string[]): string {
+  let origin = node?.origin ?? "", at = node;
+  for (const key of path) {
+    const entry: { readonly node: RawNode } | undefined = at?.kind === "map" ? at.entries.get(key) : undefined;
+    if (entry === undefined) break;
+    at = entry.node;
+    ({ origin } = at);
+  }
+  return origin;
 }
 
 type UnionOf<D extends string, V> = { readonly [K in keyof V]: { readonly [P in D]: K } & ConfigOf<V[K]> }[keyof V];

@@ -73,6 +73,19 @@ for (const [name, text, expected] of [
   test(`${name} is refused with its place`, () => assert.match(faults(text)[0] ?? "", expected));
 }
 
+test("what is wrong between settings is told at the setting that the message is about", () => {
+  const range = object({ span: object({ from: integer({ doc: "first", default: 0 }), to: integer({ doc: "last", default: 9 }) }, { doc: "a span", check: ({ from, to }) => (from > to ? [{ path: ["to"], message: "must not be below from" }] : []) }) });
+  const problems = (text: string): string[] => {
+    writeFileSync(join(directory, "range.yaml"), text);
+    const outcome = readConfig(range, { files: [join(directory, "range.yaml")], env: {}, argv: [] });
+    return outcome.kind === "ok" ? [] : outcome.problems.map((problem) => formatProblem(problem).replace(/^.*range/, "range"));
+  };
+  assert.deepEqual(problems("span:\n  from: 5\n  to: 3\n"), ["range.yaml:3:7: span.to: must not be below from"]);
+  assert.deepEqual(problems("span:\n  from: 50\n"), ["range.yaml:2:3: span.to: must not be below from"]);
+  assert.deepEqual(problems("span: { from: 1 }"), []);
+  assert.match(problems("span: { from: x, to: -1 }").join(), /^[^,]*expected a whole number/, "not asked while a single setting is wrong");
+});
+
 test("a list may be given as YAML flow in the environment", () => {
   const config = good("nodes: [a]\n", { PODKIT_SINKS: '[{type: forward, address: "h:24224"}]' });
   assert.deepEqual(config.sinks, [{ type: "forward", address: { host: "h", port: 24224 } }]);
