@@ -168,3 +168,37 @@ test("while it does not listen connections are refused by the system, and afterw
   client.end();
   assert.equal((await buffer(client)).toString(), "hi");
 });
+
+test("while the weather is silent nothing passes, not even an end, and all of it passes afterwards", async (t) => {
+  const server = await upstream(t);
+  const proxy = await proxyTo(t, server.port, []);
+  const client = await dial(t, proxy);
+  client.write("before ");
+  await eventually(() => text(server.connections[0]?.pieces ?? []) === "before ");
+  proxy.setWeather({ silent: "both" });
+  client.end("meanwhile");
+  const late = await dial(t, proxy);
+  late.end("late");
+  await eventually(() => proxy.accepted === 2);
+  assert.equal(server.connections.length, 1);
+  assert.deepEqual([text(server.connections[0]?.pieces ?? []), server.connections[0]?.ended], ["before ", false]);
+  proxy.setWeather({});
+  await eventually(() => server.connections.length === 2 && server.connections.every(({ ended }) => ended));
+  assert.deepEqual(server.connections.map(({ pieces }) => text(pieces)), ["before meanwhile", "late"]);
+});
+
+test("a delay of the weather holds for connections that stand", async (t) => {
+  const clock = createVirtualClock();
+  const server = await upstream(t);
+  const proxy = await proxyTo(t, server.port, [], { clock });
+  const client = await dial(t, proxy);
+  client.write("a");
+  await eventually(() => text(server.connections[0]?.pieces ?? []) === "a");
+  proxy.setWeather({ delayMs: 40 });
+  client.write("b");
+  await eventually(() => clock.sleepers === 1);
+  await clock.advance(39);
+  assert.equal(text(server.connections[0]?.pieces ?? []), "a");
+  await clock.advance(1);
+  await eventually(() => text(server.connections[0]?.pieces ?? []) === "ab");
+});

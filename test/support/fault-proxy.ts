@@ -39,6 +39,17 @@ export type FaultAction =
   /** Following bytes pass at most at this rate. */
   | { readonly kind: "rate"; readonly bytesPerSecond: number };
 
+/**
+ * What all connections do on top of their rules, those that stand and those to come, from the next byte on. For faults that
+ * come and go at moments of the test's choice.
+ */
+export type Weather = {
+  /** Nothing passes in this direction and nobody is told; what was sent meanwhile passes when it is over. New connections are accepted and wait. */
+  readonly silent?: Direction | "both";
+  /** Every piece waits this long before it passes. */
+  readonly delayMs?: number;
+};
+
 export type TraceEntry = { readonly connection: number; readonly direction: Direction | "both"; readonly offset: number; readonly what: string };
 
 export interface FaultProxy {
@@ -53,6 +64,8 @@ export interface FaultProxy {
   setRules(rules: readonly FaultRule[]): void;
   /** Ends every stall of the connections that stand. */
   release(): void;
+  /** Replaces the weather of all connections; `{}` is fair. */
+  setWeather(weather: Weather): void;
   /** Resets every connection that stands. */
   resetAll(): void;
   /** Stops listening (connections are then refused by the system) until listenAgain(). Connections that stand go on. */
@@ -84,6 +97,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   const clock = options.clock ?? systemClock;
   const trace: TraceEntry[] = [];
   const connections = new Set<Connection>();
+  const sky = new Sky();
   let rules = options.rules ?? [];
   let accepted = 0;
   const record = (entry: TraceEntry): void => {
@@ -94,7 +108,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     const number = accepted++;
     const own = rules.filter((rule) => rule.connection === undefined || rule.connection === number);
-    const connection = new Connection({ number, client, upstream: options.upstream, rules: own, clock, random: randomOf(seed + number), record });
+    const connection = new Connection({ number, client, upstream: options.upstream, rules: own, sky, clock, random: randomOf(seed + number), record });
     connections.add(connection);
     connection.run().finally(() => connections.delete(connection)).catch(() => undefined); // its end is in the trace
   });
@@ -105,6 +119,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     get accepted() { return accepted; },
     setRules(next) { rules = next; },
     release() { for (const connection of connections) connection.release(); },
+    setWeather(weather) { sky.set(weather); },
     resetAll() { for (const connection of connections) connection.reset("both", 0, "reset by the test"); },
     async stopListening() { await stopListening(server); },
     async listenAgain() { await listen(server, host, port); },
@@ -115,7 +130,37 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   };
 }
 
-type ConnectionOptions = { readonly number: number; readonly client: Socket; readonly upstream: { readonly host: string; readonly port: number }; readonly rules: readonly FaultRule[]; readonly clock: Clock; readonly random: Random; readonly record: (entry: TraceEntry) => void };
+/** The weather, and who waits for it to change. */
+class Sky {
+  #weather: Weather = {};
+  #changed = Promise.withResolvers<void>();
+
+  get delayMs(): number {
+    return this.#weather.delayMs ?? 0;
+  }
+
+  set(weather: Weather): void {
+    this.#weather = weather;
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  isSilent(direction: Direction): boolean {
+    return this.#weather.silent === direction || this.#weather.silent === "both";
+  }
+
+  /** Resolves when bytes of this direction may pass, or when `signal` aborts. */
+  async passable(direction: Direction, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.isSilent(direction)) {
+      const over = Promise.withResolvers<void>(), stop = (): void => over.resolve();
+      signal.addEventListener("abort", stop, { once: true });
+      await Promise.race([this.#changed.promise, over.promise]);
+      signal.removeEventListener("abort", stop);
+    }
+  }
+}
+
+type ConnectionOptions = { readonly number: number; readonly client: Socket; readonly upstream: { readonly host: string; readonly port: number }; readonly rules: readonly FaultRule[]; readonly sky: Sky; readonly clock: Clock; readonly random: Random; readonly record: (entry: TraceEntry) => void };
 
 /** One accepted connection and its partner upstream. */
 class Connection {
@@ -126,7 +171,11 @@ class Connection {
 
   constructor(o: ConnectionOptions) {
     this.#o = o;
-    o.client.on("error", () => this.#over.abort());
+    o.client.on("error", () => {
+      this.#over.abort();
+      // A reset is passed on like everything else, and not at all while nothing passes.
+      if (!o.sky.isSilent("up")) this.#upstream?.resetAndDestroy();
+    });
     o.client.on("close", () => this.#over.abort());
   }
 
@@ -141,6 +190,8 @@ class Connection {
       await new Promise((resolve) => client.once("close", resolve));
       return;
     }
+    await this.#o.sky.passable("up", this.#over.signal);
+    if (this.#over.signal.aborted) return;
     const upstream = connect({ ...this.#o.upstream, allowHalfOpen: true, noDelay: true });
     this.#upstream = upstream;
     upstream.on("error", (error) => this.reset("both", 0, `upstream: ${error.message}`));
@@ -168,6 +219,7 @@ class Connection {
         if (!(chunk instanceof Uint8Array)) throw new TypeError("Cannot pass on text: the socket has an encoding");
         await this.#passOn(direction, chunk, rules, state, to);
       }
+      await this.#o.sky.passable(direction, this.#over.signal);
       if (!this.#over.signal.aborted) this.#note(direction, state.offset, "ended");
       if (!state.dropping) to.end();
     } catch (error) {
@@ -182,8 +234,10 @@ class Connection {
       const nextAt = rules[0]?.at ?? Number.POSITIVE_INFINITY;
       const splitBytes = state.splitRandomly ? 1 + Math.floor(this.#o.random() * state.splitBytes) : state.splitBytes;
       const take = Math.min(rest.length, nextAt - state.offset, splitBytes);
-      const pauseMs = state.delayMs + state.jitterMs * this.#o.random() + (1000 * take) / state.bytesPerSecond;
+      const pauseMs = this.#o.sky.delayMs + state.delayMs + state.jitterMs * this.#o.random() + (1000 * take) / state.bytesPerSecond;
       if (pauseMs > 0) await this.#o.clock.sleep(pauseMs, this.#over.signal);
+      await this.#o.sky.passable(direction, this.#over.signal);
+      if (this.#over.signal.aborted) return;
       await write(to, rest.subarray(0, take), this.#over.signal);
       rest = rest.subarray(take);
       state.offset += take;
