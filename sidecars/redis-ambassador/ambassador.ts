@@ -1,18 +1,18 @@
-import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
+import { readFileSync } from "node:fs";
 import type { Clock, Random } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import { Client } from "./client.ts";
 import type { Config } from "./config.ts";
 import type { Credentials } from "./connection-state.ts";
-import { Fence } from "./fence.ts";
 import { FenceRunner } from "./fence-runner.ts";
-import { Hub } from "./hub.ts";
-import type { RedisNode } from "./node.ts";
+import { Hub, type HubSettings } from "./hub.ts";
 import { openListeners } from "./listen.ts";
-import { Pool } from "./pool.ts";
-import { Topology } from "./topology.ts";
+import { listedMembers, type MembershipSource } from "./membership.ts";
+import type { RedisNode } from "./node.ts";
+import { Pool, type PoolSettings } from "./pool.ts";
+import { Topology, type TopologySettings } from "./topology.ts";
 
 /** How often stuck connections, expired holds and slow readers are looked for. */
 const tickMs = 25;
@@ -38,42 +38,59 @@ function readTls(tls: Config["upstream"]["tls"]): ConnectionOptions | undefined 
   };
 }
 
+function listedSource(config: Config): MembershipSource {
+  return {
+    wake: () => undefined,
+    run: async (signal, onMembership) => {
+      onMembership(listedMembers(config.upstream.nodes));
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    },
+  };
+}
+
 /** Starts the ambassador. Listens at once, also while no server answers: clients then wait (failover.holdMs). */
 export async function startAmbassador(options: { readonly config: Config; readonly log: Log; readonly clock: Clock; readonly random: Random }): Promise<Ambassador> {
   const { config, log, clock, random } = options;
   const { upstream, reads, failover, limits } = config;
   const credentials: Credentials | undefined = upstream.password === undefined ? undefined : { username: upstream.username, password: upstream.password };
   const tls = readTls(upstream.tls);
+  const topologySettings: TopologySettings = { credentials, tls, probeIntervalMs: failover.probeIntervalMs, probeTimeoutMs: failover.probeTimeoutMs, lag: reads };
+  const poolSettings: PoolSettings = { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections };
+  const hubSettings: HubSettings = {
+    consistency: reads.consistency, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
+    holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
+  };
   const ending = new AbortController();
-  const fence = new Fence();
   const pool: Pool = new Pool({
-    credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections, clock,
+    settings: poolSettings, clock,
     onSharedLost: (node, reason) => {
       if (ending.signal.aborted || reason.includes(" refused the connection: ")) return;
-      if (node === topology.primary) topology.doubtOffsets();
+      if (node === node.shard.primary) topology.doubtOffsets(node.shard);
       topology.suspect(node, reason);
     },
   });
   const topology: Topology = new Topology({
-    nodes: upstream.nodes, credentials, tls, probeIntervalMs: failover.probeIntervalMs, probeTimeoutMs: failover.probeTimeoutMs,
-    lag: reads, clock, random, log,
-    onChange: () => hub.resumeParked(),
-    onNewPrimary: (former) => {
-      fence.reset();
+    source: listedSource(config), clustered: upstream.mode === "cluster", settings: topologySettings, clock, random, log,
+    onShard: (shard) => {
+      shard.fence.onDirty = () => fences.wake();
+    },
+    onChange: () => {
+      hub.resumeParked();
+      hub.checkProofs();
+    },
+    onNewPrimary: (shard, former) => {
+      shard.fence.reset();
       if (former !== undefined) pool.closeNode(former, `${former.address} is not the primary any more`);
     },
+    onGone: (node) => pool.retireNode(node),
   });
-  const hub: Hub = new Hub({
-    topology, pool, fence, clock, log, consistency: reads.consistency, readPolicy: reads.policy, holdMs: failover.holdMs,
-    heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
-  });
+  const hub: Hub = new Hub({ settings: hubSettings, topology, pool, clock, random, log });
+  const fences: FenceRunner = new FenceRunner({ topology, pool, clock, intervalMs: reads.fenceIntervalMs, onProof: () => hub.checkProofs() });
   const listeners = await openListeners({
     address: config.listen.address, socketPath: config.listen.socketPath,
     onSocket: (socket) => accept(hub, socket, limits.clients),
   });
-  const probing = topology.run(ending.signal);
-  const proving = hub.proves ? new FenceRunner({ fence, topology, pool, clock, intervalMs: reads.fenceIntervalMs }).run(ending.signal) : Promise.resolve();
-  const ticking = tick({ hub, config, clock, signal: ending.signal });
+  const running = [topology.run(ending.signal), fences.run(ending.signal), tick({ hub, config, clock, signal: ending.signal })];
 
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= (async () => {
@@ -81,17 +98,22 @@ export async function startAmbassador(options: { readonly config: Config; readon
     const closed = listeners.close();
     for (const client of hub.clients.values()) client.close();
     pool.closeAll();
-    await Promise.all([closed, probing, proving, ticking]);
+    await Promise.all([closed, ...running]);
   })());
   return {
     hub, port: listeners.port, stop,
-    notReady: () => (topology.primary === undefined ? "no primary is known among upstream.nodes" : hub.tableKnown ? undefined : "the command table is not loaded"),
+    notReady: () => notReady(topology, hub),
     drain: async () => {
       const closed = listeners.close();
       for (const client of hub.clients.values()) client.endWhenIdle();
       await closed;
     },
   };
+}
+
+function notReady(topology: Topology, hub: Hub): string | undefined {
+  if (topology.shards.some((shard) => shard.primary === undefined)) return "no primary is known among upstream.nodes";
+  return hub.tableKnown ? undefined : "the command table is not loaded";
 }
 
 function accept(hub: Hub, socket: Socket, clientsMax: number): void {
@@ -115,13 +137,14 @@ async function tick(o: { readonly hub: Hub; readonly config: Config; readonly cl
     const nowMs = clock.monotonicMs();
     hub.pool.sweep(nowMs, stuckAfterMs);
     for (const client of hub.clients.values()) {
-      const since = client.output.pausingSharedSinceMs;
+      const since = client.pausingSharedSinceMs;
       if (since === undefined || nowMs - since <= config.limits.slowReaderMs) continue;
       hub.counts.slowClosed += 1;
       hub.log.warn({ client: client.address, limit: config.limits.clientOutputBytes }, "Closed a client that does not read its replies (limits.clientOutputBytes)");
       client.close();
     }
-    if (hub.parked.size > 0 && nowMs - hub.topology.primaryLostAtMs > hub.options.holdMs) hub.resumeParked();
+    if (hub.parked.size > 0) hub.expireHolds(nowMs);
+    hub.checkProofs();
     await clock.sleep(tickMs, signal).catch(() => undefined);
   }
 }

@@ -4,15 +4,18 @@ import type { CommandPlan } from "./command-plan.ts";
 import { freshState, shareKey, type ConnectionState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
 import type { Generation } from "./fence.ts";
-import type { Hub } from "./hub.ts";
+import type { Hub, HubClient } from "./hub.ts";
 import { encodeRequest, splitInline } from "./inline.ts";
-import { argumentIs, visitKeys } from "./key-positions.ts";
+import { argumentIs } from "./key-positions.ts";
 import { Lease } from "./lease.ts";
-import type { RedisNode } from "./node.ts";
+import type { RedisNode, Shard } from "./node.ts";
+import { Recovery } from "./recovery.ts";
+import { RequestCollector } from "./request-collector.ts";
 import { scanned, type RequestScanner } from "./request-scanner.ts";
-import { collectUnanswered, type Outcome } from "./resend.ts";
-import type { Run, RunOwner } from "./run.ts";
-import { runSpecial } from "./special.ts";
+import type { Outcome } from "./resend.ts";
+import { isReplica, joined, type Joined, type ReadPlace, type RoutedClient } from "./router.ts";
+import type { Run } from "./run.ts";
+import { runSpecial, type SpecialClient } from "./special.ts";
 import type { Upstream } from "./upstream.ts";
 import { hashKey } from "./write-filter.ts";
 
@@ -20,17 +23,15 @@ import { hashKey } from "./write-filter.ts";
 type RequestItem = { readonly kind: "requests"; readonly bytes: Buffer; at: number };
 type InboxItem = RequestItem | { readonly kind: "reply"; readonly bytes: Buffer; readonly thenClose: boolean };
 
-/** Consecutive requests for one node; `node` is a replica, or undefined for the primary. */
-type Segment = { start: number; count: number; reads: number; writes: number; node: RedisNode | undefined; generation: Generation | undefined };
-
 /** Why a client's input is not being looked at. */
-type Stall = "none" | "drain" | "work" | "primary" | "room";
+type Stall = "none" | "drain" | "work" | "primary" | "room" | "proof";
 
 /** An unfinished request above this size is passed on as it arrives, over a connection of its own. */
-export const streamedBytes = 64 * 1024;
+const streamedBytes = 1024 * 1024;
 /** Requests that have to be read whole by the ambassador itself (AUTH, HELLO, …) may not be longer. */
 const wholeRequestBytesMax = 1024 * 1024;
-const attemptsMax = 16;
+/** A request as big as that goes over a connection on which only big ones travel. */
+const bulkBytes = 64 * 1024;
 const upstreamUnsentBytesMax = 8 * 1024 * 1024;
 /** Refusals that tell that nothing was executed. A replica's further reasons all mean "ask the primary instead". */
 const refusals = new Set(["READONLY", "LOADING", "MASTERDOWN"]);
@@ -43,51 +44,83 @@ const replicaRefusals = new Set([...refusals, "NOSCRIPT", "NOPERM", "NOAUTH"]);
  * until they are answered. So replies come back in the order of the requests, a read never overtakes a write, and a write
  * never overtakes a read (a pipeline with a write in it goes to the primary as a whole).
  */
-export class Client implements RunOwner {
+export class Client implements SpecialClient, RoutedClient, HubClient {
   readonly id: number;
   readonly hub: Hub;
   readonly output: ClientOutput;
-  readonly lease: Lease;
   state: ConnectionState = freshState;
-  /** READWRITE was given: everything goes to the primary. */
-  primaryOnly = false;
-  watching = false;
   closed = false;
-  lastWrite: Generation | undefined;
+  watching = false;
+  lastWrites: Map<Shard, Generation> | undefined;
+  readsAt: Map<Shard, ReadPlace> | undefined;
   readonly #socket: Socket;
   #key = shareKey(freshState);
+  #primaryOnly = false;
   #inbox: InboxItem[] = [];
-  /** The unfinished request at the end of the input, in pieces. */
-  #tail: Buffer[] = [];
-  #tailBytes = 0;
-  #tailNeeded = 0;
+  #tail: RequestCollector | undefined;
   #stall: Stall = "none";
   #processing = false;
   #on: Upstream | undefined;
   #unansweredRuns = 0;
   #unansweredBytes = 0;
-  #attempts = 0;
-  #outcomes: Outcome[] = [];
+  #lease: Lease | undefined;
+  #recovery: Recovery | undefined;
+  /** Monotonic time since when a read waits for a replica. */
+  #readWaitsSinceMs: number | undefined;
   #ending = false;
-  readonly #segment: Segment = { start: 0, count: 0, reads: 0, writes: 0, node: undefined, generation: undefined };
 
   constructor(hub: Hub, socket: Socket) {
     this.hub = hub;
     this.id = hub.newClientId();
     this.#socket = socket;
-    this.output = new ClientOutput(socket, hub.options.clientOutputBytesMax);
-    this.lease = new Lease(this);
+    this.output = new ClientOutput(socket, hub.settings.clientOutputBytesMax);
     socket.on("data", (bytes: Buffer) => this.#received(bytes));
     socket.on("end", () => this.close());
     socket.on("error", () => this.close());
     socket.on("close", () => this.close());
   }
 
-  get unanswered(): number {
-    return this.#unansweredRuns;
+  /** Made when it is first needed: most clients never need a connection of their own. */
+  get lease(): Lease {
+    return (this.#lease ??= new Lease(this, this.hub));
+  }
+  get #free(): boolean {
+    return this.#lease === undefined || this.#lease.mode === "free";
+  }
+  get serverId(): number | undefined {
+    return this.#lease?.upstream?.serverId;
   }
   get address(): string {
     return `${this.#socket.remoteAddress ?? ""}:${this.#socket.remotePort ?? 0}`;
+  }
+  get pausingSharedSinceMs(): number | undefined {
+    return this.output.pausingSharedSinceMs;
+  }
+  get primaryOnly(): boolean {
+    return this.#primaryOnly || (this.#recovery !== undefined && this.#recovery.attempts > 0);
+  }
+  get unansweredAt(): RedisNode | undefined {
+    return this.#unansweredRuns > 0 ? this.#on?.node : undefined;
+  }
+
+  setState(state: ConnectionState): void {
+    this.state = state;
+    this.#key = shareKey(state);
+  }
+  setPrimaryOnly(only: boolean): void {
+    this.#primaryOnly = only;
+  }
+  noteWrite(shard: Shard, generation: Generation): void {
+    if (this.hub.settings.consistency === "session") (this.lastWrites ??= new Map()).set(shard, generation);
+  }
+  noteRead(shard: Shard, place: ReadPlace): void {
+    (this.readsAt ??= new Map()).set(shard, place);
+  }
+
+  shardFor(request: Buffer): Shard {
+    const { hub } = this;
+    hub.scanner.scan(request, 0, request.length);
+    return hub.router.shardOf(hub.planOf(hub.scanner, request), request);
   }
 
   /** Ends the connection at once, without a further reply. */
@@ -97,10 +130,10 @@ export class Client implements RunOwner {
     this.hub.clients.delete(this.id);
     if (this.hub.parked.delete(this)) this.hub.heldBytes = Math.max(0, this.hub.heldBytes - this.waitingBytes);
     this.#on?.disown(this);
-    this.lease.abandon();
+    this.#lease?.abandon();
     this.output.drop();
     this.#inbox = [];
-    this.#tail = [];
+    this.#tail = undefined;
     this.#socket.destroy();
   }
 
@@ -116,8 +149,11 @@ export class Client implements RunOwner {
   /** For draining: ends as soon as nothing is in hand. Subscribers and blocked clients end at once. */
   endWhenIdle(): void {
     this.#ending = true;
-    const idle = this.#unansweredRuns === 0 && this.#inbox.length === 0 && this.lease.mode === "free";
-    if (idle || this.lease.waits) this.closeAfterOutput();
+    if (this.#idle || this.#lease?.waits === true) this.closeAfterOutput();
+  }
+
+  get #idle(): boolean {
+    return this.#unansweredRuns === 0 && this.#inbox.length === 0 && this.#free;
   }
 
   /** Sends a reply of the ambassador's own. Nothing may be unanswered. */
@@ -126,18 +162,12 @@ export class Client implements RunOwner {
     if (!this.closed) this.output.write(bytes, 0, bytes.length, false);
   }
 
-  /** Puts ready replies and requests in front of what is waiting. */
   putBack(items: readonly Outcome[]): void {
     this.#inbox.unshift(...items.map((item): InboxItem => (item.kind === "again" ? { kind: "requests", bytes: item.request, at: 0 } : { kind: "reply", bytes: item.reply, thenClose: item.thenClose })));
   }
 
-  setState(state: ConnectionState): void {
-    this.state = state;
-    this.#key = shareKey(state);
-  }
-
   get waitingBytes(): number {
-    let bytes = this.#tailBytes;
+    let bytes = this.#tail?.length ?? 0;
     for (const item of this.#inbox) bytes += item.kind === "requests" ? item.bytes.length - item.at : 0;
     return bytes;
   }
@@ -154,22 +184,25 @@ export class Client implements RunOwner {
     this.#stall = "work";
   }
 
-  #received(bytes: Buffer): void {
+  // ── Requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #received(received: Buffer): void {
     if (this.closed) return;
-    if (this.lease.streaming) {
-      const used = this.lease.stream(bytes);
+    let bytes = received;
+    if (this.#lease?.streaming === true) {
+      const used = this.#lease.stream(bytes);
       if (used === bytes.length) return;
       bytes = bytes.subarray(used);
     }
-    if (this.#tail.length > 0) {
-      this.#tail.push(bytes);
-      this.#tailBytes += bytes.length;
-      if (this.#tailBytes < this.#tailNeeded && this.#tailBytes <= streamedBytes) return;
-      bytes = Buffer.concat(this.#tail, this.#tailBytes);
-      this.#tail = [];
-      this.#tailBytes = 0;
+    const tail = this.#tail;
+    if (tail !== undefined) {
+      const used = tail.add(bytes);
+      if (!tail.full) return;
+      this.#tail = undefined;
+      this.#inbox.push({ kind: "requests", bytes: tail.bytes, at: 0 });
+      bytes = bytes.subarray(used);
     }
-    this.#inbox.push({ kind: "requests", bytes, at: 0 });
+    if (bytes.length > 0) this.#inbox.push({ kind: "requests", bytes, at: 0 });
     this.process();
   }
 
@@ -191,43 +224,45 @@ export class Client implements RunOwner {
     }
     this.#processing = false;
     if (this.closed) return;
-    if (this.#ending && this.#inbox.length === 0 && this.#unansweredRuns === 0 && this.lease.mode === "free") this.closeAfterOutput();
+    if (this.#ending && this.#idle) this.closeAfterOutput();
     else this.adjustReading();
   }
 
   /** Back-pressure: a client with much in hand is not read. */
   adjustReading(): void {
-    const full = this.#unansweredBytes > this.hub.options.clientInputBytesMax || this.lease.full
-      || (this.#stall !== "none" && this.waitingBytes > this.hub.options.clientInputBytesMax);
+    const { clientInputBytesMax } = this.hub.settings;
+    const full = this.#unansweredBytes > clientInputBytesMax || this.#lease?.full === true
+      || (this.#stall !== "none" && this.waitingBytes > clientInputBytesMax);
     if (full) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   /** Looks at the requests of one piece of input. False when it ends in an unfinished request. */
   #consume(item: RequestItem): boolean {
-    const { bytes } = item, { scanner } = this.hub;
-    if (!this.hub.tableKnown) {
+    const { bytes } = item, { hub } = this, { scanner, router } = hub, { segment } = router;
+    if (!hub.tableKnown) {
       this.#holdWithoutTable();
       return true;
     }
-    this.#segment.count = 0;
+    segment.count = 0;
     let at = item.at;
     while (at < bytes.length) {
       const found = scanner.scan(bytes, at, bytes.length);
       if (found === scanned.complete) {
-        const plan = this.hub.planOf(scanner, bytes);
-        const joins = this.lease.mode === "free" && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes));
-        if (joins && this.#join(plan, bytes, at)) {
-          at = scanner.next;
-          continue;
+        const plan = hub.planOf(scanner, bytes);
+        let outcome: Joined | undefined;
+        if (this.#free && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes))) {
+          outcome = router.join(this, router.shardOf(plan, bytes), plan, bytes, at);
+          if (outcome === joined.yes) {
+            at = scanner.next;
+            continue;
+          }
         }
         const next = scanner.next;
-        if (!this.#sendSegment(item, at)) return true;
-        if (this.#stall !== "none") return true;
-        if (joins) {
-          // It belongs to another node than what is unanswered.
+        if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
+        if (outcome !== undefined) {
           item.at = at;
-          if (this.#unansweredRuns > 0) this.#stall = "drain";
+          this.#waitToJoin(item, outcome, next);
           return true;
         }
         const request = bytes.subarray(at, next);
@@ -245,15 +280,37 @@ export class Client implements RunOwner {
       }
       at = scanner.next;
       item.at = at;
-      if (found === scanned.inline && this.#inline(item, bytes.subarray(this.#segment.start, at))) return true;
+      if (found === scanned.inline && this.#inline(item, bytes.subarray(segment.start, at))) return true;
     }
     if (this.#sendSegment(item, at) && this.#inbox[0] === item) this.#inbox.shift();
     return true;
   }
 
+  /** The request at `item.at` could not be joined to anything yet. */
+  #waitToJoin(item: RequestItem, outcome: Joined, next: number): void {
+    if (outcome === joined.elsewhere) {
+      if (this.#unansweredRuns > 0) this.#stall = "drain";
+      return;
+    }
+    const { hub } = this, nowMs = hub.clock.monotonicMs();
+    const sinceMs = (this.#readWaitsSinceMs ??= nowMs);
+    if (outcome === joined.noReplica && nowMs - sinceMs >= hub.settings.holdMs) {
+      this.#readWaitsSinceMs = undefined;
+      item.at = next;
+      if (next === item.bytes.length) this.#inbox.shift();
+      this.#inbox.unshift({ kind: "reply", bytes: ambassadorErrors.noReplica(Math.round(nowMs - sinceMs)), thenClose: false });
+      return;
+    }
+    this.#stall = "proof";
+    hub.awaitProof(() => {
+      if (this.#stall === "proof") this.resume();
+    });
+  }
+
   /** Without a table no request can be told from another: all wait, and at last the connection is closed with an error. */
   #holdWithoutTable(): void {
-    const error = this.#holdError();
+    const { topology } = this.hub;
+    const error = this.#holdError(Math.min(topology.tableMissingSinceMs, ...topology.shards.map((shard) => shard.primaryLostAtMs)));
     if (error === undefined) this.#park();
     else this.#inbox = [{ kind: "reply", bytes: error, thenClose: true }];
   }
@@ -267,96 +324,36 @@ export class Client implements RunOwner {
       this.#inbox = [{ kind: "reply", bytes: Buffer.from("-ERR Protocol error: unbalanced quotes in request\r\n"), thenClose: true }];
       return true;
     }
-    this.#segment.start = item.at;
+    this.hub.router.segment.start = item.at;
     if (words.length === 0) return false;
     if (item.at === item.bytes.length) this.#inbox.shift();
     this.#inbox.unshift({ kind: "requests", bytes: encodeRequest(words), at: 0 });
     return true;
   }
 
-  /** Adds a request to the segment under way. False: it has to wait until something is answered. */
-  #join(plan: CommandPlan, bytes: Buffer, at: number): boolean {
-    const segment = this.#segment, { hub } = this;
-    if (segment.count === 0) {
-      segment.start = at;
-      segment.reads = 0;
-      segment.writes = 0;
-      segment.generation = undefined;
-      segment.node = this.#unansweredRuns > 0 ? this.#unansweredReplica() : this.#firstNode(plan, bytes);
-    }
-    if (segment.node !== undefined && !(plan.kind === "read" && this.#mayRead(plan, bytes, segment.node))) {
-      if (this.#unansweredRuns > 0) return false;
-      segment.node = undefined;
-    }
-    if (plan.kind === "read") segment.reads += 1;
-    else if (plan.kind === "write") segment.writes += 1;
-    segment.count += 1;
-    if (plan.marks !== "none" && hub.proves) segment.generation = this.mark(plan, bytes);
-    return true;
-  }
-
-  /** Where a segment begins that starts with this request, when nothing is unanswered. */
-  #firstNode(plan: CommandPlan, bytes: Buffer): RedisNode | undefined {
-    if (plan.kind !== "read" || this.primaryOnly || this.#attempts > 0) return undefined;
-    return this.hub.pickReplica(this.state, (node) => this.#mayRead(plan, bytes, node));
-  }
-
-  #unansweredReplica(): RedisNode | undefined {
-    const node = this.#on?.node;
-    return node === this.hub.topology.primary || node === undefined || node.facts?.role === "primary" ? undefined : node;
-  }
-
-  #mayRead(plan: CommandPlan, bytes: Buffer, node: RedisNode): boolean {
-    const { hub } = this;
-    if (node.notEligible !== undefined) return false;
-    if (!hub.proves || (hub.fence.clear && hub.mayReadAll(node, this.lastWrite))) return true;
-    if (!plan.keysKnown) return hub.mayReadAll(node, this.lastWrite);
-    const { scanner } = hub;
-    const args = { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
-    let may = true;
-    for (const spec of plan.keys) {
-      const known = visitKeys(spec, args, (index) => {
-        may &&= hub.mayRead(hashKey(bytes, args.argStart[index] ?? 0, args.argEnd[index] ?? 0), node, this.lastWrite);
-      });
-      if (!known) may = false;
-    }
-    return may;
-  }
-
-  /** Marks the keys that the request in the scanner may change; gives the generation that its run belongs to. */
-  mark(plan: CommandPlan, bytes: Uint8Array): Generation {
-    const { fence, scanner } = this.hub;
-    const args = { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
-    let known = plan.marks === "keys" && scanner.argc === scanner.argcTotal;
-    let generation: Generation | undefined;
-    for (const spec of plan.keys) {
-      known = known && visitKeys(spec, args, (index) => {
-        generation = fence.mark(hashKey(bytes, args.argStart[index] ?? 0, args.argEnd[index] ?? 0));
-      });
-    }
-    // A write without any key in it is an error for the server; marking everything for it is merely cautious.
-    if (!known || generation === undefined) generation = fence.markAll();
-    this.lastWrite = generation;
-    return generation;
-  }
-
   /** Sends the segment that ends at `end`. False when it could not be sent: it stays in the inbox. */
   #sendSegment(item: RequestItem, end: number): boolean {
-    const segment = this.#segment;
+    const { hub } = this, { segment } = hub.router;
     if (segment.count === 0) {
       item.at = end;
       segment.start = end;
       return true;
     }
-    const node = segment.node ?? this.hub.topology.primary;
+    const node = segment.node ?? segment.shard.primary;
     if (node === undefined) {
-      this.#holdSegment(item, segment.start, segment.count, end);
+      this.#holdSegment(item, segment.shard, segment.start, segment.count, end);
       return false;
     }
-    const upstream = this.hub.pool.shared(node, this.state, this.#key);
-    this.#sent(upstream, end - segment.start);
+    const upstream = this.#upstreamFor(node, end - segment.start);
+    if (upstream === undefined) {
+      item.at = segment.start;
+      this.#stall = "drain";
+      return false;
+    }
+    this.#readWaitsSinceMs = undefined;
+    this.sentOn(upstream, end - segment.start);
     const { counts } = node;
-    if (segment.node !== undefined) this.hub.nextTurn();
+    if (segment.node !== undefined) hub.router.chooser.nextTurn();
     counts.read += segment.reads;
     counts.write += segment.writes;
     counts.other += segment.count - segment.reads - segment.writes;
@@ -373,17 +370,20 @@ export class Client implements RunOwner {
     return true;
   }
 
+  /** The connection that carries the client's next requests; undefined when what is unanswered travels on another one. */
+  #upstreamFor(node: RedisNode, bytes: number): Upstream | undefined {
+    const bulk = bytes >= bulkBytes, on = this.#on;
+    if (this.#unansweredRuns > 0 && on !== undefined) return on.node === node && on.bulk === bulk && !on.outdated ? on : undefined;
+    return bulk ? this.hub.pool.bulk(node, this.state, this.#key) : this.hub.pool.shared(node, this.state, this.#key);
+  }
+
   /** Notes that a run is on its way. */
-  #sent(upstream: Upstream, bytes: number): void {
+  sentOn(upstream: Upstream, bytes: number): void {
     this.#on = upstream;
     this.#unansweredRuns += 1;
     this.#unansweredBytes += bytes;
   }
-  sentOnLease(upstream: Upstream, bytes: number): void {
-    this.#sent(upstream, bytes);
-  }
 
-  /** Stops the client until everything sent is answered. True when nothing is unanswered now. */
   drained(): boolean {
     if (this.#unansweredRuns === 0) return true;
     this.#stall = "drain";
@@ -391,9 +391,9 @@ export class Client implements RunOwner {
   }
 
   /** Keeps the requests `[start, end)` until a primary is known, or fails them when that has taken too long. */
-  #holdSegment(item: RequestItem, start: number, count: number, end: number): void {
+  #holdSegment(item: RequestItem, shard: Shard, start: number, count: number, end: number): void {
     item.at = start;
-    const error = this.#holdError();
+    const error = this.#holdError(shard.primaryLostAtMs);
     if (error === undefined) {
       this.#park();
       return;
@@ -404,9 +404,8 @@ export class Client implements RunOwner {
     this.#inbox.unshift({ kind: "reply", bytes: Buffer.concat(Array.from({ length: count }, () => error)), thenClose: false });
   }
 
-  /** The same for one request that is not in the inbox any more. */
-  hold(request: Buffer): void {
-    const error = this.#holdError();
+  hold(request: Buffer, shard: Shard): void {
+    const error = this.#holdError(shard.primaryLostAtMs);
     if (error === undefined) {
       this.putBack([{ kind: "again", request }]);
       this.#park();
@@ -418,10 +417,10 @@ export class Client implements RunOwner {
   }
 
   /** Why commands are not held any longer, as an error; undefined while they are. */
-  #holdError(): Buffer | undefined {
-    const { hub } = this, outageMs = hub.clock.monotonicMs() - hub.topology.primaryLostAtMs;
-    if (outageMs >= hub.options.holdMs) return ambassadorErrors.noPrimary(Math.round(outageMs));
-    return hub.heldBytes + this.waitingBytes > hub.options.heldBytesMax ? ambassadorErrors.holdFull() : undefined;
+  #holdError(sinceMs: number): Buffer | undefined {
+    const { hub } = this, outageMs = hub.clock.monotonicMs() - sinceMs;
+    if (outageMs >= hub.settings.holdMs) return ambassadorErrors.noPrimary(Math.round(outageMs));
+    return hub.heldBytes + this.waitingBytes > hub.settings.heldBytesMax ? ambassadorErrors.holdFull() : undefined;
   }
 
   /** Waits until a primary is known again, or until the hold is over. */
@@ -432,10 +431,9 @@ export class Client implements RunOwner {
     this.hub.heldBytes += this.waitingBytes;
   }
 
-  /** Tries one request again after its connection was lost, but not for ever. */
   again(request: Buffer, reason: string): void {
     if (this.closed) return;
-    this.#outcomes.push({ kind: "again", request });
+    this.#recover.again(request);
     this.#stall = "drain";
     this.#retry(reason);
   }
@@ -454,7 +452,7 @@ export class Client implements RunOwner {
       this.#inbox[0] = { kind: "requests", bytes: Buffer.concat([rest, following.bytes.subarray(following.at)]), at: 0 };
       return true;
     }
-    if (rest.length > streamedBytes && scanner.argc > 0) {
+    if (Math.max(rest.length, scanner.needed) > streamedBytes && scanner.argc > 0) {
       const plan = this.hub.planOf(scanner, rest);
       const mustBeWhole = plan.kind === "state" || plan.kind === "ask" || plan.kind === "local" || plan.kind === "wait" || plan.kind === "refused";
       if (!mustBeWhole) {
@@ -467,44 +465,45 @@ export class Client implements RunOwner {
         return true;
       }
     }
-    this.#tail = [rest];
-    this.#tailBytes = rest.length;
-    this.#tailNeeded = scanner.needed;
+    this.#tail = new RequestCollector(rest, Math.min(scanner.needed, streamedBytes));
     return false;
   }
 
   #stream(plan: CommandPlan, begun: Buffer): void {
-    const generation = plan.marks === "none" || !this.hub.proves ? undefined : this.#markBegun(plan, begun);
+    const { router } = this.hub, shard = router.shardOf(plan, begun);
+    const generation = plan.marks === "none" || !router.marksWrites ? undefined : this.#markBegun(plan, begun, shard);
     this.#inbox.shift();
     this.stallForWork();
-    this.lease.beginStream(plan, generation, begun, () => {
+    const { lease } = this;
+    lease.beginStream(plan, generation, begun, shard, () => {
       this.#inbox.unshift({ kind: "requests", bytes: begun, at: 0 });
-      while (this.lease.streaming) {
+      while (lease.streaming) {
         const item = this.#inbox[0];
         if (item?.kind !== "requests") return;
         this.#inbox.shift();
-        const used = this.lease.stream(item.bytes);
+        const used = lease.stream(item.bytes);
         if (used < item.bytes.length) this.#inbox.unshift({ kind: "requests", bytes: item.bytes.subarray(used), at: 0 });
       }
     });
   }
 
   /** For a request of which only the beginning is there: its first key, if it is the only one. */
-  #markBegun(plan: CommandPlan, begun: Buffer): Generation {
-    const { scanner, fence } = this.hub, spec = plan.keys[0];
+  #markBegun(plan: CommandPlan, begun: Buffer, shard: Shard): Generation {
+    const { scanner } = this.hub, { fence } = shard, spec = plan.keys[0];
     const single = plan.marks === "keys" && plan.keys.length === 1 && spec?.begin.kind === "index" && spec.find.kind === "range" && spec.find.last === 0 && spec.begin.index < scanner.argc;
     const index = single ? spec.begin.index : 0;
-    this.lastWrite = single ? fence.mark(hashKey(begun, scanner.argStart[index] ?? 0, scanner.argEnd[index] ?? 0)) : fence.markAll();
-    return this.lastWrite;
+    const generation = single ? fence.mark(hashKey(begun, scanner.argStart[index] ?? 0, scanner.argEnd[index] ?? 0)) : fence.markAll();
+    this.noteWrite(shard, generation);
+    return generation;
   }
 
   // ── Replies ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   replyBytes(run: Run, bytes: Buffer, start: number, end: number, runDone: boolean): boolean {
-    this.#attempts = 0;
+    if (this.#recovery !== undefined) this.#recovery.attempts = 0;
     if (runDone) this.#answered(run);
     const retained = this.output.write(bytes, start, end, this.#unansweredRuns === 0 && runDone);
-    if (this.#on !== undefined) this.output.holdBack(this.#on, this.lease.mode === "free", () => this.hub.clock.monotonicMs());
+    if (this.#on !== undefined) this.output.holdBack(this.#on, this.#free, () => this.hub.clock.monotonicMs());
     if (runDone && this.#unansweredRuns === 0) this.#allAnswered();
     return retained;
   }
@@ -515,20 +514,19 @@ export class Client implements RunOwner {
   }
 
   #allAnswered(): void {
-    this.lease.allAnswered();
+    this.#lease?.allAnswered();
     if (this.#stall === "drain") this.resume();
     else if (this.#ending || this.#socket.isPaused()) this.process();
   }
 
   takesError(run: Run, word: string): boolean {
-    const node = this.#on?.node;
-    if (this.lease.mode !== "free") {
-      const verdict = this.lease.takesError(run, word);
+    const node = this.#on?.node, lease = this.#lease;
+    if (lease !== undefined && lease.mode !== "free") {
+      const verdict = lease.takesError(run, word);
       if (verdict === "again") this.watching = true;
       return verdict !== "pass";
     }
-    const onReplica = node !== undefined && node !== this.hub.topology.primary && node.facts?.role !== "primary";
-    if (!(onReplica ? replicaRefusals : refusals).has(word)) return false;
+    if (!(node !== undefined && isReplica(node) ? replicaRefusals : refusals).has(word)) return false;
     if (node !== undefined && refusals.has(word)) this.hub.topology.suspect(node, `answered ${word}`);
     this.watching = true;
     return true;
@@ -539,9 +537,7 @@ export class Client implements RunOwner {
       const error = ambassadorErrors.noConnection("the primary has changed");
       this.output.write(error, 0, error.length, false);
     } else {
-      const [outcome] = collectUnanswered(this.hub, run, run.replied - 1, run.replied, () => frame);
-      const again = refused || outcome?.kind === "again";
-      this.#outcomes.push(again && outcome !== undefined ? { kind: "again", request: outcome.request } : { kind: "answered", request: Buffer.alloc(0), reply: frame, thenClose: false });
+      this.#recover.replied(run, frame, refused);
     }
     if (!runDone) return;
     this.#answered(run);
@@ -553,34 +549,29 @@ export class Client implements RunOwner {
   runsLost(runs: readonly Run[], reason: string): void {
     if (this.closed) return;
     for (const run of runs) this.#answered(run);
+    const shard = this.#on?.node.shard;
     this.#on = undefined;
-    const fatal = this.lease.lost(runs, reason);
+    const fatal = this.#lease?.lost(runs, reason);
     if (fatal !== undefined || runs.some((run) => run.partial)) {
       if (fatal !== undefined && !runs.some((run) => run.partial)) this.answer(fatal);
       this.closeAfterOutput();
       return;
     }
-    for (const run of runs) {
-      this.#outcomes.push(...collectUnanswered(this.hub, run, run.replied, run.count, () => {
-        this.hub.counts.uncertain += 1;
-        return ambassadorErrors.uncertain(reason);
-      }));
-    }
-    if (reason.includes(" refused the connection: ") && this.hub.topology.primary !== undefined && runs[0]?.replied === 0 && this.#attempts > 0) this.#attempts = attemptsMax;
+    const recovery = this.#recover;
+    recovery.lost(runs, reason);
+    if (reason.includes(" refused the connection: ") && shard?.primary !== undefined && runs[0]?.replied === 0 && recovery.attempts > 0) recovery.giveUp();
     this.#retry(reason);
+  }
+
+  get #recover(): Recovery {
+    return (this.#recovery ??= new Recovery(this.hub));
   }
 
   /** Puts what was refused or lost back in front of the input, in order. */
   #retry(reason: string): void {
     this.watching = false;
-    this.#attempts += 1;
-    const again = this.#outcomes.filter((outcome) => outcome.kind === "again").length;
-    this.hub.counts.reissued += again;
-    const outcomes = this.#attempts <= attemptsMax ? this.#outcomes
-      : this.#outcomes.map((outcome): Outcome => (outcome.kind === "again" ? { ...outcome, kind: "answered", reply: ambassadorErrors.tooManyAttempts(reason), thenClose: false } : outcome));
-    this.#outcomes = [];
-    this.putBack(outcomes);
-    this.lease.allAnswered();
+    this.putBack(this.#recover.take(reason));
+    this.#lease?.allAnswered();
     if (this.#stall === "none" || this.#stall === "drain") setImmediate(() => this.resume());
   }
 }

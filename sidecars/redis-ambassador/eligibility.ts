@@ -14,6 +14,8 @@ export type NodeFacts = {
   readonly lastIoSeconds: number;
   readonly version: string;
   readonly runId: string;
+  /** Valkey's availability-zone; undefined where the server knows none. */
+  readonly zone: string | undefined;
 };
 
 export type LagLimits = { readonly lagBytesMax: number; readonly lagSecondsMax: number };
@@ -39,6 +41,7 @@ export function readNodeFacts(info: string): NodeFacts | undefined {
     lastIoSeconds: role === "master" ? 0 : number("master_last_io_seconds_ago"),
     version: fieldOf(info, "valkey_version") ?? fieldOf(info, "redis_version") ?? "",
     runId: fieldOf(info, "run_id") ?? "",
+    zone: fieldOf(info, "availability_zone") || undefined,
   };
 }
 

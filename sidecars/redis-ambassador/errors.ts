@@ -7,6 +7,7 @@ const error = (text: string): Buffer => Buffer.from(`-ERR podkit ambassador: ${t
 export const ambassadorErrors = {
   uncertain: (reason: string) => error(`the command was sent, but its reply was lost (${reason}); it may or may not have been executed`),
   noPrimary: (heldMs: number) => error(`no primary is known for ${heldMs} ms; the command was not executed`),
+  noReplica: (heldMs: number) => error(`no replica may be read for ${heldMs} ms, and reads.policy forbids the primary; the command was not executed`),
   holdFull: () => error("no primary is known and too many commands are waiting (limits.heldBytes); the command was not executed"),
   noConnection: (reason: string) => error(`${reason}; the command was not executed`),
   transactionLost: (reason: string) => error(`${reason}; this connection's transaction or subscription is lost with it`),

@@ -1,8 +1,7 @@
 import type { Clock } from "../../kit/clock.ts";
 import { freshState } from "./connection-state.ts";
 import { encodeRequest } from "./inline.ts";
-import type { Fence } from "./fence.ts";
-import type { RedisNode } from "./node.ts";
+import type { RedisNode, Shard } from "./node.ts";
 import type { Pool } from "./pool.ts";
 import type { Topology } from "./topology.ts";
 import { collector } from "./upstream.ts";
@@ -19,65 +18,76 @@ export function readRole(reply: Uint8Array): { readonly role: "primary" | "repli
 }
 
 /**
- * Drives the fence: while a written key is in doubt, asks the primary and then the replicas for their offsets, at most
- * once per `intervalMs`. Rests when nothing is in doubt.
+ * Drives the fences: while a written key is in doubt, asks the shard's primary and then its replicas for their offsets, at
+ * most once per interval. Rests when nothing is in doubt.
  */
 export class FenceRunner {
-  readonly #fence: Fence;
+  intervalMs: number;
   readonly #topology: Topology;
   readonly #pool: Pool;
   readonly #clock: Clock;
-  readonly #intervalMs: number;
+  /** Called when a replica is known to have reached a further offset. */
+  readonly #onProof: () => void;
   readonly #asking = new Set<RedisNode>();
   #wake: (() => void) | undefined;
 
-  constructor(options: { fence: Fence; topology: Topology; pool: Pool; clock: Clock; intervalMs: number }) {
-    this.#fence = options.fence;
+  constructor(options: { topology: Topology; pool: Pool; clock: Clock; intervalMs: number; onProof: () => void }) {
     this.#topology = options.topology;
     this.#pool = options.pool;
     this.#clock = options.clock;
-    this.#intervalMs = options.intervalMs;
-    this.#fence.onDirty = () => this.#wake?.();
+    this.intervalMs = options.intervalMs;
+    this.#onProof = options.onProof;
+  }
+
+  /** Something is in doubt in one of the shards. */
+  wake(): void {
+    this.#wake?.();
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener("abort", () => this.#wake?.(), { once: true });
+    signal.addEventListener("abort", () => this.wake(), { once: true });
     while (!signal.aborted) {
-      if (this.#fence.clear) {
+      if (this.#clear) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
-          if (!this.#fence.clear || signal.aborted) resolve();
+          if (!this.#clear || signal.aborted) resolve();
         });
         this.#wake = undefined;
       }
-      this.step();
-      await this.#clock.sleep(this.#intervalMs, signal).catch(() => undefined);
+      for (const shard of this.#topology.shards) this.step(shard);
+      await this.#clock.sleep(this.intervalMs, signal).catch(() => undefined);
     }
   }
 
+  get #clear(): boolean {
+    return this.#topology.shards.every(({ fence }) => fence.clear);
+  }
+
   /** One round; nothing in it waits. Answers come in between rounds. */
-  step(): void {
-    const fence = this.#fence, primary = this.#topology.primary;
+  step(shard: Shard): void {
+    const { fence, primary } = shard;
     fence.seal();
     const sealing = fence.sealing;
     if (primary !== undefined && primary.confirmed && sealing !== undefined && fence.mayAskPrimary) {
       this.#ask(primary, (answer) => {
-        if (answer.role === "primary" && primary === this.#topology.primary) fence.primaryAt(sealing, answer.offset);
+        if (answer.role === "primary" && primary === shard.primary) fence.primaryAt(sealing, answer.offset);
         else if (answer.role === "replica") this.#topology.suspect(primary, "its role changed");
-        this.#askReplicas();
+        this.#askReplicas(shard);
       });
     }
-    this.#askReplicas();
-    fence.settle(this.#topology.eligible.map((node) => node.proof));
+    this.#askReplicas(shard);
+    fence.settle(shard.eligible.map((node) => node.proof));
   }
 
-  #askReplicas(): void {
-    const wanted = this.#fence.wantedOffset;
-    if (wanted === undefined || this.#topology.primary?.confirmed !== true) return;
-    for (const node of this.#topology.eligible) {
+  #askReplicas(shard: Shard): void {
+    const wanted = shard.fence.wantedOffset;
+    if (wanted === undefined || shard.primary?.confirmed !== true) return;
+    for (const node of shard.eligible) {
       if (!node.confirmed || node.proof.offset >= wanted) continue;
       this.#ask(node, (answer) => {
-        if (answer.role === "replica" && node.confirmed && node.notEligible === undefined) node.proof.offset = Math.max(node.proof.offset, answer.offset);
+        if (answer.role !== "replica" || !node.confirmed || node.notEligible !== undefined) return;
+        node.proof.offset = Math.max(node.proof.offset, answer.offset);
+        this.#onProof();
       });
     }
   }
@@ -85,10 +95,12 @@ export class FenceRunner {
   #ask(node: RedisNode, onAnswer: (answer: { role: "primary" | "replica"; offset: number }) => void): void {
     if (this.#asking.has(node)) return;
     this.#asking.add(node);
+    const { history } = node.shard;
     const owner = collector(1, (replies) => {
       this.#asking.delete(node);
       const answer = readRole(replies[0] ?? Buffer.alloc(0));
-      if (answer !== undefined) onAnswer(answer);
+      // Offsets of another history are other numbers.
+      if (answer !== undefined && node.shard.history === history) onAnswer(answer);
     }, () => this.#asking.delete(node));
     this.#pool.shared(node, freshState).send(owner, roleRequest, 0, roleRequest.length, 1, undefined);
   }

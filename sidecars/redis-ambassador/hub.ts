@@ -1,56 +1,65 @@
-import type { Clock } from "../../kit/clock.ts";
+import type { Clock, Random } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import { buildPlans, unknownPlan } from "./classifier.ts";
 import { firstClientId } from "./client-id.ts";
 import type { CommandPlan } from "./command-plan.ts";
-import type { Client } from "./client.ts";
-import type { ConnectionState } from "./connection-state.ts";
-import type { Fence, Generation } from "./fence.ts";
-import type { RedisNode } from "./node.ts";
+import { encodeRequest } from "./inline.ts";
 import type { Pool } from "./pool.ts";
 import { RequestScanner } from "./request-scanner.ts";
+import { Router, type ReadSettings } from "./router.ts";
 import type { Topology } from "./topology.ts";
+import { collector } from "./upstream.ts";
 
-export type Consistency = "eventual" | "session" | "pod";
-export type ReadPolicy = "primary" | "prefer-replica" | "round-robin";
-
-export type HubOptions = {
-  readonly consistency: Consistency;
-  readonly readPolicy: ReadPolicy;
+export type HubSettings = ReadSettings & {
   readonly holdMs: number;
   readonly heldBytesMax: number;
   readonly clientInputBytesMax: number;
   readonly clientOutputBytesMax: number;
 };
 
+/** A client as all others and the process see it. */
+export interface HubClient {
+  readonly id: number;
+  readonly address: string;
+  /** The server's number for the connection that the client has for itself at present. */
+  readonly serverId: number | undefined;
+  /** Monotonic time since when a shared server connection is not read because of this client. */
+  readonly pausingSharedSinceMs: number | undefined;
+  resume(): void;
+  close(): void;
+  endWhenIdle(): void;
+}
+
+const ping = encodeRequest(["PING"]);
+
 /** What all clients of one ambassador share. */
 export class Hub {
-  readonly options: HubOptions;
+  settings: HubSettings;
   readonly topology: Topology;
   readonly pool: Pool;
-  readonly fence: Fence;
+  readonly router: Router;
   readonly clock: Clock;
   readonly log: Log;
   readonly scanner: RequestScanner;
   /** For looking at requests that are not being routed at the moment. */
   readonly otherScanner: RequestScanner;
-  readonly clients = new Map<number, Client>();
-  readonly parked = new Set<Client>();
-  readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, holdExpired: 0, diverted: 0, slowClosed: 0, accepted: 0, refused: 0 };
+  readonly clients = new Map<number, HubClient>();
+  readonly parked = new Set<HubClient>();
+  readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, holdExpired: 0, slowClosed: 0, accepted: 0, refused: 0 };
   heldBytes = 0;
+  #awaitingProof: (() => void)[] = [];
   #nextId = firstClientId;
-  #turn = 0;
   readonly #specialPlans = buildPlans([]);
 
-  constructor(options: HubOptions & { topology: Topology; pool: Pool; fence: Fence; clock: Clock; log: Log }) {
-    this.options = options;
+  constructor(options: { settings: HubSettings; topology: Topology; pool: Pool; clock: Clock; random: Random; log: Log }) {
+    this.settings = options.settings;
     this.topology = options.topology;
     this.pool = options.pool;
-    this.fence = options.fence;
     this.clock = options.clock;
     this.log = options.log;
     this.scanner = new RequestScanner(() => this.topology.bulkBytesMax);
     this.otherScanner = new RequestScanner(() => Number.MAX_SAFE_INTEGER);
+    this.router = new Router({ settings: options.settings, scanner: this.scanner, topology: this.topology, pool: this.pool, random: options.random, monotonicMs: () => this.clock.monotonicMs() });
   }
 
   newClientId(): number {
@@ -58,7 +67,7 @@ export class Hub {
     return this.#nextId;
   }
 
-  /** False while commands have to wait: no primary, or its command table is not loaded yet. */
+  /** False while commands have to wait, because no command table is loaded yet. */
   get tableKnown(): boolean {
     return this.topology.plans !== undefined || this.topology.plansDenied;
   }
@@ -74,46 +83,49 @@ export class Hub {
     return plan;
   }
 
-  /** The next read takes the next node. Called when a read is sent, so that a read which is diverted uses up no turn. */
-  nextTurn(): void {
-    this.#turn += 1;
+  /** Takes over other settings; what is in hand goes on under the old ones. */
+  reconfigure(settings: HubSettings): void {
+    const markedBefore = this.router.marksWrites;
+    this.settings = settings;
+    this.router.settings = settings;
+    this.router.chooser.settings = settings;
+    if (this.router.marksWrites && !markedBefore) this.#markWhatIsInHand();
+    this.resumeParked();
+    this.checkProofs();
   }
 
-  /** The first node in turn that `mayRead` accepts; undefined for the primary. */
-  pickReplica(state: ConnectionState, mayRead: (node: RedisNode) => boolean): RedisNode | undefined {
-    const { eligible, primary } = this.topology;
-    if (this.options.readPolicy === "primary" || eligible.length === 0) return undefined;
-    const places = eligible.length + (this.options.readPolicy === "round-robin" && primary !== undefined ? 1 : 0);
-    for (let tried = 0; tried < places; tried += 1) {
-      const node = eligible[(this.#turn + tried) % places];
-      if (node === undefined) return undefined;
-      if (!this.pool.refuses(node, state) && mayRead(node)) return node;
-    }
-    this.counts.diverted += 1;
-    return undefined;
-  }
-
-  /** Whether reads have to be proven at all. */
-  get proves(): boolean {
-    return this.options.consistency !== "eventual";
-  }
-
-  mayRead(hash: number, node: RedisNode, lastWrite: Generation | undefined): boolean {
-    switch (this.options.consistency) {
-      case "eventual":
-        return true;
-      case "session":
-        return lastWrite === undefined || this.fence.hasPassed(lastWrite, node.proof);
-      default:
-        return this.fence.canRead(hash, node.proof);
+  /** Writes that were sent unmarked: every key counts as written until the connections that carry them have answered. */
+  #markWhatIsInHand(): void {
+    for (const shard of this.topology.shards) {
+      const generation = shard.fence.markAll();
+      if (shard.primary === undefined) continue;
+      for (const upstream of this.pool.sharedWith(shard.primary)) {
+        upstream.send(collector(1, () => undefined, () => undefined), ping, 0, ping.length, 1, generation);
+      }
     }
   }
 
-  mayReadAll(node: RedisNode, lastWrite: Generation | undefined): boolean {
-    return this.options.consistency === "pod" ? this.fence.canReadAll(node.proof) : this.mayRead(0, node, lastWrite);
+  /** Calls back when something new is known of the replicas, or after a short time. */
+  awaitProof(resume: () => void): void {
+    this.#awaitingProof.push(resume);
   }
 
-  /** Lets every waiting client try again. */
+  /** To be called when an offset is known, when nodes have changed, and from time to time. */
+  checkProofs(): void {
+    if (this.#awaitingProof.length === 0) return;
+    const waiting = this.#awaitingProof;
+    this.#awaitingProof = [];
+    for (const resume of waiting) resume();
+  }
+
+  /** Clients whose primary has been gone for too long get their errors. */
+  expireHolds(nowMs: number): void {
+    const { topology } = this, { holdMs } = this.settings;
+    const withoutTable = !this.tableKnown && nowMs - topology.tableMissingSinceMs >= holdMs;
+    if (withoutTable || topology.shards.some((shard) => shard.primary === undefined && nowMs - shard.primaryLostAtMs >= holdMs)) this.resumeParked();
+  }
+
+  /** Lets every client that waits for a primary try again. */
   resumeParked(): void {
     const waiting = [...this.parked];
     this.parked.clear();

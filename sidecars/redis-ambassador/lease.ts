@@ -1,11 +1,14 @@
-import type { Client } from "./client.ts";
+import type { ClientOutput } from "./client-output.ts";
 import type { CommandPlan } from "./command-plan.ts";
-import { freshState } from "./connection-state.ts";
+import { freshState, type ConnectionState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
 import type { Generation } from "./fence.ts";
+import type { Hub } from "./hub.ts";
 import { addMarks, applyMarks, noMarks, type Marks } from "./marks.ts";
+import type { Shard } from "./node.ts";
 import { RequestTail } from "./request-tail.ts";
-import type { Run } from "./run.ts";
+import type { Outcome } from "./resend.ts";
+import type { Run, RunOwner } from "./run.ts";
 import type { RawReceiver, Upstream } from "./upstream.ts";
 
 /**
@@ -17,10 +20,39 @@ import type { RawReceiver, Upstream } from "./upstream.ts";
  */
 export type LeaseMode = "free" | "single" | "transaction" | "pinned";
 
+/** The client that a lease belongs to, as far as the lease is concerned. */
+export interface LeaseHolder extends RunOwner {
+  readonly state: ConnectionState;
+  readonly closed: boolean;
+  readonly output: ClientOutput;
+  setState(state: ConnectionState): void;
+  /** READWRITE and READONLY: whether everything goes to the primary. */
+  setPrimaryOnly(only: boolean): void;
+  /** The shard that a request belongs to. */
+  shardFor(request: Buffer): Shard;
+  noteWrite(shard: Shard, generation: Generation): void;
+  /** Notes that a run of so many bytes is on its way. */
+  sentOn(upstream: Upstream, bytes: number): void;
+  /** Stops the input until everything sent is answered. True when nothing is unanswered now. */
+  drained(): boolean;
+  /** Puts requests and ready replies in front of what is waiting. */
+  putBack(items: readonly Outcome[]): void;
+  /** Keeps a request until the shard has a primary, or fails it when that has taken too long. */
+  hold(request: Buffer, shard: Shard): void;
+  answer(bytes: Buffer): void;
+  stallForWork(): void;
+  resume(): void;
+  adjustReading(): void;
+  failProtocol(text: string): void;
+  closeAfterOutput(): void;
+}
+
+/** A server connection that one client has for itself. */
 export class Lease implements RawReceiver {
   mode: LeaseMode = "free";
   upstream: Upstream | undefined;
-  readonly #client: Client;
+  readonly #client: LeaseHolder;
+  readonly #hub: Hub;
   #multi = false;
   #endingRun: Run | undefined;
   #endingError: string | undefined;
@@ -30,8 +62,9 @@ export class Lease implements RawReceiver {
   /** The server connection takes no more for the moment. */
   full = false;
 
-  constructor(client: Client) {
+  constructor(client: LeaseHolder, hub: Hub) {
     this.#client = client;
+    this.#hub = hub;
   }
 
   get streaming(): boolean {
@@ -46,10 +79,10 @@ export class Lease implements RawReceiver {
    * Gets a connection to the primary in the client's state. While there is no primary, `request` goes back in front of the
    * input and the client waits.
    */
-  take(request: Buffer, onTaken: (upstream: Upstream) => void): void {
-    const client = this.#client, { hub } = client, { primary } = hub.topology;
+  take(request: Buffer, onTaken: (upstream: Upstream) => void, shard = this.#client.shardFor(request)): void {
+    const client = this.#client, hub = this.#hub, { primary } = shard;
     if (primary === undefined) {
-      client.hold(request);
+      client.hold(request, shard);
       return;
     }
     client.stallForWork();
@@ -71,14 +104,14 @@ export class Lease implements RawReceiver {
   }
 
   singleOn(upstream: Upstream, plan: CommandPlan, request: Buffer, patient: boolean): void {
-    const { hub } = this.#client;
+    const hub = this.#hub;
     this.mode = "single";
     this.upstream = upstream;
     upstream.patient = patient;
     // A blocked command changes its keys when it is served, so they are marked when the reply is there.
     addMarks(this.#marks, plan, request, hub.otherScanner);
     upstream.node.counts.pinned += 1;
-    this.#client.sentOnLease(upstream, request.length);
+    this.#client.sentOn(upstream, request.length);
     upstream.send(this.#client, request, 0, request.length, 1, undefined);
     this.#client.drained();
   }
@@ -137,7 +170,7 @@ export class Lease implements RawReceiver {
     if (!this.#whenDrained(request)) return;
     this.abandon();
     client.setState(freshState);
-    client.primaryOnly = false;
+    client.setPrimaryOnly(false);
     client.answer(Buffer.from("+RESET\r\n"));
   }
 
@@ -148,26 +181,26 @@ export class Lease implements RawReceiver {
   }
 
   #holdUnprovable(): void {
-    this.#releaseUnprovable ??= this.#client.hub.fence.holdUnprovable();
+    const shard = this.upstream?.node.shard;
+    if (shard !== undefined && this.#hub.router.marksWrites) this.#releaseUnprovable ??= shard.fence.holdUnprovable();
   }
 
   #forwardCounted(plan: CommandPlan, request: Buffer, upstream: Upstream, words: () => readonly string[]): void {
-    const client = this.#client, { hub } = client;
+    const client = this.#client, hub = this.#hub;
     let generation: Generation | undefined, ends = false;
     if (this.mode === "transaction") {
       const alone = words().length === 1;
       if (plan.name === "multi" && alone) this.#multi = true;
       ends = alone && (plan.name === "exec" || (plan.name === "discard" && this.#multi) || (plan.name === "unwatch" && !this.#multi));
-      if (plan.name === "exec") generation = applyMarks(this.#marks, hub.fence);
+      if (plan.name === "exec") generation = this.#applyMarks(this.#marks, upstream);
       else if (this.#multi) addMarks(this.#marks, plan, request, hub.otherScanner);
-      else generation = this.#markNow(plan, request);
+      else generation = this.#markNow(plan, request, upstream);
     } else {
-      generation = this.#markNow(plan, request);
+      generation = this.#markNow(plan, request, upstream);
     }
-    if (generation !== undefined) client.lastWrite = generation;
     if (plan.kind === "blocking" || plan.kind === "wait" || plan.blockOption || hub.topology.plansDenied) upstream.patient = true;
     upstream.node.counts.pinned += 1;
-    client.sentOnLease(upstream, request.length);
+    client.sentOn(upstream, request.length);
     const run = upstream.send(client, request, 0, request.length, 1, generation);
     if (ends) {
       this.#endingRun = run;
@@ -176,20 +209,27 @@ export class Lease implements RawReceiver {
     }
   }
 
-  #markNow(plan: CommandPlan, request: Buffer): Generation | undefined {
+  #markNow(plan: CommandPlan, request: Buffer, upstream: Upstream): Generation | undefined {
     const marks = noMarks();
-    addMarks(marks, plan, request, this.#client.hub.otherScanner);
-    return applyMarks(marks, this.#client.hub.fence);
+    addMarks(marks, plan, request, this.#hub.otherScanner);
+    return this.#applyMarks(marks, upstream);
+  }
+
+  #applyMarks(marks: Marks, upstream: Upstream): Generation | undefined {
+    if (!this.#hub.router.marksWrites) return undefined;
+    const { shard } = upstream.node, generation = applyMarks(marks, shard.fence);
+    if (generation !== undefined) this.#client.noteWrite(shard, generation);
+    return generation;
   }
 
   // ── A big request, passed on as it arrives ───────────────────────────────────────────────────────────────────────
 
   /** Readies a connection for a request that is not complete; `onReady` then feeds `stream`. Nothing may be unanswered. */
-  beginStream(plan: CommandPlan, generation: Generation | undefined, begun: Buffer, onReady: () => void): void {
+  beginStream(plan: CommandPlan, generation: Generation | undefined, begun: Buffer, shard: Shard, onReady: () => void): void {
     const start = (upstream: Upstream): void => {
       this.#tail = new RequestTail();
       if (!upstream.raw) {
-        this.#client.sentOnLease(upstream, 0);
+        this.#client.sentOn(upstream, 0);
         upstream.beginStreamed(this.#client, generation);
       }
       upstream.node.counts.pinned += 1;
@@ -208,14 +248,14 @@ export class Lease implements RawReceiver {
       }
       upstream.patient = plan.kind === "blocking" || upstream.raw;
       start(upstream);
-    });
+    }, shard);
   }
 
   /** Passes on what belongs to the request that is under way; gives how many bytes that were. */
   stream(bytes: Buffer): number {
     const client = this.#client, upstream = this.upstream, tail = this.#tail;
     if (upstream === undefined || tail === undefined) return 0;
-    const end = tail.feed(bytes, 0, bytes.length, client.hub.topology.bulkBytesMax);
+    const end = tail.feed(bytes, 0, bytes.length, this.#hub.topology.bulkBytesMax);
     if (tail.failure !== undefined) {
       this.#tail = undefined;
       client.failProtocol(tail.failure);
@@ -244,14 +284,14 @@ export class Lease implements RawReceiver {
 
   /** Called when nothing of the client is unanswered. */
   allAnswered(): void {
-    const { hub } = this.#client, upstream = this.upstream;
+    const upstream = this.upstream;
     if (upstream === undefined || this.#tail !== undefined) return;
     const over = this.mode === "single" || (this.mode === "transaction" && this.#endingRun !== undefined && (this.#endingError === undefined || this.#endingError === "EXECABORT"));
     this.#endingRun = undefined;
     if (!over) return;
-    if (this.mode === "single") this.#client.lastWrite = applyMarks(this.#marks, hub.fence) ?? this.#client.lastWrite;
+    if (this.mode === "single") this.#applyMarks(this.#marks, upstream);
     this.#letGo();
-    hub.pool.release(upstream);
+    this.#hub.pool.release(upstream);
   }
 
   #letGo(): void {
@@ -270,7 +310,7 @@ export class Lease implements RawReceiver {
     if (run === this.#endingRun) this.#endingError = word;
     const refused = word === "READONLY" || word === "LOADING" || word === "MASTERDOWN";
     if (!refused || this.upstream === undefined) return "pass";
-    this.#client.hub.topology.suspect(this.upstream.node, `answered ${word}`);
+    this.#hub.topology.suspect(this.upstream.node, `answered ${word}`);
     return this.mode === "single" && run.bytes !== undefined ? "again" : "replace";
   }
 
@@ -295,7 +335,7 @@ export class Lease implements RawReceiver {
   rawBytes(bytes: Buffer, start: number, end: number): boolean {
     const { output } = this.#client, upstream = this.upstream;
     const retained = output.write(bytes, start, end, true);
-    if (upstream !== undefined) output.holdBack(upstream, false, () => this.#client.hub.clock.monotonicMs());
+    if (upstream !== undefined) output.holdBack(upstream, false, () => this.#hub.clock.monotonicMs());
     return retained;
   }
 
@@ -303,7 +343,7 @@ export class Lease implements RawReceiver {
     const client = this.#client;
     this.abandon();
     client.setState(freshState);
-    client.primaryOnly = false;
+    client.setPrimaryOnly(false);
     client.resume();
   }
 

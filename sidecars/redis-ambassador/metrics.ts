@@ -1,5 +1,6 @@
 import type { MetricRegistry } from "../../kit/metrics.ts";
 import type { Hub } from "./hub.ts";
+import type { Shard } from "./node.ts";
 
 type Reading = { readonly value: number; readonly labels?: Readonly<Record<string, string>> };
 
@@ -11,7 +12,8 @@ export function registerMetrics(registry: MetricRegistry, hub: Hub): void {
   const prefix = "podkit_redis_ambassador_";
   const gauge = (name: string, help: string, labels: readonly string[], readings: () => Reading[]): void =>
     registry.gauge({ name: prefix + name, help, labels }).collect(readings);
-  const { topology, fence, counts } = hub;
+  const { topology, counts } = hub;
+  const overShards = (read: (shard: Shard) => number): number => topology.shards.reduce((sum, shard) => sum + read(shard), 0);
   // Registered first, because metrics are rendered in this order: the counters below are brought up to date by it.
   gauge("clients", "Connections of applications at present.", [], () => {
     refresh();
@@ -25,12 +27,12 @@ export function registerMetrics(registry: MetricRegistry, hub: Hub): void {
     ["uncertain_commands_total", "Commands answered with an error because their connection was lost before the reply.", () => counts.uncertain],
     ["held_total", "Times that a client had to wait for a primary.", () => counts.held],
     ["hold_expired_commands_total", "Commands that failed because no primary was known for too long or too much was held.", () => counts.holdExpired],
-    ["diverted_reads_total", "Reads sent to the primary because a replica was not proven to have the key's last write.", () => counts.diverted],
+    ["diverted_reads_total", "Reads sent to the primary because a replica was not proven to have the key's last write.", () => hub.router.diverted],
     ["slow_clients_closed_total", "Clients closed because they did not read their replies.", () => counts.slowClosed],
     ["clients_accepted_total", "Connections accepted from applications.", () => counts.accepted],
     ["clients_refused_total", "Connections refused because of limits.clients.", () => counts.refused],
-    ["fences_total", "Proofs made that the primary has executed all marked writes.", () => fence.counts.fences],
-    ["fence_resets_total", "Times that all proofs were forgotten because the primary changed.", () => fence.counts.resets],
+    ["fences_total", "Proofs made that the primary has executed all marked writes.", () => overShards(({ fence }) => fence.counts.fences)],
+    ["fence_resets_total", "Times that all proofs were forgotten because the primary changed.", () => overShards(({ fence }) => fence.counts.resets)],
   ];
   const counters = totals.map(([name, help, read]) => ({ counter: registry.counter({ name: prefix + name, help }), read, seen: 0 }));
   const seen = new Map<string, number>();
@@ -56,10 +58,12 @@ export function registerMetrics(registry: MetricRegistry, hub: Hub): void {
 
   gauge("dedicated_connections", "Server connections that belong to one client each.", [], () => [{ value: hub.pool.leases }]);
   gauge("held_bytes", "Bytes of commands waiting for a primary.", [], () => [{ value: hub.heldBytes }]);
-  gauge("primary", "1 for the server that is written to.", ["node"], () => topology.nodes.map((node) => ({ value: node === topology.primary ? 1 : 0, labels: { node: node.address } })));
-  gauge("replica_eligible", "1 for a replica that may be read.", ["node"], () => topology.nodes.map((node) => ({ value: topology.eligible.includes(node) ? 1 : 0, labels: { node: node.address } })));
+  gauge("primary", "1 for the server that is written to.", ["node"], () => topology.nodes.map((node) => ({ value: node === node.shard.primary ? 1 : 0, labels: { node: node.address } })));
+  gauge("replica_eligible", "1 for a replica that may be read.", ["node"], () => topology.nodes.map((node) => ({ value: node.shard.eligible.includes(node) ? 1 : 0, labels: { node: node.address } })));
   gauge("replica_lag_bytes", "How far a replica was behind the primary at the last probe.", ["node"], () => {
-    const offset = topology.primary?.facts?.offset;
-    return topology.nodes.flatMap((node) => (node.facts?.role === "replica" && offset !== undefined ? [{ value: Math.max(0, offset - node.facts.offset), labels: { node: node.address } }] : []));
+    return topology.nodes.flatMap((node) => {
+      const offset = node.shard.primary?.facts?.offset;
+      return node.facts?.role === "replica" && offset !== undefined ? [{ value: Math.max(0, offset - node.facts.offset), labels: { node: node.address } }] : [];
+    });
   });
 }

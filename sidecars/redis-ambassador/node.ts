@@ -1,15 +1,22 @@
 // pure
 import type { NodeFacts } from "./eligibility.ts";
-import type { ReplicaProof } from "./fence.ts";
+import { Fence, type ReplicaProof } from "./fence.ts";
+import { formatAddress } from "./membership.ts";
 
 /** What happened on one server, for metrics. */
 export type NodeCounts = { read: number; write: number; other: number; pinned: number; bytesIn: number; bytesOut: number };
+
+/** Takes the time that a server took for a run of commands. */
+export interface LatencyRecorder {
+  record(durationMicros: number): void;
+}
 
 /** One server as the ambassador sees it. Written by the topology (facts) and by the data path (suspicion, counts). */
 export type RedisNode = {
   readonly address: string;
   readonly host: string;
   readonly port: number;
+  shard: Shard;
   facts: NodeFacts | undefined;
   /** What it was when it last answered, also while it does not. */
   lastRole: NodeFacts["role"] | undefined;
@@ -20,13 +27,37 @@ export type RedisNode = {
   readonly proof: ReplicaProof;
   /** False until a probe begun after the last loss of the primary has confirmed the node: its offsets prove nothing before. */
   confirmed: boolean;
+  /** True once it is no member any more: nothing new goes there. */
+  gone: boolean;
+  /** Smoothed time of a probe's answer, in microseconds; for the policy that prefers the quickest. */
+  probeMicros: number | undefined;
+  latency: LatencyRecorder | undefined;
   readonly counts: NodeCounts;
 };
 
-export function newNode(host: string, port: number): RedisNode {
+/** Servers that hold the same data: the whole of them without Cluster, the owners of some hash slots with it. */
+export type Shard = {
+  readonly id: string;
+  nodes: readonly RedisNode[];
+  primary: RedisNode | undefined;
+  /** Replicas that may be read at present. */
+  eligible: readonly RedisNode[];
+  /** Monotonic time since when no primary is known. */
+  primaryLostAtMs: number;
+  /** The last primary and its history; offsets of another history are other numbers. */
+  lastPrimary: RedisNode | undefined;
+  history: string;
+  readonly fence: Fence;
+};
+
+export function newShard(id: string, nowMs: number): Shard {
+  return { id, nodes: [], primary: undefined, eligible: [], primaryLostAtMs: nowMs, lastPrimary: undefined, history: "", fence: new Fence() };
+}
+
+export function newNode(shard: Shard, host: string, port: number): RedisNode {
   return {
-    address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, host, port, facts: undefined, lastRole: undefined, suspectSinceMs: undefined,
-    notEligible: "not asked yet", proof: { offset: -1 }, confirmed: false,
+    address: formatAddress({ host, port }), host, port, shard, facts: undefined, lastRole: undefined, suspectSinceMs: undefined,
+    notEligible: "not asked yet", proof: { offset: -1 }, confirmed: false, gone: false, probeMicros: undefined, latency: undefined,
     counts: { read: 0, write: 0, other: 0, pinned: 0, bytesIn: 0, bytesOut: 0 },
   };
 }

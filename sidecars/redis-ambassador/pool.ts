@@ -5,16 +5,22 @@ import type { ConnectionState, Credentials } from "./connection-state.ts";
 import type { RedisNode } from "./node.ts";
 import { collector, Upstream } from "./upstream.ts";
 
-export type PoolOptions = {
+export type PoolSettings = {
   readonly credentials: Credentials | undefined;
   readonly tls: ConnectionOptions | undefined;
   readonly connectTimeoutMs: number;
   readonly leasesMax: number;
+};
+
+export type PoolOptions = {
+  readonly settings: PoolSettings;
   readonly clock: Clock;
   /** A shared connection was lost or could not be made. */
   readonly onSharedLost: (node: RedisNode, reason: string) => void;
 };
 
+/** So many shared connections with the same state may a node have, when big replies keep the others busy. */
+const siblingsMax = 4;
 const idlePerKeyMax = 16, idleLeaseMs = 30_000, idleSharedMs = 60_000;
 type Idle = { readonly upstream: Upstream; readonly sinceMs: number };
 
@@ -24,7 +30,11 @@ type Idle = { readonly upstream: Upstream; readonly sinceMs: number };
  */
 export class Pool {
   readonly #options: PoolOptions;
-  readonly #shared = new Map<string, Upstream>();
+  #settings: PoolSettings;
+  /** By node, then by what the connection is; several where big replies keep some busy. */
+  readonly #shared = new Map<RedisNode, Map<string, Upstream[]>>();
+  /** Connections that finish what they have in hand and then end. */
+  readonly #retiring = new Set<Upstream>();
   readonly #idle = new Map<string, Idle[]>();
   readonly #leased = new Set<Upstream>();
   /** (node, user) pairs that the server refused, until when: such a replica is not eligible for that user. */
@@ -32,6 +42,7 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#settings = options.settings;
   }
 
   get leases(): number {
@@ -49,17 +60,78 @@ export class Pool {
   }
 
   shared(node: RedisNode, state: ConnectionState, key = shareKey(state)): Upstream {
-    const name = `${node.address} ${key}`;
-    const known = this.#shared.get(name);
-    if (known !== undefined) return known;
-    const upstream = this.#connect(node, { ...state, name: "podkit-ambassador", libName: "", libVersion: "" }, false, (reason) => {
-      if (this.#shared.get(name) !== upstream) return;
-      this.#shared.delete(name);
+    const known = this.#shared.get(node)?.get(key);
+    const first = known?.[0];
+    if (known === undefined || first === undefined) return this.#connectShared(node, state, key);
+    if (!first.bigReply) return first;
+    const free = known.find((upstream) => !upstream.bigReply);
+    return free ?? (known.length < siblingsMax ? this.#connectShared(node, state, key) : first);
+  }
+
+  /** A shared connection on which only big requests travel, so that small ones never wait behind them. */
+  bulk(node: RedisNode, state: ConnectionState, key = shareKey(state)): Upstream {
+    const bulkKey = `${key} bulk`;
+    return this.#shared.get(node)?.get(bulkKey)?.[0] ?? this.#connectShared(node, state, bulkKey, true);
+  }
+
+  #connectShared(node: RedisNode, state: ConnectionState, key: string, bulk = false): Upstream {
+    const upstream = this.#connect(node, { ...state, name: "podkit-ambassador", libName: "", libVersion: "" }, { learnId: false, bulk }, (reason) => {
+      if (this.#retiring.delete(upstream) || !this.#dropShared(upstream, key)) return;
       if (reason.includes(" refused the connection: ")) this.#refused.set(`${node.address} ${leaseKey(state)}`, this.#options.clock.monotonicMs() + 10_000);
       this.#options.onSharedLost(node, reason);
     });
-    this.#shared.set(name, upstream);
+    let byKey = this.#shared.get(node);
+    if (byKey === undefined) this.#shared.set(node, (byKey = new Map<string, Upstream[]>()));
+    byKey.set(key, [...(byKey.get(key) ?? []), upstream]);
     return upstream;
+  }
+
+  /** Takes a shared connection out, so that nothing new is sent over it. False: it was out already. */
+  #dropShared(upstream: Upstream, key?: string): boolean {
+    const byKey = this.#shared.get(upstream.node);
+    if (byKey === undefined) return false;
+    for (const [each, list] of byKey) {
+      if ((key !== undefined && each !== key) || !list.includes(upstream)) continue;
+      const rest = list.filter((other) => other !== upstream);
+      if (rest.length > 0) byKey.set(each, rest);
+      else byKey.delete(each);
+      if (byKey.size === 0) this.#shared.delete(upstream.node);
+      return true;
+    }
+    return false;
+  }
+
+  #allShared(): Upstream[] {
+    return [...this.#shared.values()].flatMap((byKey) => [...byKey.values()].flat());
+  }
+
+  /** Every shared connection to a node at present. */
+  sharedWith(node: RedisNode): Upstream[] {
+    return [...(this.#shared.get(node)?.values() ?? [])].flat();
+  }
+
+  /** Takes effect with new connections; with `renew` those that stand are replaced, each when it has nothing in hand. */
+  reconfigure(settings: PoolSettings, renew: boolean): void {
+    this.#settings = settings;
+    if (!renew) return;
+    this.#refused.clear();
+    for (const upstream of this.#allShared()) this.#retire(upstream);
+    for (const list of this.#idle.values()) for (const { upstream } of list) upstream.close("it is replaced by one with the new settings");
+    this.#idle.clear();
+    for (const upstream of this.#leased) upstream.outdated = true;
+  }
+
+  /** Sends nothing new to a node; what is in hand there is finished. */
+  retireNode(node: RedisNode): void {
+    for (const upstream of this.sharedWith(node)) this.#retire(upstream);
+    for (const upstream of this.#leased) if (upstream.node === node) upstream.outdated = true;
+  }
+
+  #retire(upstream: Upstream): void {
+    this.#dropShared(upstream);
+    upstream.outdated = true;
+    if (upstream.outstandingRuns === 0) upstream.close("not needed any more");
+    else this.#retiring.add(upstream);
   }
 
   /**
@@ -74,11 +146,11 @@ export class Pool {
       this.#bring(kept.upstream, stateRequests(kept.upstream.state, state), state, onLease);
       return;
     }
-    if (this.#leased.size >= this.#options.leasesMax) {
-      onLease(undefined, `all ${this.#options.leasesMax} dedicated connections are in use (limits.dedicatedConnections)`);
+    if (this.#leased.size >= this.#settings.leasesMax) {
+      onLease(undefined, `all ${this.#settings.leasesMax} dedicated connections are in use (limits.dedicatedConnections)`);
       return;
     }
-    const upstream = this.#connect(node, state, true, () => this.#leased.delete(upstream));
+    const upstream = this.#connect(node, state, { learnId: true, bulk: false }, () => this.#leased.delete(upstream));
     this.#leased.add(upstream);
     // Anything asked waits for the opening requests; so one cheap question tells that the connection stands.
     this.#bring(upstream, [], state, onLease);
@@ -111,7 +183,7 @@ export class Pool {
     if (upstream.closedBecause !== undefined) return;
     const key = `${upstream.node.address} ${leaseKey(upstream.state)}`;
     const idle = this.#idle.get(key) ?? [];
-    if (upstream.raw || upstream.outstandingRuns > 0 || idle.length >= idlePerKeyMax) {
+    if (upstream.raw || upstream.outdated || upstream.outstandingRuns > 0 || idle.length >= idlePerKeyMax) {
       upstream.close("not needed any more");
       return;
     }
@@ -121,14 +193,14 @@ export class Pool {
 
   /** Closes what has been idle for long, and connections on which nothing has moved for too long. */
   sweep(nowMs: number, stuckAfterMs: (node: RedisNode) => number): void {
-    for (const upstream of [...this.#shared.values(), ...this.#leased]) {
+    for (const upstream of [...this.#allShared(), ...this.#leased, ...this.#retiring]) {
       const stillMs = nowMs - upstream.lastProgressMs;
-      if (upstream.outstandingRuns > 0 && !upstream.patient && upstream.ready && stillMs > stuckAfterMs(upstream.node)) {
-        upstream.close(`${upstream.node.address} has not answered for ${Math.round(stillMs)} ms`);
-      } else if (upstream.outstandingRuns === 0 && upstream.ready && !this.#leased.has(upstream) && stillMs > idleSharedMs) {
-        // Removed first, so that its end is not taken for a failure of the node.
-        for (const [name, each] of this.#shared) if (each === upstream) this.#shared.delete(name);
-        upstream.close("idle");
+      if (upstream.outstandingRuns > 0) {
+        if (!upstream.patient && upstream.ready && stillMs > stuckAfterMs(upstream.node)) upstream.close(`${upstream.node.address} has not answered for ${Math.round(stillMs)} ms`);
+      } else if (this.#retiring.delete(upstream)) {
+        upstream.close("not needed any more");
+      } else if (upstream.ready && !this.#leased.has(upstream) && stillMs > idleSharedMs) {
+        this.#retire(upstream);
       }
     }
     for (const [key, list] of this.#idle) {
@@ -152,13 +224,13 @@ export class Pool {
   }
 
   #all(): Upstream[] {
-    return [...this.#shared.values(), ...this.#leased, ...[...this.#idle.values()].flatMap((list) => list.map(({ upstream }) => upstream))];
+    return [...this.#allShared(), ...this.#retiring, ...this.#leased, ...[...this.#idle.values()].flatMap((list) => list.map(({ upstream }) => upstream))];
   }
 
-  #connect(node: RedisNode, state: ConnectionState, learnId: boolean, onClosed: (reason: string) => void): Upstream {
+  #connect(node: RedisNode, state: ConnectionState, kind: { readonly learnId: boolean; readonly bulk: boolean }, onClosed: (reason: string) => void): Upstream {
     return new Upstream({
-      node, state, learnId, opening: openingRequests(state, this.#options.credentials), connectTimeoutMs: this.#options.connectTimeoutMs,
-      tls: this.#options.tls, monotonicMs: () => this.#options.clock.monotonicMs(), onClosed: (_upstream, reason) => onClosed(reason),
+      node, state, ...kind, opening: openingRequests(state, this.#settings.credentials), connectTimeoutMs: this.#settings.connectTimeoutMs,
+      tls: this.#settings.tls, monotonicMs: () => this.#options.clock.monotonicMs(), onClosed: (_upstream, reason) => onClosed(reason),
     });
   }
 }

@@ -1,10 +1,21 @@
-import type { Client } from "./client.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import { afterAccepted, freshState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
 import { encodeRequest } from "./inline.ts";
 import { collector } from "./upstream.ts";
 import { firstClientId, withClientId } from "./client-id.ts";
+import type { Hub } from "./hub.ts";
+import type { Lease, LeaseHolder } from "./lease.ts";
+
+/** A client as far as its special requests are concerned. */
+export interface SpecialClient extends LeaseHolder {
+  readonly id: number;
+  readonly hub: Hub;
+  readonly lease: Lease;
+  /** Tries a request again whose connection was lost, but not for ever. */
+  again(request: Buffer, reason: string): void;
+  close(): void;
+}
 
 /**
  * WAIT counts from the last write of its own connection, and the client's writes went over a shared one. A message on this
@@ -13,7 +24,7 @@ import { firstClientId, withClientId } from "./client-id.ts";
 const waitMark = encodeRequest(["PUBLISH", "podkit:ambassador:wait", ""]);
 
 /** Deals with every request that is not simply passed on over a shared connection. */
-export function runSpecial(client: Client, plan: CommandPlan, request: Buffer, words: () => string[]): void {
+export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Buffer, words: () => string[]): void {
   if (client.lease.mode === "transaction" || client.lease.mode === "pinned") {
     client.lease.forward(plan, request, words);
     return;
@@ -50,7 +61,7 @@ export function runSpecial(client: Client, plan: CommandPlan, request: Buffer, w
   }
 }
 
-function answerHere(client: Client, plan: CommandPlan): void {
+function answerHere(client: SpecialClient, plan: CommandPlan): void {
   switch (plan.name) {
     case "client|id":
       client.answer(Buffer.from(`:${client.id}\r\n`));
@@ -61,16 +72,16 @@ function answerHere(client: Client, plan: CommandPlan): void {
       return;
     case "reset":
       client.setState(freshState);
-      client.primaryOnly = false;
+      client.setPrimaryOnly(false);
       client.answer(Buffer.from("+RESET\r\n"));
       return;
     default: // readonly, readwrite
-      client.primaryOnly = plan.name === "readwrite";
+      client.setPrimaryOnly(plan.name === "readwrite");
       client.answer(Buffer.from("+OK\r\n"));
   }
 }
 
-function wait(client: Client, plan: CommandPlan, request: Buffer): void {
+function wait(client: SpecialClient, plan: CommandPlan, request: Buffer): void {
   client.lease.take(request, (upstream) => {
     const owner = collector(1, ([reply]) => {
       if (client.closed || reply === undefined || reply[0] === 45) {
@@ -86,7 +97,7 @@ function wait(client: Client, plan: CommandPlan, request: Buffer): void {
 }
 
 /** Asks a server on a connection that is in this client's state; what it accepts becomes the client's state. */
-function askAboutConnection(client: Client, plan: CommandPlan, request: Buffer, words: string[]): void {
+function askAboutConnection(client: SpecialClient, plan: CommandPlan, request: Buffer, words: string[]): void {
   const { hub } = client;
   const settled = plan.name === "client|kill" ? killVirtual(client, words) : plan.name === "client|unblock" ? unblockNobody(client, words) : undefined;
   if (settled !== undefined) {
@@ -115,25 +126,25 @@ function askAboutConnection(client: Client, plan: CommandPlan, request: Buffer, 
 
 const virtualIdAt = (words: readonly string[]): number => words.findIndex((word) => /^\d{13,16}$/.test(word) && Number(word) >= firstClientId);
 
-function killVirtual(client: Client, words: readonly string[]): Buffer | undefined {
+function killVirtual(client: SpecialClient, words: readonly string[]): Buffer | undefined {
   const at = virtualIdAt(words);
   if (at < 0) return undefined;
   const victim = client.hub.clients.get(Number(words[at]));
-  if (victim === undefined || victim === client) return Buffer.from(":0\r\n");
+  if (victim === undefined || victim.id === client.id) return Buffer.from(":0\r\n");
   victim.close();
   return Buffer.from(":1\r\n");
 }
 
-function unblockNobody(client: Client, words: readonly string[]): Buffer | undefined {
+function unblockNobody(client: SpecialClient, words: readonly string[]): Buffer | undefined {
   const at = virtualIdAt(words);
   if (at < 0) return undefined;
-  return client.hub.clients.get(Number(words[at]))?.lease.upstream?.serverId === undefined ? Buffer.from(":0\r\n") : undefined;
+  return client.hub.clients.get(Number(words[at]))?.serverId === undefined ? Buffer.from(":0\r\n") : undefined;
 }
 
 /** The request with the ambassador's number of a client replaced by the server's number of that client's connection. */
-function withServerId(client: Client, request: Buffer, words: readonly string[]): Buffer {
+function withServerId(client: SpecialClient, request: Buffer, words: readonly string[]): Buffer {
   const at = virtualIdAt(words);
-  const serverId = client.hub.clients.get(Number(words[at]))?.lease.upstream?.serverId;
+  const serverId = client.hub.clients.get(Number(words[at]))?.serverId;
   if (at < 0 || serverId === undefined) return request;
   return encodeRequest(words.map((word, index) => Buffer.from(index === at ? String(serverId) : word, "latin1")));
 }

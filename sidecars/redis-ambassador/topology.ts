@@ -1,221 +1,251 @@
-import { Redis } from "ioredis";
-import type { ConnectionOptions } from "node:tls";
-import type { Clock, Random } from "../../kit/clock.ts";
-import { backoffDelayMs } from "../../kit/backoff.ts";
-import type { Log } from "../../kit/log.ts";
-import { buildPlans } from "./classifier.ts";
-import { readCommandFacts, type Answer } from "./command-facts.ts";
-import type { PlanTable } from "./command-plan.ts";
-import type { Credentials } from "./connection-state.ts";
 import { choosePrimary, readNodeFacts, whyNotEligible, type LagLimits } from "./eligibility.ts";
-import { newNode, type RedisNode } from "./node.ts";
+import type { PlanTable } from "./command-plan.ts";
+import { formatAddress, type Membership, type MembershipSource, type ShardMembers } from "./membership.ts";
+import { newNode, newShard, type RedisNode, type Shard } from "./node.ts";
+import { Prober, type ProbeContext, type ProbeSettings } from "./prober.ts";
+import { bulkBytesMaxDefault, loadServerFacts, type ServerFacts } from "./server-facts.ts";
 
-export type TopologyOptions = {
-  readonly nodes: readonly { readonly host: string; readonly port: number }[];
-  readonly credentials: Credentials | undefined;
-  readonly tls: ConnectionOptions | undefined;
-  readonly probeIntervalMs: number;
-  readonly probeTimeoutMs: number;
-  readonly lag: LagLimits;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
+export type TopologySettings = ProbeSettings & { readonly lag: LagLimits };
+
+export type TopologyOptions = ProbeContext & {
+  readonly source: MembershipSource;
+  /** True when keys belong to shards by their hash slot (Cluster). */
+  readonly clustered: boolean;
+  readonly settings: TopologySettings;
+  /** Called for every new shard, before anything else is done with it. */
+  readonly onShard: (shard: Shard) => void;
   /** Something that routing depends on has changed: who is primary, who is eligible, or the command table. */
   readonly onChange: () => void;
-  /** Another node, or the same one with another history, is the primary now: offsets mean something else. */
-  readonly onNewPrimary: (former: RedisNode | undefined) => void;
+  /** Another node, or the same one with another history, is the shard's primary now: offsets mean something else. */
+  readonly onNewPrimary: (shard: Shard, former: RedisNode | undefined) => void;
+  /** The node is no member any more; what is in hand there may be finished. */
+  readonly onGone: (node: RedisNode) => void;
 };
 
-const reconnect = { initialMs: 50, maxMs: 500, factor: 2, jitter: 0.3 };
-const bulkBytesMaxDefault = 512 * 1024 * 1024;
-/** So many probes in a row without an answer end the probe's connection, which also resolves the name anew. */
-const silentProbesMax = 3;
+const slotsCount = 16_384;
 
 /**
- * Knows the nodes: asks each one INFO on a connection of its own and decides from the nodes' own words who is written to
- * and who may be read. Loads the routing table from the server that is written to.
+ * Knows the servers: asks each one INFO and decides, shard by shard and from the servers' own words, who is written to and
+ * who may be read. Loads the routing table from a server that is written to.
  */
 export class Topology {
-  readonly nodes: readonly RedisNode[];
-  primary: RedisNode | undefined;
-  /** Replicas that may be read at present. */
-  eligible: readonly RedisNode[] = [];
+  readonly clustered: boolean;
+  /** At least one, which has no nodes as long as none are known. */
+  shards: readonly [Shard, ...Shard[]];
+  nodes: readonly RedisNode[] = [];
   plans: PlanTable | undefined;
   /** True when the server denies COMMAND: then nothing is known about any command. */
   plansDenied = false;
   bulkBytesMax = bulkBytesMaxDefault;
-  /** Monotonic time since when no primary is known. */
-  primaryLostAtMs: number;
+  /** Monotonic time since when there is no command table. */
+  readonly tableMissingSinceMs: number;
   readonly #options: TopologyOptions;
-  readonly #probes = new Map<RedisNode, Redis>();
-  readonly #wakes = new Map<RedisNode, AbortController>();
-  #plansOf = "";
-  #history = "";
-  #lastPrimary: RedisNode | undefined;
+  #settings: TopologySettings;
+  readonly #probers = new Map<RedisNode, Prober>();
+  readonly #running = new Map<RedisNode, Promise<void>>();
+  readonly #bySlot = new Int16Array(slotsCount).fill(-1);
+  #factsOf = "";
+  #signal: AbortSignal | undefined;
 
   constructor(options: TopologyOptions) {
     this.#options = options;
-    this.nodes = options.nodes.map(({ host, port }) => newNode(host, port));
-    this.primaryLostAtMs = options.clock.monotonicMs();
+    this.#settings = options.settings;
+    this.clustered = options.clustered;
+    this.tableMissingSinceMs = options.clock.monotonicMs();
+    this.shards = [this.#newShard("")];
   }
 
-  /** Probes every node until `signal` aborts. */
+  #newShard(id: string): Shard {
+    const shard = newShard(id, this.#options.clock.monotonicMs());
+    this.#options.onShard(shard);
+    return shard;
+  }
+
+  /** Follows the membership and probes every node until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.nodes.map((node) => this.#follow(node, signal)));
+    this.#signal = signal;
+    for (const node of this.nodes) this.#follow(node);
+    await this.#options.source.run(signal, (membership) => this.apply(membership));
+    await Promise.all(this.#running.values());
+  }
+
+  /** The shard of a hash slot; undefined while nobody is known to own it. */
+  shardOfSlot(slot: number): Shard | undefined {
+    return this.shards[this.#bySlot[slot] ?? -1];
+  }
+
+  /** Another server has said who owns a slot; holds until the next membership. */
+  moveSlot(slot: number, address: string): boolean {
+    const at = this.shards.findIndex((shard) => shard.nodes.some((node) => node.address === address));
+    if (at < 0 || slot < 0 || slot >= slotsCount) return false;
+    this.#bySlot[slot] = at;
+    return true;
+  }
+
+  nodeAt(address: string): RedisNode | undefined {
+    return this.nodes.find((node) => node.address === address);
+  }
+
+  /** Why the node could not be asked when that was last tried. */
+  troubleOf(node: RedisNode): string | undefined {
+    return this.#probers.get(node)?.lastError;
+  }
+
+  /** The settings take effect with the next questions; other credentials or TLS make new connections. */
+  reconfigure(settings: TopologySettings): void {
+    const before = this.#settings;
+    this.#settings = settings;
+    if (settings.credentials !== before.credentials || settings.tls !== before.tls) for (const prober of this.#probers.values()) prober.reconnect();
+    for (const shard of this.shards) this.#decide(shard);
   }
 
   /** The data path had trouble with the node: it is not used until a probe begun from now on finds it well. */
   suspect(node: RedisNode, why: string): void {
-    const nowMs = this.#options.clock.monotonicMs();
     const first = node.suspectSinceMs === undefined;
-    node.suspectSinceMs = nowMs;
+    node.suspectSinceMs = this.#options.clock.monotonicMs();
     if (first) this.#options.log.warn({ node: node.address, why }, "Node is not used until it has been asked again");
-    this.#decide();
-    this.#wakes.get(node)?.abort();
-    if (node === this.primary || node.facts?.role === "primary") for (const wake of this.#wakes.values()) wake.abort();
+    const wasPrimary = node === node.shard.primary || node.facts?.role === "primary";
+    this.#decide(node.shard);
+    this.#probers.get(node)?.wake();
+    if (!wasPrimary) return;
+    for (const each of node.shard.nodes) this.#probers.get(each)?.wake();
+    this.#options.source.wake();
   }
 
-  /** Offsets prove nothing until every node has been asked again. */
-  doubtOffsets(): void {
-    for (const node of this.nodes) node.confirmed = false;
+  /** Offsets prove nothing until every node of the shard has been asked again. */
+  doubtOffsets(shard: Shard): void {
+    for (const node of shard.nodes) node.confirmed = false;
+  }
+
+  /** The servers are asked for their membership again soon. */
+  refresh(): void {
+    this.#options.source.wake();
   }
 
   /** Reads the table and the limits again, e.g. after MODULE LOAD or CONFIG SET. */
-  reloadServerFacts(): void {
-    this.#plansOf = "";
-    if (this.primary !== undefined) this.#wakes.get(this.primary)?.abort();
+  async reloadServerFacts(): Promise<void> {
+    const primary = this.shards.find((shard) => shard.primary !== undefined)?.primary;
+    this.#factsOf = "";
+    if (primary !== undefined) await this.#loadFacts(primary);
   }
 
-  async #follow(node: RedisNode, signal: AbortSignal): Promise<void> {
-    const probe = this.#connectProbe(node);
-    this.#probes.set(node, probe);
-    probe.on("error", (error: Error) => this.#options.log.debug({ node: node.address, error: error.message }, "Probe connection failed"));
-    let silent = 0;
-    while (!signal.aborted) {
-      const begunMs = this.#options.clock.monotonicMs();
-      const info = await this.#ask(node, probe);
-      if (info === undefined) silent += 1;
-      else silent = 0;
-      if (silent >= silentProbesMax && probe.status === "ready") {
-        probe.disconnect(true);
-        silent = 0;
+  /** Takes over who is a member; nodes that stay keep all that is known of them. */
+  apply(membership: Membership): void {
+    const before = new Map(this.nodes.map((node) => [node.address, node] as const));
+    const known = new Map(this.shards.map((shard) => [shard.id, shard] as const));
+    const shards = membership.map((members) => this.#applyShard(members, known.get(members.id), before));
+    const [first, ...others] = shards;
+    this.shards = first === undefined ? [this.#newShard("")] : [first, ...others];
+    this.nodes = this.shards.flatMap((shard) => shard.nodes);
+    this.#bySlot.fill(-1);
+    membership.forEach(({ slots }, index) => slots.forEach(([from, to]) => this.#bySlot.fill(index, from, to + 1)));
+    const staying = new Set(this.nodes);
+    for (const node of before.values()) if (!staying.has(node)) this.#forget(node);
+    if (this.#signal !== undefined) for (const node of this.nodes) this.#follow(node);
+    for (const shard of this.shards) this.#decide(shard);
+    this.#options.onChange();
+  }
+
+  #applyShard(members: ShardMembers, known: Shard | undefined, before: ReadonlyMap<string, RedisNode>): Shard {
+    const shard = known ?? this.#newShard(members.id);
+    shard.nodes = members.addresses.map((address) => {
+      const node = before.get(formatAddress(address)) ?? newNode(shard, address.host, address.port);
+      if (node.shard !== shard) {
+        node.shard = shard;
+        node.proof.offset = -1;
+        node.confirmed = false;
       }
-      this.#learned(node, info, begunMs);
-      if (node === this.primary) await this.#loadServerFacts(node, probe);
-      const wake = new AbortController();
-      this.#wakes.set(node, wake);
-      // A suspected node is asked again soon, so that a short trouble costs little.
-      const pauseMs = (node.suspectSinceMs === undefined && info !== undefined ? 1 : 0.2) * this.#options.probeIntervalMs * (0.9 + 0.2 * this.#options.random());
-      await this.#options.clock.sleep(pauseMs, AbortSignal.any([signal, wake.signal])).catch(() => undefined);
-    }
-    probe.disconnect();
-  }
-
-  #connectProbe(node: RedisNode): Redis {
-    const { credentials, tls, probeTimeoutMs, random } = this.#options;
-    return new Redis({
-      host: node.host, port: node.port, protocol: 2, connectionName: "podkit-ambassador-probe", enableReadyCheck: false,
-      enableOfflineQueue: false, maxRetriesPerRequest: 0, connectTimeout: probeTimeoutMs, disableClientInfo: true,
-      retryStrategy: (attempt) => backoffDelayMs(reconnect, attempt - 1, random),
-      ...(credentials === undefined ? {} : { password: credentials.password, ...(credentials.username === undefined ? {} : { username: credentials.username }) }),
-      ...(tls === undefined ? {} : { tls: { ...tls } }),
+      return node;
     });
+    return shard;
   }
 
-  async #ask(node: RedisNode, probe: Redis): Promise<string | undefined> {
-    if (probe.status !== "ready") return undefined;
-    const timeout = new AbortController();
-    const late = this.#options.clock.sleep(this.#options.probeTimeoutMs, timeout.signal).then(() => undefined, () => undefined);
-    const asked = probe.info("server", "replication", "persistence").catch((error: unknown) => {
-      this.#options.log.debug({ node: node.address, error: error instanceof Error ? error.message : String(error) }, "Probe failed");
-      return undefined;
-    });
-    const answer = await Promise.race([asked, late]);
-    timeout.abort();
-    return answer;
+  #follow(node: RedisNode): void {
+    const signal = this.#signal;
+    if (signal === undefined || signal.aborted || this.#probers.has(node)) return;
+    const prober = new Prober(node, this.#options, () => this.#settings);
+    this.#probers.set(node, prober);
+    this.#running.set(node, prober.run(signal, async (info, begunMs) => await this.#learned(node, info, begunMs)).finally(() => this.#running.delete(node)));
   }
 
-  #learned(node: RedisNode, info: string | undefined, begunMs: number): void {
+  #forget(node: RedisNode): void {
+    node.gone = true;
+    node.notEligible = "not a member any more";
+    this.#probers.get(node)?.end();
+    this.#probers.delete(node);
+    this.#options.onGone(node);
+  }
+
+  async #learned(node: RedisNode, info: string | undefined, begunMs: number): Promise<void> {
+    if (node.gone) return;
     node.facts = info === undefined ? undefined : readNodeFacts(info);
     if (node.facts !== undefined) {
       node.lastRole = node.facts.role;
       if (node.suspectSinceMs !== undefined && begunMs > node.suspectSinceMs) node.suspectSinceMs = undefined;
       node.confirmed = true;
     }
-    this.#decide();
+    if (info !== undefined) this.#options.source.observe?.(node.address, info);
+    this.#decide(node.shard);
+    if (node === node.shard.primary && (this.#factsOf === "" || this.#factsOf.startsWith(`${node.address} `) || !this.#factsAreOfAPrimary())) await this.#loadFacts(node);
   }
 
-  #decide(): void {
-    const trusted = this.nodes.map((node) => ({ address: node.address, facts: node.suspectSinceMs === undefined ? node.facts : undefined }));
-    const address = choosePrimary(trusted, this.#lastPrimary?.address);
-    const primary = this.nodes.find((node) => node.address === address);
-    const before = this.primary, eligibleBefore = this.eligible;
-    this.primary = primary;
-    if (primary === undefined && before !== undefined) this.primaryLostAtMs = this.#options.clock.monotonicMs();
-    if (primary !== undefined) this.#noteHistory(primary);
-    this.#judgeReplicas();
-    if (primary !== before || this.eligible.length !== eligibleBefore.length || this.eligible.some((node, index) => node !== eligibleBefore[index])) {
-      this.#options.log.info({ primary: primary?.address ?? "unknown", eligible: this.eligible.map((node) => node.address) }, "Nodes changed");
-      this.#options.onChange();
-    }
+  /** In a cluster one primary's table stands for all; another is asked when that one is a primary no more. */
+  #factsAreOfAPrimary(): boolean {
+    return this.shards.some(({ primary }) => primary !== undefined && this.#factsOf.startsWith(`${primary.address} `));
   }
 
-  #noteHistory(primary: RedisNode): void {
-    const history = `${primary.address} ${primary.facts?.runId ?? ""} ${primary.facts?.replicationId ?? ""}`;
-    if (history === this.#history) return;
-    const former = this.#lastPrimary;
-    this.#history = history;
-    this.#lastPrimary = primary;
-    this.doubtOffsets();
-    primary.confirmed = true;
-    for (const node of this.nodes) node.proof.offset = -1;
-    this.#options.onNewPrimary(former === primary ? undefined : former);
-  }
-
-  #judgeReplicas(): void {
-    const primaryFacts = this.#lastPrimary?.facts;
-    const eligible: RedisNode[] = [];
-    for (const node of this.nodes) {
-      const before = node.notEligible;
-      node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#options.lag) : "not asked again since it failed";
-      if (node.notEligible === undefined) eligible.push(node);
-      else if (before === undefined && node !== this.primary) this.#options.log.warn({ node: node.address, why: node.notEligible }, "Replica is not read any more");
-    }
-    this.eligible = eligible;
-  }
-
-  async #loadServerFacts(node: RedisNode, probe: Redis): Promise<void> {
-    const key = `${node.address} ${node.facts?.version ?? ""} ${node.facts?.runId ?? ""}`;
-    if (key === this.#plansOf) return;
-    try {
-      const facts = readCommandFacts(toAnswer(await probe.call("COMMAND")));
-      this.plans = buildPlans(facts);
-      this.plansDenied = false;
-      this.#options.log.info({ node: node.address, version: node.facts?.version, commands: facts.length }, "Loaded the command table");
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (!message.startsWith("NOPERM")) {
-        this.#options.log.warn({ node: node.address, error: message }, "Cannot load the command table; will try again");
-        return;
-      }
-      this.plans = undefined;
-      this.plansDenied = true;
-      this.#options.log.warn({ node: node.address }, "The server denies COMMAND to this user: every client gets a primary connection of its own, and no read goes to a replica");
-    }
-    this.#plansOf = key;
-    await this.#loadLimits(probe);
+  #decide(shard: Shard): void {
+    const trusted = shard.nodes.map((node) => ({ address: node.address, facts: node.suspectSinceMs === undefined ? node.facts : undefined }));
+    const address = choosePrimary(trusted, shard.lastPrimary?.address);
+    const primary = shard.nodes.find((node) => node.address === address);
+    const before = shard.primary, eligibleBefore = shard.eligible;
+    shard.primary = primary;
+    if (primary === undefined && before !== undefined) shard.primaryLostAtMs = this.#options.clock.monotonicMs();
+    if (primary !== undefined) this.#noteHistory(shard, primary);
+    this.#judgeReplicas(shard);
+    if (primary === before && shard.eligible.length === eligibleBefore.length && shard.eligible.every((node, index) => node === eligibleBefore[index])) return;
+    this.#options.log.info({ ...(this.clustered ? { shard: shard.id } : {}), primary: primary?.address ?? "unknown", eligible: shard.eligible.map((node) => node.address) }, "Nodes changed");
     this.#options.onChange();
   }
 
-  async #loadLimits(probe: Redis): Promise<void> {
-    const answer = await probe.call("CONFIG", "GET", "proto-max-bulk-len").then(toAnswer, () => null);
-    const value = Array.isArray(answer) ? Number(answer[1]) : Number.NaN;
-    this.bulkBytesMax = value > 0 ? value : bulkBytesMaxDefault;
+  #noteHistory(shard: Shard, primary: RedisNode): void {
+    const history = `${primary.address} ${primary.facts?.runId ?? ""} ${primary.facts?.replicationId ?? ""}`;
+    if (history === shard.history) return;
+    const former = shard.lastPrimary;
+    shard.history = history;
+    shard.lastPrimary = primary;
+    this.doubtOffsets(shard);
+    primary.confirmed = true;
+    for (const node of shard.nodes) node.proof.offset = -1;
+    this.#options.onNewPrimary(shard, former === primary ? undefined : former);
   }
-}
 
-/** Narrows what ioredis calls unknown to the shapes of RESP2. */
-function toAnswer(value: unknown): Answer {
-  if (value === null || typeof value === "string" || typeof value === "number" || value instanceof Uint8Array) return value;
-  return Array.isArray(value) ? value.map(toAnswer) : null;
+  #judgeReplicas(shard: Shard): void {
+    const primaryFacts = shard.lastPrimary?.facts;
+    const eligible: RedisNode[] = [];
+    for (const node of shard.nodes) {
+      const before = node.notEligible;
+      node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag) : "not asked again since it failed";
+      if (node.notEligible === undefined) eligible.push(node);
+      else if (before === undefined && node !== shard.primary) this.#options.log.warn({ node: node.address, why: node.notEligible }, "Replica is not read any more");
+    }
+    shard.eligible = eligible;
+  }
+
+  async #loadFacts(node: RedisNode): Promise<void> {
+    const key = `${node.address} ${node.facts?.version ?? ""} ${node.facts?.runId ?? ""}`;
+    const prober = this.#probers.get(node);
+    if (key === this.#factsOf || prober === undefined) return;
+    const facts = await loadServerFacts({ address: node.address, version: node.facts?.version ?? "" }, async (command, ...words) => await prober.call(command, ...words), this.#options.log);
+    if (facts === undefined) return;
+    this.#factsOf = key;
+    this.#takeFacts(facts);
+  }
+
+  #takeFacts(facts: ServerFacts): void {
+    this.plans = facts.plans;
+    this.plansDenied = facts.denied;
+    this.bulkBytesMax = facts.bulkBytesMax;
+    this.#options.onChange();
+  }
 }

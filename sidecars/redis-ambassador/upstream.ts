@@ -25,6 +25,8 @@ export type UpstreamOptions = {
   readonly monotonicMs: () => number;
   /** Ask for the server's CLIENT ID too, so that other clients can name this connection. */
   readonly learnId: boolean;
+  /** Only big requests travel on it. */
+  readonly bulk: boolean;
   /** Called once, when the connection is lost, given up or refused by the server. */
   readonly onClosed: (upstream: Upstream, reason: string) => void;
 };
@@ -43,6 +45,7 @@ export interface RawReceiver {
  */
 export class Upstream {
   readonly node: RedisNode;
+  readonly bulk: boolean;
   state: ConnectionState;
   closedBecause: string | undefined;
   ready = false;
@@ -50,6 +53,10 @@ export class Upstream {
   lastProgressMs = 0;
   /** While set, an unanswered request is no sign of a stuck server (blocking commands, subscriptions). */
   patient = false;
+  /** Made with settings that hold no more: it is ended instead of being used for another client. */
+  outdated = false;
+  /** A reply so big is coming in that others would wait for it: new requests take another connection. */
+  bigReply = false;
   /** Set while the connection belongs to one client: pushes are passed on to it, and `raw` ends the matching of replies. */
   pushesTo: RawReceiver | undefined;
   raw = false;
@@ -71,6 +78,7 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     this.#options = options;
     this.node = options.node;
+    this.bulk = options.bulk;
     this.state = options.state;
     const onread = {
       buffer: () => {

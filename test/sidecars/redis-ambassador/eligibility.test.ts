@@ -5,7 +5,7 @@ import { afterAccepted, freshState, openingRequests, shareKey, stateRequests } f
 import { choosePrimary, readNodeFacts, whyNotEligible, type NodeFacts } from "../../../sidecars/redis-ambassador/eligibility.ts";
 import { readRole } from "../../../sidecars/redis-ambassador/fence-runner.ts";
 
-const primary: NodeFacts = { role: "primary", offset: 1000, replicationId: "id", connectedReplicas: 2, linkUp: true, loading: false, syncing: false, lastIoSeconds: 0, version: "8.0.2", runId: "r" };
+const primary: NodeFacts = { role: "primary", offset: 1000, replicationId: "id", connectedReplicas: 2, linkUp: true, loading: false, syncing: false, lastIoSeconds: 0, version: "8.0.2", runId: "r", zone: undefined };
 const replica: NodeFacts = { ...primary, role: "replica", offset: 990, connectedReplicas: 0 };
 const limits = { lagBytesMax: 100, lagSecondsMax: 10 };
 
@@ -32,7 +32,7 @@ test("the primary is who says so; among two the one with more replicas, then the
 
 test("INFO is read, of a replica that is not connected too", () => {
   const info = "# Server\r\nredis_version:8.0.2\r\nrun_id:abc\r\n# Replication\r\nrole:slave\r\nmaster_link_status:down\r\nmaster_sync_in_progress:1\r\nmaster_last_io_seconds_ago:-1\r\nslave_repl_offset:77\r\nmaster_replid:xyz\r\n# Persistence\r\nloading:0\r\n";
-  assert.deepEqual(readNodeFacts(info), { role: "replica", offset: 77, replicationId: "xyz", connectedReplicas: 0, linkUp: false, loading: false, syncing: true, lastIoSeconds: -1, version: "8.0.2", runId: "abc" });
+  assert.deepEqual(readNodeFacts(info), { role: "replica", offset: 77, replicationId: "xyz", connectedReplicas: 0, linkUp: false, loading: false, syncing: true, lastIoSeconds: -1, version: "8.0.2", runId: "abc", zone: undefined });
   assert.equal(readNodeFacts("no such thing"), undefined);
 });
 

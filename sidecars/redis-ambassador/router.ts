@@ -1,0 +1,198 @@
+import type { Random } from "../../kit/clock.ts";
+import type { CommandPlan } from "./command-plan.ts";
+import type { ConnectionState } from "./connection-state.ts";
+import type { Generation } from "./fence.ts";
+import { visitKeys, type Arguments } from "./key-positions.ts";
+import type { RedisNode, Shard } from "./node.ts";
+import type { Pool } from "./pool.ts";
+import { ReadChooser, type ReadPolicySettings } from "./read-policy.ts";
+import type { RequestScanner } from "./request-scanner.ts";
+import type { Topology } from "./topology.ts";
+import { hashKey } from "./write-filter.ts";
+
+export type Consistency = "eventual" | "monotonic" | "session" | "pod";
+export type ReadSettings = ReadPolicySettings & { readonly consistency: Consistency };
+
+/** What `join` has done with a request. */
+export const joined = {
+  yes: 0,
+  /** It belongs to another node than what is unanswered: it waits until all is answered. */
+  elsewhere: 1,
+  /** No replica may answer it at present, and it may not go to the primary. */
+  noReplica: 2,
+  /** It may go to a replica as soon as that has caught up with what this client has already read. */
+  unproven: 3,
+} as const;
+export type Joined = (typeof joined)[keyof typeof joined];
+
+/** Consecutive requests for one node; `node` is a replica, or undefined for the primary. */
+export type Segment = { start: number; count: number; reads: number; writes: number; shard: Shard; node: RedisNode | undefined; generation: Generation | undefined };
+
+/** A client as far as routing is concerned. */
+export interface RoutedClient {
+  readonly state: ConnectionState;
+  /** READWRITE was given, or reads have failed elsewhere: everything goes to the primary. */
+  readonly primaryOnly: boolean;
+  /** Where everything unanswered is; undefined when nothing is. */
+  readonly unansweredAt: RedisNode | undefined;
+  /** Consistency `session`: the last write by shard. */
+  readonly lastWrites: Map<Shard, Generation> | undefined;
+  noteWrite(shard: Shard, generation: Generation): void;
+  /** Consistency `monotonic`: where it reads, by shard. */
+  readonly readsAt: Map<Shard, ReadPlace> | undefined;
+  noteRead(shard: Shard, place: ReadPlace): void;
+}
+
+/** Where a client reads under `monotonic`, and the state that another place must have reached before it may read there. */
+export type ReadPlace = { readonly node: RedisNode | undefined; leaving: Generation | undefined; triedMs: number };
+
+/** A client that reads the primary tries to go back to a replica this often; each time costs the wait for a proof. */
+const returnIntervalMs = 100;
+
+/** Decides to which node of a shard a request goes. One segment at a time is put together, for all clients. */
+export class Router {
+  readonly segment: Segment;
+  readonly chooser: ReadChooser;
+  settings: ReadSettings;
+  diverted = 0;
+  readonly #scanner: RequestScanner;
+  readonly #topology: Topology;
+  readonly #pool: Pool;
+  readonly #monotonicMs: () => number;
+
+  constructor(options: { settings: ReadSettings; scanner: RequestScanner; topology: Topology; pool: Pool; random: Random; monotonicMs: () => number }) {
+    this.settings = options.settings;
+    this.#scanner = options.scanner;
+    this.#topology = options.topology;
+    this.#pool = options.pool;
+    this.#monotonicMs = options.monotonicMs;
+    this.chooser = new ReadChooser(options.settings, options.random);
+    this.segment = { start: 0, count: 0, reads: 0, writes: 0, shard: options.topology.shards[0], node: undefined, generation: undefined };
+  }
+
+  /** Whether writes have to be marked, so that reads can be proven. */
+  get marksWrites(): boolean {
+    return this.settings.consistency === "pod" || this.settings.consistency === "session";
+  }
+
+  /** Adds the request in the scanner, which begins at `at`, to the segment under way. */
+  join(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Buffer, at: number): Joined {
+    const { segment } = this, unansweredAt = client.unansweredAt;
+    if (segment.count === 0) {
+      segment.start = at;
+      segment.reads = 0;
+      segment.writes = 0;
+      segment.generation = undefined;
+      segment.shard = shard;
+      if (unansweredAt !== undefined) {
+        if (unansweredAt.shard !== shard) return joined.elsewhere;
+        segment.node = isReplica(unansweredAt) ? unansweredAt : undefined;
+      } else {
+        const outcome = this.#firstNode(client, shard, plan, bytes);
+        if (outcome !== joined.yes) return outcome;
+      }
+    } else if (segment.shard !== shard) {
+      return joined.elsewhere;
+    }
+    if (segment.node !== undefined && !(plan.kind === "read" && this.#mayRead(client, plan, bytes, segment.node))) {
+      if (unansweredAt !== undefined) return joined.elsewhere;
+      segment.node = undefined;
+    }
+    if (plan.kind === "read") {
+      segment.reads += 1;
+      if (segment.node === undefined && this.settings.consistency === "monotonic") client.noteRead(shard, { node: undefined, leaving: undefined, triedMs: this.#monotonicMs() });
+    } else if (plan.kind === "write") {
+      segment.writes += 1;
+    }
+    segment.count += 1;
+    if (plan.marks !== "none" && this.marksWrites) segment.generation = this.mark(client, shard, plan, bytes);
+    return joined.yes;
+  }
+
+  /** Chooses where a segment begins that starts with this request, when nothing is unanswered. */
+  #firstNode(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Buffer): Joined {
+    this.segment.node = undefined;
+    if (plan.kind !== "read" || client.primaryOnly) return joined.yes;
+    if (this.settings.consistency === "monotonic") return this.#monotonicNode(client, shard);
+    const node = this.chooser.choose(shard, (each) => !this.#pool.refuses(each, client.state) && this.#mayRead(client, plan, bytes, each));
+    this.segment.node = node;
+    if (node !== undefined) return joined.yes;
+    if (shard.eligible.length > 0 && this.settings.policy !== "primary") this.diverted += 1;
+    return this.settings.policy === "replica" ? joined.noReplica : joined.yes;
+  }
+
+  /** The node that the client reads already; another one only when that has reached what the client may have seen. */
+  #monotonicNode(client: RoutedClient, shard: Shard): Joined {
+    const place = client.readsAt?.get(shard), nowMs = this.#monotonicMs();
+    if (place?.node !== undefined && place.node.shard === shard && place.node.notEligible === undefined) {
+      this.segment.node = place.node;
+      return joined.yes;
+    }
+    if (place !== undefined && place.leaving === undefined) {
+      if (place.node === undefined && nowMs - place.triedMs < returnIntervalMs && this.settings.policy !== "replica") return joined.yes;
+      if (this.settings.policy === "primary" || shard.eligible.length === 0) return this.settings.policy === "replica" ? joined.noReplica : joined.yes;
+      place.leaving = shard.fence.markAll();
+      place.triedMs = nowMs;
+      return joined.unproven;
+    }
+    const leaving = place?.leaving;
+    const node = this.chooser.choose(shard, (each) => !this.#pool.refuses(each, client.state) && (leaving === undefined || shard.fence.hasPassed(leaving, each.proof)));
+    if (node === undefined && leaving !== undefined && shard.eligible.length > 0 && nowMs - (place?.triedMs ?? 0) < returnIntervalMs) return joined.unproven;
+    if (node === undefined && this.settings.policy === "replica") return joined.noReplica;
+    this.segment.node = node;
+    client.noteRead(shard, { node, leaving: undefined, triedMs: nowMs });
+    return joined.yes;
+  }
+
+  #mayRead(client: RoutedClient, plan: CommandPlan, bytes: Buffer, node: RedisNode): boolean {
+    if (node.notEligible !== undefined) return false;
+    const { consistency } = this.settings, { fence } = node.shard;
+    if (consistency === "eventual" || consistency === "monotonic") return true;
+    if (consistency === "session") {
+      const lastWrite = client.lastWrites?.get(node.shard);
+      return lastWrite === undefined || fence.hasPassed(lastWrite, node.proof);
+    }
+    if ((fence.clear || !plan.keysKnown) && fence.canReadAll(node.proof)) return true;
+    if (!plan.keysKnown) return false;
+    const args = this.#arguments(bytes);
+    let may = true;
+    for (const spec of plan.keys) {
+      const known = visitKeys(spec, args, (index) => {
+        may &&= fence.canRead(hashKey(bytes, args.argStart[index] ?? 0, args.argEnd[index] ?? 0), node.proof);
+      });
+      if (!known) may = false;
+    }
+    return may;
+  }
+
+  /** Marks the keys that the request in the scanner may change; gives the generation that its run belongs to. */
+  mark(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Uint8Array): Generation {
+    const { fence } = shard, args = this.#arguments(bytes);
+    let known = plan.marks === "keys" && args.argc === this.#scanner.argcTotal;
+    let generation: Generation | undefined;
+    for (const spec of plan.keys) {
+      known = known && visitKeys(spec, args, (index) => {
+        generation = fence.mark(hashKey(bytes, args.argStart[index] ?? 0, args.argEnd[index] ?? 0));
+      });
+    }
+    // A write without any key in it is an error for the server; marking everything for it is merely cautious.
+    if (!known || generation === undefined) generation = fence.markAll();
+    if (this.settings.consistency === "session") client.noteWrite(shard, generation);
+    return generation;
+  }
+
+  #arguments(bytes: Uint8Array): Arguments {
+    const scanner = this.#scanner;
+    return { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
+  }
+
+  /** The shard that the request in the scanner belongs to; without Cluster there is only one. */
+  shardOf(_plan: CommandPlan, _bytes: Uint8Array): Shard {
+    return this.#topology.shards[0];
+  }
+}
+
+/** By what it said last; the primary of its shard is none, whatever that was. */
+export function isReplica(node: RedisNode): boolean {
+  return node !== node.shard.primary && node.facts?.role !== "primary";
+}
