@@ -35,8 +35,15 @@ const container = (name: string): string => name.split("|")[0] ?? name;
 
 /** The plan for a name that the server's table does not have: the primary, and any key may have changed. */
 export const unknownPlan: CommandPlan = {
-  name: "unknown", kind: "write", marks: "all", keys: [], keysKnown: false, repeatable: false, blockOption: false, subcommands: undefined,
+  name: "unknown", kind: "write", marks: "all", keys: [], keysKnown: false, repeatable: false, blockOption: false,
+  requestPolicy: undefined, responsePolicy: undefined, subcommands: undefined,
 };
+
+/** The value of a tip such as `request_policy:all_shards`. */
+function policyIn(tips: ReadonlySet<string>, name: "request_policy" | "response_policy"): string | undefined {
+  for (const tip of tips) if (tip.startsWith(`${name}:`)) return tip.slice(name.length + 1);
+  return undefined;
+}
 
 function kindOf(name: string, facts: CommandFacts): PlanKind {
   const named = special.get(name);
@@ -68,7 +75,10 @@ export function planOf(facts: CommandFacts): CommandPlan {
     && !name.startsWith("fcall") && !name.startsWith("eval");
   const subcommands = facts.subcommands.length === 0 ? undefined
     : new PlanTable(facts.subcommands.map((each) => [each.name.split("|")[1] ?? each.name, planOf(each)] as const));
-  return { name, kind, marks: marks === "keys" && !keysKnown ? "all" : marks, keys, keysKnown, repeatable: facts.flags.has("readonly"), blockOption: withBlockOption.has(name), subcommands };
+  return {
+    name, kind, marks: marks === "keys" && !keysKnown ? "all" : marks, keys, keysKnown, repeatable: facts.flags.has("readonly"), blockOption: withBlockOption.has(name),
+    requestPolicy: policyIn(facts.tips, "request_policy"), responsePolicy: policyIn(facts.tips, "response_policy"), subcommands,
+  };
 }
 
 /**
@@ -79,7 +89,7 @@ export function buildPlans(facts: readonly CommandFacts[]): PlanTable {
   const plans = new Map(facts.map((each) => [each.name, planOf(each)] as const));
   for (const [name, kind] of special) {
     if (name.includes("|") || plans.has(name)) continue;
-    plans.set(name, { name, kind, marks: "none", keys: [], keysKnown: false, repeatable: false, blockOption: false, subcommands: undefined });
+    plans.set(name, { ...unknownPlan, name, kind, marks: "none" });
   }
   return new PlanTable(plans);
 }

@@ -5,6 +5,8 @@ import type { KeySpec } from "./key-positions.ts";
 export type CommandFacts = {
   readonly name: string;
   readonly flags: ReadonlySet<string>;
+  /** Hints for cluster clients and for comparing answers, lower case: `request_policy:…`, `response_policy:…`, `nondeterministic_output`, … */
+  readonly tips: ReadonlySet<string>;
   readonly keySpecs: readonly KeySpec[];
   readonly subcommands: readonly CommandFacts[];
 };
@@ -79,7 +81,8 @@ export function readCommandFacts(answer: Answer): CommandFacts[] {
     const entry = list(each), name = text(entry[0]).toLowerCase();
     if (name === "") return [];
     const flags = new Set(list(entry[2]).map((flag) => text(flag).toLowerCase()));
+    const tips = new Set(list(entry[7]).map((tip) => text(tip).toLowerCase()));
     const keySpecs = entry.length > 8 ? list(entry[8]).map(readSpec) : legacySpecs(entry, flags);
-    return [{ name, flags, keySpecs, subcommands: readCommandFacts(entry[9] ?? []) }];
+    return [{ name, flags, tips, keySpecs, subcommands: readCommandFacts(entry[9] ?? []) }];
   });
 }

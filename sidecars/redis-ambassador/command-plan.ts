@@ -34,6 +34,10 @@ export type CommandPlan = {
   readonly repeatable: boolean;
   /** It blocks only with a BLOCK option (XREAD, XREADGROUP). */
   readonly blockOption: boolean;
+  /** What the server tips a cluster's client to do with it: `all_shards`, `all_nodes`, `multi_shard`, `special`; undefined: by its keys. */
+  readonly requestPolicy: string | undefined;
+  /** How the answers of several shards become one: `one_succeeded`, `all_succeeded`, `agg_sum`, `agg_min`, `special`, …; undefined: in order. */
+  readonly responsePolicy: string | undefined;
   readonly subcommands: PlanTable | undefined;
 };
 

@@ -59,3 +59,14 @@ marks("SWAPDB 0 1", "all");
 marks("SORT k STORE d", "all");
 marks("GEORADIUS g 1 1 1 m STORE d", "all");
 marks("XREADGROUP GROUP g c STREAMS s t > >", "all");
+
+test("tips of the server become policies for a cluster", () => {
+  const entry = (name: string, tips: string[], subcommands: Answer[] = []): Answer => [name, -2, ["readonly"], 0, 0, 0, [], tips, [], subcommands];
+  const facts = readCommandFacts([entry("dbsize", ["request_policy:all_shards", "response_policy:agg_sum"]), entry("script", [], [entry("script|load", ["REQUEST_POLICY:ALL_NODES", "nondeterministic_output"])]), ["old", 1, []]]);
+  assert.deepEqual([...facts[0]?.tips ?? []], ["request_policy:all_shards", "response_policy:agg_sum"]);
+  const table = buildPlans(facts), find = (name: string): CommandPlan | undefined => table.find(Buffer.from(name), 0, name.length);
+  assert.deepEqual([find("dbsize")?.requestPolicy, find("dbsize")?.responsePolicy], ["all_shards", "agg_sum"]);
+  const load = find("script")?.subcommands?.find(Buffer.from("load"), 0, 4);
+  assert.deepEqual([load?.requestPolicy, load?.responsePolicy], ["all_nodes", undefined]);
+  assert.deepEqual([find("old")?.requestPolicy, find("multi")?.requestPolicy], [undefined, undefined]);
+});
