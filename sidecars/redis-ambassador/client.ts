@@ -5,23 +5,19 @@ import { freshState, shareKey, type ConnectionState } from "./connection-state.t
 import { ambassadorErrors } from "./errors.ts";
 import type { Generation } from "./fence.ts";
 import type { Hub, HubClient } from "./hub.ts";
+import { Inbox, type RequestItem } from "./inbox.ts";
 import { encodeRequest, splitInline } from "./inline.ts";
-import { argumentIs } from "./key-positions.ts";
 import { Lease } from "./lease.ts";
 import type { RedisNode, Shard } from "./node.ts";
 import { Recovery } from "./recovery.ts";
 import { RequestCollector } from "./request-collector.ts";
-import { scanned, type RequestScanner } from "./request-scanner.ts";
+import { scanned } from "./request-scanner.ts";
+import { hasBlockOption, wordsReader } from "./request-words.ts";
 import type { Outcome } from "./resend.ts";
 import { isReplica, joined, type Joined, type ReadPlace, type RoutedClient } from "./router.ts";
 import type { Run } from "./run.ts";
 import { runSpecial, type SpecialClient } from "./special.ts";
 import type { Upstream } from "./upstream.ts";
-import { hashKey } from "./write-filter.ts";
-
-/** Requests or ready replies that still have to be dealt with, in order. */
-type RequestItem = { readonly kind: "requests"; readonly bytes: Buffer; at: number };
-type InboxItem = RequestItem | { readonly kind: "reply"; readonly bytes: Buffer; readonly thenClose: boolean };
 
 /** Why a client's input is not being looked at. */
 type Stall = "none" | "drain" | "work" | "primary" | "room" | "proof";
@@ -56,7 +52,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
   readonly #socket: Socket;
   #key = shareKey(freshState);
   #primaryOnly = false;
-  #inbox: InboxItem[] = [];
+  readonly #inbox = new Inbox();
   #tail: RequestCollector | undefined;
   #stall: Stall = "none";
   #processing = false;
@@ -132,7 +128,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     this.#on?.disown(this);
     this.#lease?.abandon();
     this.output.drop();
-    this.#inbox = [];
+    this.#inbox.clear();
     this.#tail = undefined;
     this.#socket.destroy();
   }
@@ -153,7 +149,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
   }
 
   get #idle(): boolean {
-    return this.#unansweredRuns === 0 && this.#inbox.length === 0 && this.#free;
+    return this.#unansweredRuns === 0 && this.#inbox.empty && this.#free;
   }
 
   /** Sends a reply of the ambassador's own. Nothing may be unanswered. */
@@ -162,14 +158,12 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     if (!this.closed) this.output.write(bytes, 0, bytes.length, false);
   }
 
-  putBack(items: readonly Outcome[]): void {
-    this.#inbox.unshift(...items.map((item): InboxItem => (item.kind === "again" ? { kind: "requests", bytes: item.request, at: 0 } : { kind: "reply", bytes: item.reply, thenClose: item.thenClose })));
+  putBack(outcomes: readonly Outcome[]): void {
+    this.#inbox.putBack(outcomes);
   }
 
   get waitingBytes(): number {
-    let bytes = this.#tail?.length ?? 0;
-    for (const item of this.#inbox) bytes += item.kind === "requests" ? item.bytes.length - item.at : 0;
-    return bytes;
+    return (this.#tail?.length ?? 0) + this.#inbox.waitingBytes;
   }
 
   /** The input may be looked at again. */
@@ -199,10 +193,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
       const used = tail.add(bytes);
       if (!tail.full) return;
       this.#tail = undefined;
-      this.#inbox.push({ kind: "requests", bytes: tail.bytes, at: 0 });
+      this.#inbox.add(tail.bytes);
       bytes = bytes.subarray(used);
     }
-    if (bytes.length > 0) this.#inbox.push({ kind: "requests", bytes, at: 0 });
+    this.#inbox.add(bytes);
     this.process();
   }
 
@@ -210,7 +204,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     if (this.#processing) return;
     this.#processing = true;
     while (this.#stall === "none" && !this.closed) {
-      const item = this.#inbox[0];
+      const item = this.#inbox.first;
       if (item === undefined) break;
       if (item.kind === "requests") {
         if (!this.#consume(item)) break;
@@ -266,8 +260,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
           return true;
         }
         const request = bytes.subarray(at, next);
-        item.at = next;
-        if (next === bytes.length) this.#inbox.shift();
+        this.#inbox.advance(item, next);
         runSpecial(this, plan, request, wordsReader(scanner, bytes));
         return true;
       }
@@ -275,14 +268,14 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
       if (this.#stall !== "none") return true;
       if (found === scanned.incomplete) return this.#keepTail(item, at);
       if (found === scanned.failed) {
-        this.#inbox = [{ kind: "reply", bytes: Buffer.from(scanner.errorText, "latin1"), thenClose: true }];
+        this.#inbox.replyAndClose(Buffer.from(scanner.errorText, "latin1"));
         return true;
       }
       at = scanner.next;
       item.at = at;
       if (found === scanned.inline && this.#inline(item, bytes.subarray(segment.start, at))) return true;
     }
-    if (this.#sendSegment(item, at) && this.#inbox[0] === item) this.#inbox.shift();
+    if (this.#sendSegment(item, at) && this.#inbox.first === item) this.#inbox.shift();
     return true;
   }
 
@@ -296,9 +289,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     const sinceMs = (this.#readWaitsSinceMs ??= nowMs);
     if (outcome === joined.noReplica && nowMs - sinceMs >= hub.settings.holdMs) {
       this.#readWaitsSinceMs = undefined;
-      item.at = next;
-      if (next === item.bytes.length) this.#inbox.shift();
-      this.#inbox.unshift({ kind: "reply", bytes: ambassadorErrors.noReplica(Math.round(nowMs - sinceMs)), thenClose: false });
+      this.#inbox.advance(item, next);
+      this.#inbox.replyFirst(ambassadorErrors.noReplica(Math.round(nowMs - sinceMs)));
       return;
     }
     this.#stall = "proof";
@@ -312,7 +304,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     const { topology } = this.hub;
     const error = this.#holdError(Math.min(topology.tableMissingSinceMs, ...topology.shards.map((shard) => shard.primaryLostAtMs)));
     if (error === undefined) this.#park();
-    else this.#inbox = [{ kind: "reply", bytes: error, thenClose: true }];
+    else this.#inbox.replyAndClose(error);
   }
 
   /** An inline request becomes an ordinary one. True when the inbox has changed. */
@@ -321,13 +313,13 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     if (end > 0 && line[end - 1] === 13) end -= 1;
     const words = splitInline(line.subarray(0, end));
     if (words === undefined) {
-      this.#inbox = [{ kind: "reply", bytes: Buffer.from("-ERR Protocol error: unbalanced quotes in request\r\n"), thenClose: true }];
+      this.#inbox.replyAndClose(Buffer.from("-ERR Protocol error: unbalanced quotes in request\r\n"));
       return true;
     }
     this.hub.router.segment.start = item.at;
     if (words.length === 0) return false;
-    if (item.at === item.bytes.length) this.#inbox.shift();
-    this.#inbox.unshift({ kind: "requests", bytes: encodeRequest(words), at: 0 });
+    this.#inbox.advance(item, item.at);
+    this.#inbox.addFirst(encodeRequest(words));
     return true;
   }
 
@@ -399,9 +391,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
       return;
     }
     this.hub.counts.holdExpired += count;
-    item.at = end;
-    if (item.at === item.bytes.length) this.#inbox.shift();
-    this.#inbox.unshift({ kind: "reply", bytes: Buffer.concat(Array.from({ length: count }, () => error)), thenClose: false });
+    this.#inbox.advance(item, end);
+    this.#inbox.replyFirst(Buffer.concat(Array.from({ length: count }, () => error)));
   }
 
   hold(request: Buffer, shard: Shard): void {
@@ -447,21 +438,17 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     const { scanner } = this.hub;
     const rest = item.bytes.subarray(at);
     this.#inbox.shift();
-    const following = this.#inbox[0];
-    if (following?.kind === "requests") {
-      this.#inbox[0] = { kind: "requests", bytes: Buffer.concat([rest, following.bytes.subarray(following.at)]), at: 0 };
-      return true;
-    }
+    if (this.#inbox.joinWithFollowing(rest)) return true;
     if (Math.max(rest.length, scanner.needed) > streamedBytes && scanner.argc > 0) {
       const plan = this.hub.planOf(scanner, rest);
       const mustBeWhole = plan.kind === "state" || plan.kind === "ask" || plan.kind === "local" || plan.kind === "wait" || plan.kind === "refused";
       if (!mustBeWhole) {
-        this.#inbox.unshift({ kind: "requests", bytes: rest, at: 0 });
+        this.#inbox.addFirst(rest);
         if (this.drained()) this.#stream(plan, rest);
         return true;
       }
       if (rest.length > wholeRequestBytesMax) {
-        this.#inbox = [{ kind: "reply", bytes: ambassadorErrors.requestTooBig(wholeRequestBytesMax), thenClose: true }];
+        this.#inbox.replyAndClose(ambassadorErrors.requestTooBig(wholeRequestBytesMax));
         return true;
       }
     }
@@ -471,30 +458,20 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
 
   #stream(plan: CommandPlan, begun: Buffer): void {
     const { router } = this.hub, shard = router.shardOf(plan, begun);
-    const generation = plan.marks === "none" || !router.marksWrites ? undefined : this.#markBegun(plan, begun, shard);
+    const generation = plan.marks === "none" || !router.marksWrites ? undefined : router.markBegun(this, shard, plan, begun);
     this.#inbox.shift();
     this.stallForWork();
     const { lease } = this;
     lease.beginStream(plan, generation, begun, shard, () => {
-      this.#inbox.unshift({ kind: "requests", bytes: begun, at: 0 });
+      this.#inbox.addFirst(begun);
       while (lease.streaming) {
-        const item = this.#inbox[0];
+        const item = this.#inbox.first;
         if (item?.kind !== "requests") return;
         this.#inbox.shift();
         const used = lease.stream(item.bytes);
-        if (used < item.bytes.length) this.#inbox.unshift({ kind: "requests", bytes: item.bytes.subarray(used), at: 0 });
+        if (used < item.bytes.length) this.#inbox.addFirst(item.bytes.subarray(used));
       }
     });
-  }
-
-  /** For a request of which only the beginning is there: its first key, if it is the only one. */
-  #markBegun(plan: CommandPlan, begun: Buffer, shard: Shard): Generation {
-    const { scanner } = this.hub, { fence } = shard, spec = plan.keys[0];
-    const single = plan.marks === "keys" && plan.keys.length === 1 && spec?.begin.kind === "index" && spec.find.kind === "range" && spec.find.last === 0 && spec.begin.index < scanner.argc;
-    const index = single ? spec.begin.index : 0;
-    const generation = single ? fence.mark(hashKey(begun, scanner.argStart[index] ?? 0, scanner.argEnd[index] ?? 0)) : fence.markAll();
-    this.noteWrite(shard, generation);
-    return generation;
   }
 
   // ── Replies ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -574,22 +551,4 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     this.#lease?.allAnswered();
     if (this.#stall === "none" || this.#stall === "drain") setImmediate(() => this.resume());
   }
-}
-
-function hasBlockOption(scanner: RequestScanner, bytes: Uint8Array): boolean {
-  const args = { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
-  for (let index = 1; index < scanner.argc; index += 1) {
-    if (argumentIs(args, index, "STREAMS")) return false;
-    if (argumentIs(args, index, "BLOCK")) return true;
-    // GROUP and CONSUMER names could read "block".
-    if (argumentIs(args, index, "GROUP")) index += 2;
-  }
-  return false;
-}
-
-/** The words of the scanned request as latin1 text, made only when somebody asks. */
-function wordsReader(scanner: RequestScanner, bytes: Buffer): () => string[] {
-  const { argc } = scanner;
-  const starts = scanner.argStart.slice(0, argc), ends = scanner.argEnd.slice(0, argc);
-  return () => starts.map((start, index) => bytes.toString("latin1", start, ends[index]));
 }

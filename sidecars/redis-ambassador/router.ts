@@ -181,6 +181,15 @@ export class Router {
     return generation;
   }
 
+  /** The same for a request of which only the beginning is there: marks its first key, if it is the only one. */
+  markBegun(client: RoutedClient, shard: Shard, plan: CommandPlan, begun: Uint8Array): Generation {
+    const { fence } = shard, spec = plan.keys[0], args = this.#arguments(begun);
+    const index = plan.marks === "keys" && plan.keys.length === 1 && spec?.begin.kind === "index" && spec.find.kind === "range" && spec.find.last === 0 ? spec.begin.index : args.argc;
+    const generation = index < args.argc ? fence.mark(hashKey(begun, args.argStart[index] ?? 0, args.argEnd[index] ?? 0)) : fence.markAll();
+    if (this.settings.consistency === "session") client.noteWrite(shard, generation);
+    return generation;
+  }
+
   #arguments(bytes: Uint8Array): Arguments {
     const scanner = this.#scanner;
     return { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
