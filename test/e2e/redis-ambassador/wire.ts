@@ -41,9 +41,14 @@ export class Wire implements AsyncDisposable {
     this.#socket.write(bytes);
   }
 
+  /** Sends requests; the replies are taken by `replies`. */
+  send(...requests: readonly (readonly string[])[]): void {
+    this.write(Buffer.concat(requests.map((words) => encodeRequest(words.map((word) => Buffer.from(word, "latin1"))))));
+  }
+
   /** Sends requests and gives as many whole replies, as text of bytes. */
   async ask(...requests: readonly (readonly string[])[]): Promise<string[]> {
-    this.write(Buffer.concat(requests.map((words) => encodeRequest(words.map((word) => Buffer.from(word, "latin1"))))));
+    this.send(...requests);
     return await this.replies(requests.length);
   }
 

@@ -1,0 +1,240 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Wait, type StartedNetwork, type StartedTestContainer } from "testcontainers";
+import { container, startNetwork } from "../../support/containers.ts";
+import { eventually } from "../../support/eventually.ts";
+import { startFaultProxy, type FaultProxy } from "../../support/fault-proxy.ts";
+import { openWire, type Place } from "./wire.ts";
+
+const redisPort = 6379;
+const main = new URL("../../../sidecars/redis-ambassador/main.ts", import.meta.url).pathname;
+
+/** Runs redis-server, and again whenever it has ended, but not while the file "down" is there. Words for it are kept in "words". */
+const keeper = `while :; do
+  if [ -e down ]; then sleep 0.02; continue; fi
+  redis-server $(cat words) & echo $! > pid; wait $!
+  touch down
+done`;
+
+/** Nothing is saved, a replica's first copy does not wait for others, and a lost peer is noticed within seconds. */
+const fast = ["--protected-mode", "no", "--save", "''", "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--repl-timeout", "4"];
+
+/** A server whose process can be killed, frozen and started again while its container stays. */
+export class FaultNode {
+  readonly name: string;
+  readonly started: StartedTestContainer;
+  /** Where the ambassador finds it: every fault of the network happens here. */
+  readonly proxy: FaultProxy;
+
+  readonly #inside: string;
+
+  constructor(name: string, started: StartedTestContainer, inside: string, proxy: FaultProxy) {
+    this.name = name;
+    this.started = started;
+    this.#inside = inside;
+    this.proxy = proxy;
+  }
+
+  /** Where the test finds it, past the proxy. */
+  get place(): Place {
+    return { host: this.started.getHost(), port: this.started.getMappedPort(redisPort) };
+  }
+  get address(): string {
+    return `${this.proxy.host}:${this.proxy.port}`;
+  }
+
+  /** Asks the server itself; throws on an error reply. */
+  async ask(...words: readonly string[]): Promise<string> {
+    await using wire = await openWire(this.place);
+    const reply = await wire.one(...words);
+    if (reply === "" || reply.startsWith("-")) throw new Error(`${this.name} answered ${words.join(" ")} with: ${reply === "" ? "the end of the connection" : reply.trim()}`);
+    return reply;
+  }
+
+  async info(section: string, field: string): Promise<string | undefined> {
+    return new RegExp(`^${field}:([^\\r\\n]*)`, "m").exec(await this.ask("INFO", section))?.[1];
+  }
+
+  /** Calls of a command as the server counts them. */
+  async calls(command: string): Promise<number> {
+    return Number(/calls=(\d+)/.exec((await this.info("commandstats", `cmdstat_${command}`)) ?? "")?.[1] ?? 0);
+  }
+
+  async kill(): Promise<void> {
+    await this.#sh("touch down; kill -9 $(cat pid)");
+  }
+  async freeze(): Promise<void> {
+    await this.#sh("kill -STOP $(cat pid)");
+  }
+  async thaw(): Promise<void> {
+    await this.#sh("kill -CONT $(cat pid)");
+  }
+
+  /** Starts the killed server; `words` replaces how it is started from now on, `empty` throws away what it kept. */
+  async start(o: { readonly words?: readonly string[]; readonly empty?: boolean } = {}): Promise<void> {
+    const rewrite = o.words === undefined ? "" : `echo "${[...fast, ...o.words].join(" ")}" > words; `;
+    await this.#sh(`${rewrite}${o.empty === true ? "rm -rf dump.rdb appendonlydir; " : ""}rm -f down`);
+  }
+
+  /** Resolves once the server answers. */
+  async answers(): Promise<void> {
+    await eventually(async () => (await this.ask("PING")) === "+PONG\r\n", { what: `${this.name} answering` });
+  }
+
+  /** Nothing that it sends to `other` arrives any more, and neither is told. Until `reach`. */
+  async lose(other: FaultNode): Promise<void> {
+    await this.#sh(`ip route add blackhole ${other.#inside}`);
+  }
+  async reach(other: FaultNode): Promise<void> {
+    await this.#sh(`ip route del blackhole ${other.#inside}`);
+  }
+
+  async #sh(command: string): Promise<string> {
+    const result = await this.started.exec(["sh", "-c", command], { user: "root", workingDir: "/data" });
+    if (result.exitCode !== 0) throw new Error(`Cannot run "${command}" at ${this.name}: exit code ${result.exitCode}: ${result.output.trim()}`);
+    return result.output.trim();
+  }
+}
+
+/** The ambassador as a process of its own, from its sources. */
+export class AmbassadorProcess implements AsyncDisposable {
+  readonly host = "127.0.0.1";
+  readonly port: number;
+  readonly #child: ChildProcess;
+  readonly #admin: string;
+  readonly exited: Promise<number | string>;
+  #log = "";
+
+  constructor(child: ChildProcess, port: number, adminPort: number) {
+    this.#child = child;
+    this.port = port;
+    this.#admin = `http://127.0.0.1:${adminPort}`;
+    child.stderr?.on("data", (text) => (this.#log = (this.#log + String(text)).slice(-200_000)));
+    this.exited = once(child, "close").then(([code, signal]: (number | string | null)[]) => code ?? signal ?? "nothing");
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  async metrics(): Promise<string> {
+    return await (await fetch(`${this.#admin}/metrics`)).text();
+  }
+
+  /** The value of one metric, summed over its labels. */
+  async metric(name: string, labels = ""): Promise<number> {
+    const lines = (await this.metrics()).split("\n").filter((line) => line.startsWith(`podkit_redis_ambassador_${name}`) && line.includes(labels));
+    return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  }
+
+  async ready(): Promise<void> {
+    await eventually(async () => (await fetch(`${this.#admin}/readyz`)).ok, { what: `the ambassador ready; its log:\n${this.#log}` });
+  }
+
+  async sees(o: { readonly primary?: FaultNode | "none"; readonly eligible?: readonly FaultNode[]; readonly timeoutMs?: number }): Promise<void> {
+    await eventually(async () => {
+      const metrics = await this.metrics();
+      const ones = (name: string): string[] => [...metrics.matchAll(new RegExp(`^podkit_redis_ambassador_${name}\\{[^}]*node="([^"]*)"[^}]*\\} 1$`, "gm"))].map((match) => match[1] ?? "").toSorted();
+      const seen = { primary: ones("primary"), eligible: ones("replica_eligible") };
+      const wanted = { primary: o.primary === undefined ? seen.primary : o.primary === "none" ? [] : [o.primary.address], eligible: o.eligible?.map(({ address }) => address).toSorted() ?? seen.eligible };
+      if (JSON.stringify(seen) === JSON.stringify(wanted)) return true;
+      throw new Error(`it sees ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}`);
+    }, { timeoutMs: o.timeoutMs ?? 20_000, what: "the ambassador's view" });
+  }
+
+  /** Resident memory in bytes. */
+  get memoryBytes(): number {
+    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#child.pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+  }
+
+  signal(name: "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+    this.#child.kill(name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.exited;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("Cannot find a free port");
+  return address.port;
+}
+
+/** Starts an ambassador for these servers and waits until it is ready. Settings are PODKIT_… variables. */
+export async function startAmbassadorProcess(nodes: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<AmbassadorProcess> {
+  const port = await freePort(), adminPort = await freePort();
+  const env = {
+    PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: join(tmpdir(), "podkit-test-compile-cache"), PODKIT_LISTEN: `127.0.0.1:${port}`, PODKIT_ADMIN_ADDR: `127.0.0.1:${adminPort}`,
+    PODKIT_UPSTREAM_NODES: nodes.join(","), ...settings,
+  };
+  const started = new AmbassadorProcess(spawn(process.execPath, ["--max-semi-space-size=8", main], { stdio: ["ignore", "ignore", "pipe"], env }), port, adminPort);
+  await started.ready();
+  return started;
+}
+
+/** A primary with replicas, each behind a fault proxy, and the ambassadors that were started for them. */
+export class FaultScene implements AsyncDisposable {
+  readonly nodes: readonly FaultNode[];
+  readonly #network: StartedNetwork;
+  readonly #ambassadors: AmbassadorProcess[] = [];
+
+  constructor(network: StartedNetwork, nodes: readonly FaultNode[]) {
+    this.#network = network;
+    this.nodes = nodes;
+  }
+
+  node(index: number): FaultNode {
+    const node = this.nodes[index];
+    if (node === undefined) throw new Error(`Cannot find server ${index}: there are ${this.nodes.length}`);
+    return node;
+  }
+
+  async ambassador(settings: Readonly<Record<string, string>> = {}, nodes: readonly FaultNode[] = this.nodes): Promise<AmbassadorProcess> {
+    const ambassador = await startAmbassadorProcess(nodes.map(({ address }) => address), settings);
+    this.#ambassadors.push(ambassador);
+    return ambassador;
+  }
+
+  /** Waits until `replicas` are in sync with `primary`. */
+  async inSync(primary: FaultNode, replicas: readonly FaultNode[]): Promise<void> {
+    await eventually(async () => {
+      const info = await primary.ask("INFO", "replication");
+      const links = await Promise.all(replicas.map(async (replica) => await replica.info("replication", "master_link_status")));
+      return [...info.matchAll(/^slave\d+:.*state=online/gm)].length === replicas.length && links.every((link) => link === "up");
+    }, { timeoutMs: 30_000, what: `${replicas.map(({ name }) => name).join(" and ")} in sync with ${primary.name}` });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#ambassadors.map(async (ambassador) => await ambassador[Symbol.asyncDispose]()));
+    await Promise.all(this.nodes.map(async ({ proxy }) => await proxy.close()));
+    await Promise.all(this.nodes.map(async ({ started }) => await started.stop({ timeout: 0 })));
+    await this.#network.stop();
+  }
+}
+
+/** Starts redis-0 as the primary and redis-1, … as its replicas. `words` are further ones for every server. */
+export async function startFaultScene(o: { readonly replicas?: number; readonly words?: readonly string[] } = {}): Promise<FaultScene> {
+  const network = await startNetwork();
+  const nodes = await Promise.all(Array.from({ length: 1 + (o.replicas ?? 2) }, async (_, index): Promise<FaultNode> => {
+    const name = `redis-${index}`, words = [...fast, ...(o.words ?? []), ...(index === 0 ? [] : ["--replicaof", "redis-0", String(redisPort)])];
+    const started = await container("redis").withNetwork(network).withNetworkAliases(name).withExposedPorts(redisPort).withAddedCapabilities("NET_ADMIN")
+      .withCommand(["sh", "-c", `echo "${words.join(" ")}" > words; ${keeper}`]).withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/)).start();
+    const proxy = await startFaultProxy({ upstream: { host: started.getHost(), port: started.getMappedPort(redisPort) }, seed: 1 });
+    return new FaultNode(name, started, started.getIpAddress(network.getName()), proxy);
+  }));
+  const scene = new FaultScene(network, nodes);
+  await scene.inSync(scene.node(0), nodes.slice(1));
+  return scene;
+}
