@@ -1,150 +1,247 @@
 import type { Socket } from "node:net";
-import type { ConnectionOptions } from "node:tls";
-import { readFileSync } from "node:fs";
+import type { ConnectionOptions, TlsOptions } from "node:tls";
 import type { Clock, Random } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import { Client } from "./client.ts";
 import type { Config } from "./config.ts";
-import type { Credentials } from "./connection-state.ts";
 import { FenceRunner } from "./fence-runner.ts";
-import { Hub, type HubSettings } from "./hub.ts";
-import { openListeners } from "./listen.ts";
-import { listedMembers, type MembershipSource } from "./membership.ts";
+import { followFiles } from "./follow-files.ts";
+import { Hub } from "./hub.ts";
+import { Listeners } from "./listen.ts";
 import type { RedisNode } from "./node.ts";
-import { Pool, type PoolSettings } from "./pool.ts";
-import { Topology, type TopologySettings } from "./topology.ts";
+import { Pool } from "./pool.ts";
+import { whyNotReady } from "./readiness.ts";
+import { credentialsOf, hubSettings, poolSettings, topologySettings, type Access } from "./settings.ts";
+import { createSource } from "./sources.ts";
+import { loadListenerTls, loadUpstreamTls, tlsFilesOf, type Loaded } from "./tls-files.ts";
+import { Topology } from "./topology.ts";
 
 /** How often stuck connections, expired holds and slow readers are looked for. */
 const tickMs = 25;
+/** A state that lasts shorter is not worth a line of the log. */
+const statusIntervalMs = 1_000;
 
-export type Ambassador = {
-  readonly hub: Hub;
-  readonly port: number;
-  /** Why commands cannot be served at present, or undefined. */
-  readonly notReady: () => string | undefined;
-  /** Stops accepting, lets clients finish what is in hand, and resolves when all have gone. */
-  readonly drain: () => Promise<void>;
-  /** Ends everything at once. */
-  readonly stop: () => Promise<void>;
+export type AmbassadorOptions = { readonly config: Config; readonly log: Log; readonly clock: Clock; readonly random: Random };
+
+/** What the files of a configuration contain. */
+type Certificates = {
+  readonly servers: Loaded<ConnectionOptions> | undefined;
+  readonly sentinels: Loaded<ConnectionOptions> | undefined;
+  readonly listener: Loaded<TlsOptions> | undefined;
 };
 
-function readTls(tls: Config["upstream"]["tls"]): ConnectionOptions | undefined {
-  if (!tls.enabled) return undefined;
+function loadCertificates({ upstream, listen }: Config): Certificates {
   return {
-    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
-    ...(tls.certFile === undefined ? {} : { cert: readFileSync(tls.certFile) }),
-    ...(tls.keyFile === undefined ? {} : { key: readFileSync(tls.keyFile) }),
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+    servers: loadUpstreamTls(upstream.tls, "upstream.tls"),
+    sentinels: loadUpstreamTls(upstream.sentinel.tls, "upstream.sentinel.tls"),
+    listener: loadListenerTls(listen.tls),
   };
 }
 
-function listedSource(config: Config): MembershipSource {
-  return {
-    wake: () => undefined,
-    run: async (signal, onMembership) => {
-      onMembership(listedMembers(config.upstream.nodes));
-      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-    },
-  };
-}
+const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
 
-/** Starts the ambassador. Listens at once, also while no server answers: clients then wait (failover.holdMs). */
-export async function startAmbassador(options: { readonly config: Config; readonly log: Log; readonly clock: Clock; readonly random: Random }): Promise<Ambassador> {
-  const { config, log, clock, random } = options;
-  const { upstream, reads, failover, limits } = config;
-  const credentials: Credentials | undefined = upstream.password === undefined ? undefined : { username: upstream.username, password: upstream.password };
-  const tls = readTls(upstream.tls);
-  const topologySettings: TopologySettings = { credentials, tls, probeIntervalMs: failover.probeIntervalMs, probeTimeoutMs: failover.probeTimeoutMs, lag: reads };
-  const poolSettings: PoolSettings = { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections };
-  const hubSettings: HubSettings = {
-    consistency: reads.consistency, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
-    holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
-  };
-  const ending = new AbortController();
-  const pool: Pool = new Pool({
-    settings: poolSettings, clock,
-    onSharedLost: (node, reason) => {
-      if (ending.signal.aborted || reason.includes(" refused the connection: ")) return;
-      if (node === node.shard.primary) topology.doubtOffsets(node.shard);
-      topology.suspect(node, reason);
-    },
-  });
-  const topology: Topology = new Topology({
-    source: listedSource(config), clustered: upstream.mode === "cluster", settings: topologySettings, clock, random, log,
-    onShard: (shard) => {
-      shard.fence.onDirty = () => fences.wake();
-    },
-    onChange: () => {
-      hub.resumeParked();
-      hub.checkProofs();
-    },
-    onNewPrimary: (shard, former) => {
-      shard.fence.reset();
-      if (former !== undefined) pool.closeNode(former, `${former.address} is not the primary any more`);
-    },
-    onGone: (node) => pool.retireNode(node),
-  });
-  const hub: Hub = new Hub({ settings: hubSettings, topology, pool, clock, random, log });
-  const fences: FenceRunner = new FenceRunner({ topology, pool, clock, intervalMs: reads.fenceIntervalMs, onProof: () => hub.checkProofs() });
-  const listeners = await openListeners({
-    address: config.listen.address, socketPath: config.listen.socketPath,
-    onSocket: (socket) => accept(hub, socket, limits.clients),
-  });
-  const running = [topology.run(ending.signal), fences.run(ending.signal), tick({ hub, config, clock, signal: ending.signal })];
+/** All parts of a running ambassador, and its settings, which can change. */
+export class Ambassador {
+  readonly hub: Hub;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #topology: Topology;
+  readonly #pool: Pool;
+  readonly #fences: FenceRunner;
+  readonly #ending = new AbortController();
+  #config: Config;
+  #certificates: Certificates;
+  #access: Access;
+  #listeners: Listeners | undefined;
+  #running: readonly Promise<void>[] = [];
+  #stopped: Promise<void> | undefined;
 
-  let stopped: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopped ??= (async () => {
-    ending.abort();
-    const closed = listeners.close();
-    for (const client of hub.clients.values()) client.close();
-    pool.closeAll();
-    await Promise.all([closed, ...running]);
-  })());
-  return {
-    hub, port: listeners.port, stop,
-    notReady: () => notReady(topology, hub),
-    drain: async () => {
-      const closed = listeners.close();
-      for (const client of hub.clients.values()) client.endWhenIdle();
-      await closed;
-    },
-  };
-}
-
-function notReady(topology: Topology, hub: Hub): string | undefined {
-  if (topology.shards.some((shard) => shard.primary === undefined)) return "no primary is known among upstream.nodes";
-  return hub.tableKnown ? undefined : "the command table is not loaded";
-}
-
-function accept(hub: Hub, socket: Socket, clientsMax: number): void {
-  if (hub.clients.size >= clientsMax) {
-    hub.counts.refused += 1;
-    socket.on("error", () => socket.destroy());
-    socket.end("-ERR max number of clients reached\r\n");
-    return;
+  constructor({ config, log, clock, random }: AmbassadorOptions) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#random = random;
+    this.#config = config;
+    this.#certificates = loadCertificates(config);
+    this.#access = { credentials: credentialsOf(config.upstream), tls: this.#certificates.servers?.options };
+    this.#pool = new Pool({ settings: poolSettings(config, this.#access), clock, onSharedLost: (node, reason) => this.#sharedLost(node, reason) });
+    this.#topology = new Topology({
+      source: this.#createSource(config, this.#certificates), clustered: config.upstream.mode === "cluster", settings: topologySettings(config, this.#access), clock, random, log,
+      onShard: (shard) => {
+        shard.fence.onDirty = () => this.#fences.wake();
+      },
+      onChange: () => {
+        this.hub.resumeParked();
+        this.hub.checkProofs();
+      },
+      onNewPrimary: (shard, former) => {
+        shard.fence.reset();
+        if (former !== undefined) this.#pool.closeNode(former, `${former.address} is not the primary any more`);
+      },
+      onGone: (node) => this.#pool.retireNode(node),
+    });
+    this.hub = new Hub({ settings: hubSettings(config), topology: this.#topology, pool: this.#pool, clock, random, log });
+    this.#fences = new FenceRunner({ topology: this.#topology, pool: this.#pool, clock, intervalMs: config.reads.fenceIntervalMs, onProof: () => this.hub.checkProofs() });
   }
-  hub.counts.accepted += 1;
-  const client = new Client(hub, socket);
-  hub.clients.set(client.id, client);
-}
 
-/** Everything that must happen because time has passed. */
-async function tick(o: { readonly hub: Hub; readonly config: Config; readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
-  const { hub, config, clock, signal } = o;
-  // A primary busy with a slow command does not answer probes either: its role is the one it had.
-  const stuckAfterMs = (node: RedisNode): number => (node.lastRole === "replica" ? config.reads.stuckAfterMs : config.failover.stuckAfterMs);
-  while (!signal.aborted) {
-    const nowMs = clock.monotonicMs();
-    hub.pool.sweep(nowMs, stuckAfterMs);
-    for (const client of hub.clients.values()) {
-      const since = client.pausingSharedSinceMs;
-      if (since === undefined || nowMs - since <= config.limits.slowReaderMs) continue;
-      hub.counts.slowClosed += 1;
-      hub.log.warn({ client: client.address, limit: config.limits.clientOutputBytes }, "Closed a client that does not read its replies (limits.clientOutputBytes)");
-      client.close();
+  /** Listens at once, also while no server answers: clients then wait (failover.holdMs). Throws a ListenError. */
+  async start(): Promise<void> {
+    const { signal } = this.#ending;
+    this.#listeners = await Listeners.open(this.#listenSettings(this.#config, this.#certificates), (socket) => this.#accept(socket), (error) => {
+      this.hub.counts.handshakesFailed += 1;
+      this.#log.debug({ error: error.message }, "A client did not get through the TLS handshake");
+    });
+    this.#running = [
+      this.#topology.run(signal), this.#fences.run(signal), this.#tick(signal), this.#tellStatus(signal),
+      followFiles({ files: () => tlsFilesOf(this.#config), onChange: () => this.#renewCertificates(), clock: this.#clock, log: this.#log, signal }),
+    ];
+  }
+
+  /** The TCP port in use. */
+  get port(): number {
+    return this.#listeners?.port ?? 0;
+  }
+
+  /** Why commands cannot be served at present, or undefined. */
+  readonly notReady = (): string | undefined => whyNotReady({
+    shards: this.#topology.shards, tableKnown: this.hub.tableKnown, sourceProblem: this.#topology.sourceProblem, troubleOf: (node) => this.#topology.troubleOf(node),
+  });
+
+  /**
+   * Takes over a changed configuration. Clients stay, and what they have in hand goes on. Throws, with everything as before,
+   * when a part of it cannot be had: a port in use, a certificate that cannot be read, a change of what cannot be changed.
+   */
+  async reconfigure(next: Config): Promise<void> {
+    const before = this.#config;
+    if ((next.upstream.mode === "cluster") !== (before.upstream.mode === "cluster")) throw new Error(`upstream.mode cannot change from ${before.upstream.mode} to ${next.upstream.mode} while running: restart the container`);
+    const certificates = loadCertificates(next);
+    await this.#listeners?.change(this.#listenSettings(next, certificates));
+    // Nothing below fails.
+    for (const [setting, one, other] of [["admin", before.admin, next.admin], ["shutdown", before.shutdown, next.shutdown]] as const) {
+      if (!same(one, other)) this.#log.warn({ setting }, "This setting takes effect with the next start");
     }
-    if (hub.parked.size > 0) hub.expireHolds(nowMs);
-    hub.checkProofs();
-    await clock.sleep(tickMs, signal).catch(() => undefined);
+    this.#log.level = next.log.level;
+    this.#config = next;
+    this.#useCertificates(certificates, next);
+    const sourceOf = ({ upstream, failover }: Config): unknown => [upstream.mode, upstream.nodes, upstream.discover, upstream.sentinel, upstream.addressMap, failover.probeTimeoutMs];
+    if (!same(sourceOf(before), sourceOf(next))) this.#topology.useSource(this.#createSource(next, certificates));
+    this.#fences.intervalMs = next.reads.fenceIntervalMs;
+    this.hub.reconfigure(hubSettings(next));
   }
+
+  /** Stops accepting, lets clients finish what is in hand, and resolves when all have gone. */
+  async drain(): Promise<void> {
+    const closed = this.#listeners?.close();
+    for (const client of this.hub.clients.values()) client.endWhenIdle();
+    await closed;
+  }
+
+  /** Ends everything at once. */
+  async stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      this.#ending.abort();
+      const closed = this.#listeners?.close();
+      for (const client of this.hub.clients.values()) client.close();
+      this.#pool.closeAll();
+      await Promise.all([closed, ...this.#running]);
+    })();
+    await this.#stopped;
+  }
+
+  #listenSettings({ listen }: Config, { listener }: Certificates): Parameters<Listeners["change"]>[0] {
+    return { address: listen.address, socketPath: listen.socketPath, tls: listener?.options };
+  }
+
+  #createSource({ upstream, failover }: Config, { sentinels }: Certificates): ReturnType<typeof createSource> {
+    return createSource(upstream, {
+      clock: this.#clock, random: this.#random, log: this.#log, sentinelTls: sentinels?.options, timeoutMs: failover.probeTimeoutMs,
+      onHint: () => this.#topology.wakeProbes(),
+    });
+  }
+
+  /** Certificates that are only newer serve new connections; another user or other TLS settings replace those that stand. */
+  #useCertificates(certificates: Certificates, config: Config): void {
+    const before = this.#access, credentials = credentialsOf(config.upstream);
+    const sameTls = certificates.servers?.fingerprint === this.#certificates.servers?.fingerprint;
+    this.#certificates = certificates;
+    this.#access = {
+      credentials: same(credentials, before.credentials) ? before.credentials : credentials,
+      tls: sameTls ? before.tls : certificates.servers?.options,
+    };
+    const renew = this.#access.credentials !== before.credentials || (this.#access.tls === undefined) !== (before.tls === undefined);
+    this.#pool.reconfigure(poolSettings(config, this.#access), renew);
+    this.#topology.reconfigure(topologySettings(config, this.#access));
+  }
+
+  /** The files' content has changed. Throws when it is of no use; then the old certificates stay in use. */
+  async #renewCertificates(): Promise<void> {
+    const certificates = loadCertificates(this.#config), before = this.#certificates;
+    await this.#listeners?.change(this.#listenSettings(this.#config, certificates));
+    this.#useCertificates(certificates, this.#config);
+    if (certificates.sentinels?.fingerprint !== before.sentinels?.fingerprint) this.#topology.useSource(this.#createSource(this.#config, certificates));
+    this.#log.info({}, "The changed certificates are in use");
+  }
+
+  #sharedLost(node: RedisNode, reason: string): void {
+    if (this.#ending.signal.aborted || reason.includes(" refused the connection: ")) return;
+    if (node === node.shard.primary) this.#topology.doubtOffsets(node.shard);
+    this.#topology.suspect(node, reason);
+  }
+
+  #accept(socket: Socket): void {
+    const { hub } = this;
+    if (hub.clients.size >= this.#config.limits.clients) {
+      hub.counts.refused += 1;
+      socket.on("error", () => socket.destroy());
+      socket.end("-ERR max number of clients reached\r\n");
+      return;
+    }
+    hub.counts.accepted += 1;
+    const client = new Client(hub, socket);
+    hub.clients.set(client.id, client);
+  }
+
+  /** Everything that must happen because time has passed. */
+  async #tick(signal: AbortSignal): Promise<void> {
+    const { hub } = this, clock = this.#clock;
+    // A primary busy with a slow command does not answer probes either: its role is the one it had.
+    const stuckAfterMs = (node: RedisNode): number => (node.lastRole === "replica" ? this.#config.reads.stuckAfterMs : this.#config.failover.stuckAfterMs);
+    while (!signal.aborted) {
+      const nowMs = clock.monotonicMs(), { limits } = this.#config;
+      hub.pool.sweep(nowMs, stuckAfterMs);
+      for (const client of hub.clients.values()) {
+        const since = client.pausingSharedSinceMs;
+        if (since === undefined || nowMs - since <= limits.slowReaderMs) continue;
+        hub.counts.slowClosed += 1;
+        hub.log.warn({ client: client.address, limit: limits.clientOutputBytes }, "Closed a client that does not read its replies (limits.clientOutputBytes)");
+        client.close();
+      }
+      if (hub.parked.size > 0) hub.expireHolds(nowMs);
+      hub.checkProofs();
+      await clock.sleep(tickMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Says in the log what readiness says, once for each reason. */
+  async #tellStatus(signal: AbortSignal): Promise<void> {
+    let told: string | undefined, seen: string | undefined;
+    while (!signal.aborted) {
+      await this.#clock.sleep(statusIntervalMs, signal).catch(() => undefined);
+      const why = this.notReady();
+      // Seen twice: a reason that passes at once is no news.
+      if (!signal.aborted && why === seen && why !== told) {
+        if (why === undefined) this.#log.info({}, "Commands are served");
+        else this.#log.warn({ why }, "Commands cannot be served");
+        told = why;
+      }
+      seen = why;
+    }
+  }
+}
+
+/** Makes an ambassador and starts it. Throws a ListenError or a TlsFileError when it cannot be had as configured. */
+export async function startAmbassador(options: AmbassadorOptions): Promise<Ambassador> {
+  const ambassador = new Ambassador(options);
+  await ambassador.start();
+  return ambassador;
 }

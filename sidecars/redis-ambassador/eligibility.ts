@@ -46,13 +46,14 @@ export function readNodeFacts(info: string): NodeFacts | undefined {
 }
 
 /**
- * Which of several nodes is written to. A node qualifies only by its own word; among several the one with the most
- * replicas wins, then the present one, then the first listed.
+ * Which of several nodes is written to. A node qualifies only by its own word, and not while `advice` calls it deposed; among
+ * several the one that `advice` names wins, then the one with the most replicas, then the present one, then the first listed.
  */
-export function choosePrimary(nodes: readonly { readonly address: string; readonly facts: NodeFacts | undefined }[], present: string | undefined): string | undefined {
+export function choosePrimary(nodes: readonly { readonly address: string; readonly facts: NodeFacts | undefined }[], present: string | undefined, advice: { readonly named: string | undefined; readonly deposed: readonly string[] } = { named: undefined, deposed: [] }): string | undefined {
   let best: { address: string; facts: NodeFacts } | undefined;
   for (const { address, facts } of nodes) {
-    if (facts?.role !== "primary" || facts.loading) continue;
+    if (facts?.role !== "primary" || facts.loading || advice.deposed.includes(address)) continue;
+    if (address === advice.named) return address;
     const more = best === undefined || facts.connectedReplicas > best.facts.connectedReplicas
       || (facts.connectedReplicas === best.facts.connectedReplicas && address === present);
     if (more) best = { address, facts };

@@ -45,7 +45,7 @@ export class Hub {
   readonly otherScanner: RequestScanner;
   readonly clients = new Map<number, HubClient>();
   readonly parked = new Set<HubClient>();
-  readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, holdExpired: 0, slowClosed: 0, accepted: 0, refused: 0 };
+  readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, holdExpired: 0, slowClosed: 0, accepted: 0, refused: 0, handshakesFailed: 0 };
   heldBytes = 0;
   #awaitingProof: (() => void)[] = [];
   #nextId = firstClientId;

@@ -4,6 +4,7 @@ import { startAmbassador } from "./ambassador.ts";
 import { spec } from "./config.ts";
 import { ListenError } from "./listen.ts";
 import { registerMetrics } from "./metrics.ts";
+import { TlsFileError } from "./tls-files.ts";
 
 runRole({
   role: "redis-ambassador",
@@ -11,13 +12,14 @@ runRole({
   async run(context) {
     const { config, log, clock, random } = context;
     const ambassador = await startAmbassador({ config, log, clock, random }).catch((error: unknown) => {
-      if (!(error instanceof ListenError)) throw error;
+      if (!(error instanceof ListenError || error instanceof TlsFileError)) throw error;
       log.error({ error: error.message }, "Cannot start");
       return undefined;
     });
     if (ambassador === undefined) return exitCode.config;
     registerMetrics(context.metrics, ambassador.hub);
     context.admin.addReadinessCheck("primary", ambassador.notReady);
+    context.reload(async (changed) => await ambassador.reconfigure(changed));
     log.info({ listen: `${config.listen.address.host}:${ambassador.port}`, socketPath: config.listen.socketPath, consistency: config.reads.consistency, policy: config.reads.policy }, "Listening");
     await aborted(context.stopAccepting);
     const drained = ambassador.drain().then(() => true);

@@ -9,6 +9,10 @@ export type ShardMembers = {
   readonly id: string;
   readonly addresses: readonly Address[];
   readonly slots: readonly (readonly [from: number, to: number])[];
+  /** Whom sentinels call the primary. It decides only among servers that each call themselves one. */
+  readonly named?: string;
+  /** Servers that sentinels have replaced: they are not written to, whatever they call themselves. */
+  readonly deposed?: readonly string[];
 };
 
 /** Which servers there are. Who of them is written to is not said here: that is asked of the servers themselves. */
@@ -22,6 +26,8 @@ export interface MembershipSource {
   wake(): void;
   /** What a server has answered to INFO (sections server, replication, persistence). */
   observe?(address: string, info: string): void;
+  /** Why it cannot tell which servers there are, with the remedy; undefined when it can. */
+  problem?(): string | undefined;
 }
 
 export function formatAddress({ host, port }: Address): string {

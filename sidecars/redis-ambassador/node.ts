@@ -39,6 +39,9 @@ export type RedisNode = {
 export type Shard = {
   readonly id: string;
   nodes: readonly RedisNode[];
+  /** See ShardMembers. */
+  named: string | undefined;
+  deposed: readonly string[];
   primary: RedisNode | undefined;
   /** Replicas that may be read at present. */
   eligible: readonly RedisNode[];
@@ -51,7 +54,7 @@ export type Shard = {
 };
 
 export function newShard(id: string, nowMs: number): Shard {
-  return { id, nodes: [], primary: undefined, eligible: [], primaryLostAtMs: nowMs, lastPrimary: undefined, history: "", fence: new Fence() };
+  return { id, nodes: [], named: undefined, deposed: [], primary: undefined, eligible: [], primaryLostAtMs: nowMs, lastPrimary: undefined, history: "", fence: new Fence() };
 }
 
 export function newNode(shard: Shard, host: string, port: number): RedisNode {

@@ -1,7 +1,9 @@
+import { supervise } from "../../kit/supervise.ts";
 import { choosePrimary, readNodeFacts, whyNotEligible, type LagLimits } from "./eligibility.ts";
 import type { PlanTable } from "./command-plan.ts";
 import { formatAddress, type Membership, type MembershipSource, type ShardMembers } from "./membership.ts";
 import { newNode, newShard, type RedisNode, type Shard } from "./node.ts";
+import { readServerMode } from "./peers.ts";
 import { Prober, type ProbeContext, type ProbeSettings } from "./prober.ts";
 import { bulkBytesMaxDefault, loadServerFacts, type ServerFacts } from "./server-facts.ts";
 
@@ -23,6 +25,7 @@ export type TopologyOptions = ProbeContext & {
 };
 
 const slotsCount = 16_384;
+const sourceRestart = { initialMs: 200, maxMs: 10_000, factor: 2, jitter: 0.5 };
 
 /**
  * Knows the servers: asks each one INFO and decides, shard by shard and from the servers' own words, who is written to and
@@ -44,12 +47,18 @@ export class Topology {
   readonly #probers = new Map<RedisNode, Prober>();
   readonly #running = new Map<RedisNode, Promise<void>>();
   readonly #bySlot = new Int16Array(slotsCount).fill(-1);
+  /** Nodes that answered, but are not what the configuration takes them for, and the remedy. */
+  readonly #misfits = new Map<RedisNode, string>();
   #factsOf = "";
   #signal: AbortSignal | undefined;
+  #source: MembershipSource;
+  #sourceEnding = new AbortController();
+  readonly #sourcesRunning = new Set<Promise<void>>();
 
   constructor(options: TopologyOptions) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#source = options.source;
     this.clustered = options.clustered;
     this.tableMissingSinceMs = options.clock.monotonicMs();
     this.shards = [this.#newShard("")];
@@ -65,8 +74,37 @@ export class Topology {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     for (const node of this.nodes) this.#follow(node);
-    await this.#options.source.run(signal, (membership) => this.apply(membership));
-    await Promise.all(this.#running.values());
+    this.#runSource(signal);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    await Promise.all([...this.#sourcesRunning, ...this.#running.values()]);
+  }
+
+  #runSource(signal: AbortSignal): void {
+    const source = this.#source, { clock, random, log } = this.#options;
+    const ending = (this.#sourceEnding = new AbortController());
+    const running = supervise({
+      name: "membership", clock, random, signal: AbortSignal.any([signal, ending.signal]), backoff: sourceRestart,
+      run: async (until) => await source.run(until, (membership) => {
+        if (source === this.#source && !until.aborted) this.apply(membership);
+      }),
+      onFailure: (error, _attempt, delayMs) => log.error({ err: error, delayMs }, "Finding the servers failed; it is begun again"),
+    }).finally(() => this.#sourcesRunning.delete(running));
+    this.#sourcesRunning.add(running);
+  }
+
+  /** From now on this one says who is a member. Nodes that it knows too keep everything. */
+  useSource(source: MembershipSource): void {
+    this.#sourceEnding.abort();
+    this.#source = source;
+    if (this.#signal !== undefined && !this.#signal.aborted) this.#runSource(this.#signal);
+  }
+
+  /** Why the servers are not known, in the words of whoever should tell. */
+  get sourceProblem(): string | undefined {
+    return this.#source.problem?.();
   }
 
   /** The shard of a hash slot; undefined while nobody is known to own it. */
@@ -86,9 +124,14 @@ export class Topology {
     return this.nodes.find((node) => node.address === address);
   }
 
-  /** Why the node could not be asked when that was last tried. */
+  /** Why the node could not be asked when that was last tried, or why it is not one to be used, with the remedy. */
   troubleOf(node: RedisNode): string | undefined {
-    return this.#probers.get(node)?.lastError;
+    return this.#misfits.get(node) ?? this.#probers.get(node)?.trouble;
+  }
+
+  /** Every node is asked at once. */
+  wakeProbes(): void {
+    for (const prober of this.#probers.values()) prober.wake();
   }
 
   /** The settings take effect with the next questions; other credentials or TLS make new connections. */
@@ -109,7 +152,7 @@ export class Topology {
     this.#probers.get(node)?.wake();
     if (!wasPrimary) return;
     for (const each of node.shard.nodes) this.#probers.get(each)?.wake();
-    this.#options.source.wake();
+    this.#source.wake();
   }
 
   /** Offsets prove nothing until every node of the shard has been asked again. */
@@ -119,7 +162,7 @@ export class Topology {
 
   /** The servers are asked for their membership again soon. */
   refresh(): void {
-    this.#options.source.wake();
+    this.#source.wake();
   }
 
   /** Reads the table and the limits again, e.g. after MODULE LOAD or CONFIG SET. */
@@ -148,7 +191,11 @@ export class Topology {
 
   #applyShard(members: ShardMembers, known: Shard | undefined, before: ReadonlyMap<string, RedisNode>): Shard {
     const shard = known ?? this.#newShard(members.id);
-    shard.nodes = members.addresses.map((address) => {
+    shard.named = members.named;
+    shard.deposed = members.deposed ?? [];
+    // Twice the same address is one node.
+    const addresses = new Map(members.addresses.map((address) => [formatAddress(address), address] as const));
+    shard.nodes = [...addresses.values()].map((address) => {
       const node = before.get(formatAddress(address)) ?? newNode(shard, address.host, address.port);
       if (node.shard !== shard) {
         node.shard = shard;
@@ -173,20 +220,33 @@ export class Topology {
     node.notEligible = "not a member any more";
     this.#probers.get(node)?.end();
     this.#probers.delete(node);
+    this.#misfits.delete(node);
     this.#options.onGone(node);
   }
 
   async #learned(node: RedisNode, info: string | undefined, begunMs: number): Promise<void> {
     if (node.gone) return;
-    node.facts = info === undefined ? undefined : readNodeFacts(info);
+    node.facts = info === undefined || this.#isMisfit(node, info) ? undefined : readNodeFacts(info);
     if (node.facts !== undefined) {
       node.lastRole = node.facts.role;
       if (node.suspectSinceMs !== undefined && begunMs > node.suspectSinceMs) node.suspectSinceMs = undefined;
       node.confirmed = true;
     }
-    if (info !== undefined) this.#options.source.observe?.(node.address, info);
+    if (info !== undefined) this.#source.observe?.(node.address, info);
     this.#decide(node.shard);
     if (node === node.shard.primary && (this.#factsOf === "" || this.#factsOf.startsWith(`${node.address} `) || !this.#factsAreOfAPrimary())) await this.#loadFacts(node);
+  }
+
+  #isMisfit(node: RedisNode, info: string): boolean {
+    const mode = readServerMode(info) ?? (this.clustered ? "cluster" : "standalone");
+    const misfit = mode === "sentinel" ? `server ${node.address} is a sentinel; set upstream.mode to sentinel and upstream.sentinel.masterName, or name the Redis servers, usually port 6379, in upstream.nodes`
+      : mode === "cluster" && !this.clustered ? `server ${node.address} is a node of a Redis Cluster; set upstream.mode to cluster`
+      : mode === "standalone" && this.clustered ? `server ${node.address} is no node of a Redis Cluster; set upstream.mode to standalone or sentinel`
+      : undefined;
+    if (misfit === undefined) return this.#misfits.delete(node) && false;
+    if (!this.#misfits.has(node)) this.#options.log.error({ node: node.address, why: misfit }, "Server is not used");
+    this.#misfits.set(node, misfit);
+    return true;
   }
 
   /** In a cluster one primary's table stands for all; another is asked when that one is a primary no more. */
@@ -196,7 +256,7 @@ export class Topology {
 
   #decide(shard: Shard): void {
     const trusted = shard.nodes.map((node) => ({ address: node.address, facts: node.suspectSinceMs === undefined ? node.facts : undefined }));
-    const address = choosePrimary(trusted, shard.lastPrimary?.address);
+    const address = choosePrimary(trusted, shard.lastPrimary?.address, shard);
     const primary = shard.nodes.find((node) => node.address === address);
     const before = shard.primary, eligibleBefore = shard.eligible;
     shard.primary = primary;

@@ -1,0 +1,31 @@
+// pure
+import type { ConnectionOptions } from "node:tls";
+import type { Config } from "./config.ts";
+import type { Credentials } from "./connection-state.ts";
+import type { HubSettings } from "./hub.ts";
+import type { PoolSettings } from "./pool.ts";
+import type { TopologySettings } from "./topology.ts";
+
+// What each part needs of the configuration. Called again for a changed one; credentials and TLS that have not changed are
+// handed over as the same objects, because another object means other connections.
+
+export function credentialsOf({ username, password }: { readonly username: string | undefined; readonly password: string | undefined }): Credentials | undefined {
+  return password === undefined ? undefined : { username, password };
+}
+
+export type Access = { readonly credentials: Credentials | undefined; readonly tls: ConnectionOptions | undefined };
+
+export function topologySettings({ failover, reads }: Config, { credentials, tls }: Access): TopologySettings {
+  return { credentials, tls, probeIntervalMs: failover.probeIntervalMs, probeTimeoutMs: failover.probeTimeoutMs, lag: { lagBytesMax: reads.lagBytesMax, lagSecondsMax: reads.lagSecondsMax } };
+}
+
+export function poolSettings({ upstream, limits }: Config, { credentials, tls }: Access): PoolSettings {
+  return { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections };
+}
+
+export function hubSettings({ reads, failover, limits }: Config): HubSettings {
+  return {
+    consistency: reads.consistency, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
+    holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
+  };
+}
