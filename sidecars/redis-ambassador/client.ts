@@ -8,6 +8,7 @@ import type { Hub, HubClient } from "./hub.ts";
 import { Inbox, type RequestItem } from "./inbox.ts";
 import { encodeRequest, splitInline } from "./inline.ts";
 import { Lease } from "./lease.ts";
+import { isAdmitted } from "./listener-auth.ts";
 import type { RedisNode, Shard } from "./node.ts";
 import { Recovery } from "./recovery.ts";
 import { RequestCollector } from "./request-collector.ts";
@@ -28,6 +29,8 @@ const streamedBytes = 1024 * 1024;
 const wholeRequestBytesMax = 1024 * 1024;
 /** A request as big as that goes over a connection on which only big ones travel. */
 const bulkBytes = 64 * 1024;
+/** Of a client that came while nobody had to authenticate: it stays admitted when that changes. */
+const openState: ConnectionState = { ...freshState, admitted: true };
 const upstreamUnsentBytesMax = 8 * 1024 * 1024;
 /** Refusals that tell that nothing was executed. A replica's further reasons all mean "ask the primary instead". */
 const refusals = new Set(["READONLY", "LOADING", "MASTERDOWN"]);
@@ -69,6 +72,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     this.hub = hub;
     this.id = hub.newClientId();
     this.#socket = socket;
+    if (hub.settings.auth.kind === "open") this.state = openState;
     this.output = new ClientOutput(socket, hub.settings.clientOutputBytesMax);
     socket.on("data", (bytes: Buffer) => this.#received(bytes));
     socket.on("end", () => this.close());
@@ -115,6 +119,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
 
   shardFor(request: Buffer): Shard {
     const { hub } = this;
+    hub.scanner.stranger = false;
     hub.scanner.scan(request, 0, request.length);
     return hub.router.shardOf(hub.planOf(hub.scanner, request), request);
   }
@@ -238,6 +243,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
       this.#holdWithoutTable();
       return true;
     }
+    const stranger = !isAdmitted(hub.settings.auth, this.state);
+    scanner.stranger = stranger;
     segment.count = 0;
     let at = item.at;
     while (at < bytes.length) {
@@ -245,7 +252,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
       if (found === scanned.complete) {
         const plan = hub.planOf(scanner, bytes);
         let outcome: Joined | undefined;
-        if (this.#free && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes))) {
+        if (this.#free && !stranger && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes))) {
           outcome = router.join(this, router.shardOf(plan, bytes), plan, bytes, at);
           if (outcome === joined.yes) {
             at = scanner.next;

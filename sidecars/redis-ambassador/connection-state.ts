@@ -12,9 +12,11 @@ export type ConnectionState = {
   readonly name: string;
   readonly libName: string;
   readonly libVersion: string;
+  /** It has authenticated, or came when that was not asked for (listen.auth). */
+  readonly admitted: boolean;
 };
 
-export const freshState: ConnectionState = { db: 0, resp: 2, credentials: undefined, name: "", libName: "", libVersion: "" };
+export const freshState: ConnectionState = { db: 0, resp: 2, credentials: undefined, name: "", libName: "", libVersion: "", admitted: false };
 
 /** Equal keys may share one server connection. It holds a password: never log it. */
 export function shareKey(state: ConnectionState): string {
@@ -61,7 +63,7 @@ export function afterAccepted(state: ConnectionState, args: readonly string[]): 
     case "select":
       return { ...state, db: Number(word(1)) };
     case "auth":
-      return { ...state, credentials: args.length > 2 ? { username: word(1), password: word(2) } : { username: undefined, password: word(1) } };
+      return { ...state, admitted: true, credentials: args.length > 2 ? { username: word(1), password: word(2) } : { username: undefined, password: word(1) } };
     case "client":
       if (word(1).toLowerCase() === "setname") return { ...state, name: word(2) };
       return word(2).toLowerCase() === "lib-name" ? { ...state, libName: word(3) } : { ...state, libVersion: word(3) };
@@ -78,7 +80,7 @@ function afterHello(state: ConnectionState, args: readonly string[]): Connection
   for (let at = 2; at < args.length;) {
     const option = (args[at] ?? "").toLowerCase();
     if (option === "auth") {
-      next = { ...next, credentials: { username: args[at + 1] ?? "", password: args[at + 2] ?? "" } };
+      next = { ...next, admitted: true, credentials: { username: args[at + 1] ?? "", password: args[at + 2] ?? "" } };
       at += 3;
     } else if (option === "setname") {
       next = { ...next, name: args[at + 1] ?? "" };

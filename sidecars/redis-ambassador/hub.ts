@@ -4,6 +4,7 @@ import { buildPlans, unknownPlan } from "./classifier.ts";
 import { firstClientId } from "./client-id.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import { encodeRequest } from "./inline.ts";
+import type { ListenerAuth } from "./listener-auth.ts";
 import type { Pool } from "./pool.ts";
 import { RequestScanner } from "./request-scanner.ts";
 import { Router, type ReadSettings } from "./router.ts";
@@ -11,6 +12,8 @@ import type { Topology } from "./topology.ts";
 import { collector } from "./upstream.ts";
 
 export type HubSettings = ReadSettings & {
+  /** How clients must authenticate; those that are connected stay admitted when it changes. */
+  readonly auth: ListenerAuth;
   readonly holdMs: number;
   readonly heldBytesMax: number;
   readonly clientInputBytesMax: number;

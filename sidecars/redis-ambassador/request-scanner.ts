@@ -12,6 +12,8 @@ const carriageReturn = 13, lineFeed = 10, star = 42, dollar = 36, minus = 45, ze
 /** The longest line the server accepts without its end (PROTO_INLINE_MAX_SIZE). */
 export const lineBytesMax = 64 * 1024;
 const argumentsMax = 2_147_483_647;
+/** What the server takes from a connection that has not authenticated. */
+const strangerArgumentsMax = 10, strangerBulkBytesMax = 16_384;
 
 /**
  * The server's string2ll over `bytes[start, end)`: no plus sign, no leading zero, no space.
@@ -53,6 +55,8 @@ export class RequestScanner {
   /** After `incomplete`: the request cannot be complete before this many bytes (from `start`) are there. */
   needed = 0;
   errorText = "";
+  /** The client has not authenticated and must: set before each `scan` for another client. */
+  stranger = false;
   readonly #bulkBytesMax: () => number;
 
   /** `bulkBytesMax` follows the server's proto-max-bulk-len, which can change at run time. */
@@ -95,6 +99,7 @@ export class RequestScanner {
     if (at + 1 >= end) return this.#incomplete(end - start + 1);
     const count = parseLength(bytes, start + 1, at);
     if (!(count <= argumentsMax)) return this.#failed("invalid multibulk length");
+    if (this.stranger && count > strangerArgumentsMax) return this.#failed("unauthenticated multibulk length");
     at += 2;
     this.next = at;
     if (count <= 0) return scanned.empty;
@@ -111,6 +116,7 @@ export class RequestScanner {
       if (mark !== dollar) return this.#failed(`expected '$', got '${printable(mark)}'`);
       const length = parseLength(bytes, line + 1, at);
       if (!(length >= 0 && length <= bulkBytesMax)) return this.#failed("invalid bulk length");
+      if (this.stranger && length > strangerBulkBytesMax) return this.#failed("unauthenticated bulk length");
       at += 2;
       if (at + length + 2 > end) return this.#incomplete(at + length + 2 - start);
       this.argStart[index] = at;

@@ -3,6 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Config } from "./config.ts";
 import type { Credentials } from "./connection-state.ts";
 import type { HubSettings } from "./hub.ts";
+import { listenerAuth } from "./listener-auth.ts";
 import type { PoolSettings } from "./pool.ts";
 import type { TopologySettings } from "./topology.ts";
 
@@ -23,8 +24,9 @@ export function poolSettings({ upstream, limits }: Config, { credentials, tls }:
   return { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections };
 }
 
-export function hubSettings({ reads, failover, limits }: Config): HubSettings {
+export function hubSettings({ listen, reads, failover, limits }: Config): HubSettings {
   return {
+    auth: listenerAuth(listen),
     consistency: reads.consistency, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
     holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
   };

@@ -6,6 +6,7 @@ import { collector } from "./upstream.ts";
 import { firstClientId, withClientId } from "./client-id.ts";
 import type { Hub } from "./hub.ts";
 import type { Lease, LeaseHolder } from "./lease.ts";
+import { passGate } from "./listener-auth.ts";
 
 /** A client as far as its special requests are concerned. */
 export interface SpecialClient extends LeaseHolder {
@@ -31,6 +32,17 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
   }
   if (!client.drained()) {
     client.putBack([{ kind: "again", request }]);
+    return;
+  }
+  const gate = passGate(client.hub.settings.auth, client.state, plan.name, words);
+  if (gate.kind === "answer") {
+    if (gate.admits) client.setState({ ...client.state, admitted: true });
+    client.answer(gate.reply);
+    return;
+  }
+  if (gate.kind === "rest") {
+    client.setState({ ...client.state, admitted: true });
+    askAboutConnection(client, plan, gate.request, [...gate.words]);
     return;
   }
   switch (plan.kind) {

@@ -46,7 +46,7 @@ test("ROLE proves an offset only for a connected replica", () => {
 test("what a server accepted is what later connections are made to be", () => {
   let state = afterAccepted(freshState, ["HELLO", "3", "AUTH", "app", "pw", "SETNAME", "worker"]);
   state = afterAccepted(state, ["select", "4"]);
-  assert.deepEqual(state, { ...freshState, db: 4, resp: 3, credentials: { username: "app", password: "pw" }, name: "worker" });
+  assert.deepEqual(state, { ...freshState, db: 4, resp: 3, credentials: { username: "app", password: "pw" }, name: "worker", admitted: true });
   assert.deepEqual(openingRequests(state, undefined).map(({ bytes }) => bytes.toString().replaceAll("\r\n", " ")),
     ["*3 $4 AUTH $3 app $2 pw ", "*2 $5 HELLO $1 3 ", "*2 $6 SELECT $1 4 ", "*3 $6 CLIENT $7 SETNAME $6 worker "]);
   assert.deepEqual(stateRequests(state, { ...state, db: 0 }).length, 1);
