@@ -27,16 +27,19 @@ export type BaseOptions = {
   readonly say: (line: string) => void;
 };
 
-const suite = "trixie";
-
 /**
  * Makes every kind present as `podkit/<name>:<version>` with the wanted content. What is there already is found by the hash
  * in its label. Throws an AggregateError with one error per kind that could not be had.
  */
 export async function ensureBaseImages(kinds: readonly BaseKind[], o: BaseOptions): Promise<ReadonlyMap<string, ImageRecord>> {
   const plans: Plan[] = [];
-  let packages: DebianPackages | undefined;
-  for (const kind of kinds) plans.push(await plan(kind, o, async () => (packages ??= await openDebianPackages({ ...o, suite }))));
+  const bySuite = new Map<string, DebianPackages>();
+  const packagesOf = async ({ suite }: BaseKind): Promise<DebianPackages> => {
+    const packages = bySuite.get(suite) ?? (await openDebianPackages({ ...o, suite }));
+    bySuite.set(suite, packages);
+    return packages;
+  };
+  for (const kind of kinds) plans.push(await plan(kind, o, async () => await packagesOf(kind)));
   const results = await Promise.allSettled(plans.map(async (plan) => {
     const record = await perform(plan, o);
     if (plan.replaces !== undefined && plan.action !== "keep") await o.engine.removeIfUnused(plan.replaces);
@@ -63,7 +66,7 @@ async function plan(kind: BaseKind, o: BaseOptions, debian: () => Promise<Debian
   if (because === undefined) {
     try {
       const files = kind.packages.length === 0 ? [] : await (await debian()).resolve(kind.packages);
-      const hash = contentHash([...sources(), kind.name, o.architecture, o.version, ...kind.packages, ...kind.skip, ...kind.changes, ...kind.ingredients(o.architecture), ...files]);
+      const hash = contentHash([...sources(), kind.name, o.architecture, o.version, kind.suite, ...kind.packages, ...kind.skip, ...kind.changes, ...kind.ingredients(o.architecture), ...files]);
       if (present?.labels[hashLabel] === hash) return { ...base, action: "keep", hash };
       const archives = kind.packages.length === 0 ? "" : await (await debian()).download(kind.packages);
       return { ...base, action: "assemble", hash, files, archives };

@@ -1,6 +1,7 @@
 // Makes the images of podkit present on the Docker Engine and writes .podkit/images.json.
 //
-//   node images/build.ts [bundles|command|bases|roles]… [--only NAME]… [--refresh]      without a word: command, bases and roles
+//   node images/build.ts [bundles|command|bases|roles]… [--only NAME]… [--refresh]      without a word: command, bases and roles;
+// an image that only a benchmark needs (twemproxy) is made when --only names it
 //
 // bundles: the roles' bundles and the command's, without an engine. command: only the command's (dist/cli), when the sources changed.
 //
@@ -58,7 +59,7 @@ async function main(): Promise<void> {
 
 async function makeBases(engine: ImageEngine, request: Request, version: string): Promise<ReadonlyMap<string, ImageRecord>> {
   const startedMs = performance.now();
-  const named = baseKinds.filter((kind) => request.only === undefined || request.only.has(kind.name) || (kind.name === "node-base" && roles.some((role) => request.only?.has(role.name))));
+  const named = baseKinds.filter((kind) => (request.only === undefined ? kind.onDemand !== true : request.only.has(kind.name)) || (kind.name === "node-base" && roles.some((role) => request.only?.has(role.name))));
   const records = new Map<string, ImageRecord>();
   for (const kind of named) {
     const reference = process.env[overrideVariable(kind.name)];

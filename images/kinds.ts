@@ -13,11 +13,15 @@ import type { TarEntry } from "./tar.ts";
  * from Debian packages where that is possible and pulled where it is not; both must do what the image's users rely on.
  */
 export type BaseKind = {
-  readonly name: "pause" | "busybox" | "redis" | "node-base";
+  readonly name: "pause" | "busybox" | "redis" | "redis7" | "valkey" | "twemproxy" | "node-base";
   /** What a registry offers in its place; undefined: it is always assembled. */
   readonly upstream: string | undefined;
   readonly title: string;
   readonly licences: string;
+  /** Made only when it is asked for by name. */
+  readonly onDemand?: true;
+  /** The Debian release that the packages are of. */
+  readonly suite: "trixie" | "bookworm";
   /** Debian packages to resolve, and those among the resolved that are not unpacked. */
   readonly packages: readonly string[];
   readonly skip: ReadonlySet<string>;
@@ -37,6 +41,7 @@ const redisUser = 999;
 
 const pause: BaseKind = {
   name: "pause",
+  suite: "trixie",
   upstream: undefined,
   title: "First process of a Pod's sandbox: holds the namespaces, reaps orphans, ends on SIGTERM",
   licences: "Apache-2.0",
@@ -49,6 +54,7 @@ const pause: BaseKind = {
 
 const busybox: BaseKind = {
   name: "busybox",
+  suite: "trixie",
   upstream: "busybox:1.37",
   title: "Shell and applets for demonstrations and tests",
   licences: "GPL-2.0-only",
@@ -70,25 +76,68 @@ const busybox: BaseKind = {
 };
 
 const redisApplets = "sh cat ls ps sleep grep sed id hostname kill tail head nc env mkdir chown wget test stat awk tr cut date netstat timeout rm cp mv touch true false seq sync";
-const redis: BaseKind = {
-  name: "redis",
-  upstream: "redis:8.0",
-  title: "Redis server, sentinel and client for demonstrations and tests",
-  licences: "AGPL-3.0-only AND GPL-2.0-or-later",
-  packages: ["base-files", "netbase", "redis-server", "redis-sentinel", "busybox-static", "iproute2", "iptables"],
-  skip: words(`libpam-modules libpam-modules-bin libpam0g libpam-runtime passwd adduser login.defs libsemanage2 libsemanage-common libsepol2
-    libselinux1 libpcre2-8-0 libaudit1 libaudit-common libdb5.3t64 libbsd0 libmd0 libbz2-1.0 base-passwd init-system-helpers debconf mawk
-    openssl-provider-legacy libcap-ng0 libattr1 libacl1 libdebconfclient0 libcrypt1`),
-  ingredients: () => [readFileSync(join(here, "redis/entrypoint.sh")), redisApplets],
-  changes: ["WORKDIR /data", "EXPOSE 6379", "VOLUME /data", 'ENTRYPOINT ["docker-entrypoint.sh"]', 'CMD ["redis-server"]', `ENV PATH=${searchPath}`],
-  assemble: async ({ root }) =>
-    merge(
-      await treeEntries(root),
-      [...folders("usr/local", "usr/local/bin", "run", "var/run"), ...temporary(), ...accounts()],
-      [{ path: "data", mode: 0o755, uid: redisUser, gid: redisUser, kind: "directory" }],
-      [file("usr/local/bin/docker-entrypoint.sh", readFileSync(join(here, "redis/entrypoint.sh")), 0o755)],
-      redisApplets.split(" ").filter((name) => !existsSync(join(root, "usr/bin", name))).map((name) => link(`usr/bin/${name}`, "busybox")),
-    ),
+/** Packages that only administration needs; names of both releases. */
+const unusedByRedis = words(`libpam-modules libpam-modules-bin libpam0g libpam-runtime passwd adduser login.defs libsemanage2 libsemanage-common libsepol2
+    libselinux1 libpcre2-8-0 libaudit1 libaudit-common libdb5.3t64 libdb5.3 libbsd0 libmd0 libbz2-1.0 base-passwd init-system-helpers debconf mawk
+    openssl-provider-legacy libcap-ng0 libattr1 libacl1 libdebconfclient0 libcrypt1`);
+
+/** A server that speaks as Redis, with the same tools and the same entry point in every image. */
+function redisKind(o: Pick<BaseKind, "name" | "suite" | "upstream" | "title" | "licences"> & { readonly servers: readonly string[]; readonly links?: Readonly<Record<string, string>> }): BaseKind {
+  const { servers, links = {}, ...described } = o;
+  return {
+    ...described,
+    packages: ["base-files", "netbase", ...servers, "busybox-static", "iproute2", "iptables"],
+    skip: unusedByRedis,
+    ingredients: () => [readFileSync(join(here, "redis/entrypoint.sh")), redisApplets],
+    changes: ["WORKDIR /data", "EXPOSE 6379", "VOLUME /data", 'ENTRYPOINT ["docker-entrypoint.sh"]', 'CMD ["redis-server"]', `ENV PATH=${searchPath}`],
+    assemble: async ({ root }) => {
+      const tree = mergedUsr(await treeEntries(root)), present = new Set(tree.map((entry) => entry.path));
+      return merge(
+        tree,
+        [...folders("usr/local", "usr/local/bin", "run", "var/run"), ...temporary(), ...accounts()],
+        [{ path: "data", mode: 0o755, uid: redisUser, gid: redisUser, kind: "directory" }],
+        [file("usr/local/bin/docker-entrypoint.sh", readFileSync(join(here, "redis/entrypoint.sh")), 0o755)],
+        Object.entries(links).map(([name, target]) => link(`usr/bin/${name}`, target)),
+        redisApplets.split(" ").filter((name) => !present.has(`usr/bin/${name}`)).map((name) => link(`usr/bin/${name}`, "busybox")),
+      );
+    },
+  };
+}
+
+/** Packages from before Debian 13 keep a part of their files outside /usr, where links stand today. */
+function mergedUsr(entries: readonly TarEntry[]): readonly TarEntry[] {
+  const outside = /^(bin|sbin|lib|lib64)(\/|$)/;
+  if (!entries.some((entry) => outside.test(entry.path) && entry.path.includes("/"))) return entries;
+  const moved = entries.flatMap((entry): TarEntry[] => (outside.test(entry.path) ? (entry.kind === "symlink" && !entry.path.includes("/") ? [] : [{ ...entry, path: `usr/${entry.path}` }]) : [entry]));
+  return merge(moved, ["bin", "sbin", "lib", "lib64"].map((name) => link(name, `usr/${name}`)), folders("usr/bin", "usr/sbin", "usr/lib", "usr/lib64"));
+}
+
+const redis = redisKind({
+  name: "redis", suite: "trixie", upstream: "redis:8.0", servers: ["redis-server", "redis-sentinel"],
+  title: "Redis server, sentinel and client for demonstrations and tests", licences: "AGPL-3.0-only AND GPL-2.0-or-later",
+});
+const redis7 = redisKind({
+  name: "redis7", suite: "bookworm", upstream: "redis:7.0", servers: ["redis-server", "redis-sentinel"],
+  title: "Redis 7 server, sentinel and client for tests", licences: "BSD-3-Clause AND GPL-2.0-or-later",
+});
+const valkey = redisKind({
+  name: "valkey", suite: "trixie", upstream: "valkey/valkey:8.1", servers: ["valkey-server", "valkey-sentinel"],
+  links: { "redis-server": "valkey-server", "redis-cli": "valkey-cli", "redis-sentinel": "valkey-sentinel" },
+  title: "Valkey 8 server, sentinel and client for tests", licences: "BSD-3-Clause AND GPL-2.0-or-later",
+});
+
+const twemproxy: BaseKind = {
+  name: "twemproxy",
+  onDemand: true,
+  suite: "trixie",
+  upstream: undefined,
+  title: "Twemproxy, which the Redis ambassador is measured against",
+  licences: "Apache-2.0 AND LGPL-2.1-or-later",
+  packages: ["base-files", "nutcracker"],
+  skip: words("adduser passwd login.defs libpam-modules libpam-modules-bin libpam0g libpam-runtime libsemanage2 libsemanage-common libsepol2 init-system-helpers debconf mawk perl-base"),
+  ingredients: () => [],
+  changes: [`USER ${nonroot}:${nonroot}`, 'ENTRYPOINT ["/usr/sbin/nutcracker"]'],
+  assemble: async ({ root }) => merge(await treeEntries(root), [...folders("run"), ...temporary(), ...accounts()]),
 };
 
 /** Files of the C library that serve debuggers and other programs, certificates in single files (they are in one), our own copy of Node. */
@@ -96,6 +145,7 @@ const unusedByNode = /^(\.node$|usr\/(share\/(ca-certificates|base-files)|sbin\/
 
 const nodeBase: BaseKind = {
   name: "node-base",
+  suite: "trixie",
   upstream: "gcr.io/distroless/nodejs24-debian13:nonroot",
   title: "Node without a shell: the base of every podkit role",
   licences: "MIT AND GPL-3.0-or-later WITH GCC-exception-3.1 AND LGPL-2.1-or-later",
@@ -122,7 +172,7 @@ const nodeBase: BaseKind = {
   },
 };
 
-export const baseKinds: readonly BaseKind[] = [pause, busybox, redis, nodeBase];
+export const baseKinds: readonly BaseKind[] = [pause, busybox, redis, redis7, valkey, twemproxy, nodeBase];
 
 /** Makes a folder, hands it to `use` and removes it. */
 export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {

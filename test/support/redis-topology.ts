@@ -6,6 +6,9 @@ import { eventually } from "./eventually.ts";
 const fast = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--repl-timeout", "5"];
 const readyTimeoutMs = 30_000;
 
+/** Images that hold `redis-server`, `redis-cli` and `redis-sentinel`: Redis 8, Redis 7.0, Valkey 8. */
+export type ServerImage = "redis" | "redis7" | "valkey";
+
 /** A server by the name that its network knows it by. */
 export type RedisNode = { readonly name: string; readonly port: number; readonly started: StartedTestContainer };
 
@@ -40,6 +43,7 @@ export class RedisReplication implements AsyncDisposable {
 
 export type ReplicationOptions = {
   readonly network: StartedNetwork;
+  readonly server?: ServerImage;
   readonly replicas?: number;
   readonly sentinels?: number;
   /** Names on the network are `<prefix>-0` (the primary), `-1`, …; sentinels `<prefix>-sentinel-0`, …; the set's name is the prefix. */
@@ -50,10 +54,10 @@ export type ReplicationOptions = {
 
 /** A primary with its replicas in sync, and, when asked for, sentinels that all see one another and every replica. */
 export async function startReplication(options: ReplicationOptions): Promise<RedisReplication> {
-  const { network, prefix = "redis", flags = [] } = options;
+  const { network, prefix = "redis", flags = [], server: image = "redis" } = options;
   const server = async (index: number, ...words: readonly string[]): Promise<RedisNode> => {
     const name = `${prefix}-${index}`;
-    const started = await container("redis").withNetwork(network).withNetworkAliases(name)
+    const started = await container(image).withNetwork(network).withNetworkAliases(name)
       .withCommand(["redis-server", ...fast, "--replica-announce-ip", name, ...flags, ...words])
       .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/)).start();
     return { name, port: 6379, started };
@@ -77,7 +81,7 @@ async function startSentinels(options: ReplicationOptions, prefix: string, prima
     const name = `${prefix}-sentinel-${index}`;
     const lines = ["port 26379", "sentinel resolve-hostnames yes", "sentinel announce-hostnames yes", `sentinel announce-ip ${name}`,
       `sentinel monitor ${prefix} ${primaryName} 6379 ${quorum}`, `sentinel down-after-milliseconds ${prefix} 1000`, `sentinel failover-timeout ${prefix} 5000`];
-    const started = await container("redis").withNetwork(options.network).withNetworkAliases(name)
+    const started = await container(options.server ?? "redis").withNetwork(options.network).withNetworkAliases(name)
       .withCopyContentToContainer([{ content: `${lines.join("\n")}\n`, target: "/data/sentinel.conf" }])
       .withCommand(["redis-sentinel", "/data/sentinel.conf"]).withWaitStrategy(Wait.forLogMessage(/\+monitor master/)).start();
     return { name, port: 26379, started };

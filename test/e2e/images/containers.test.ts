@@ -30,6 +30,17 @@ test("a primary with two replicas and three sentinels is ready when it is handed
   assert.match(await redisCli(sentinel, "sentinel", "get-master-addr-by-name", "redis"), /^redis-0\n6379$/);
 });
 
+for (const [server, version] of [["redis7", /redis_version:7\.0\./], ["valkey", /valkey_version:8\./]] as const) {
+  test(`${server} replicates under the names that its image shares with the others`, async () => {
+    await using network = await startNetwork();
+    await using redis = await startReplication({ network, server, replicas: 1 });
+    assert.match(await redisCli(redis.primary, "info", "server"), version);
+    await redisCli(redis.primary, "set", "greeting", "hello");
+    assert.equal(await redisCli(redis.primary, "wait", "1", "5000"), "1");
+    assert.equal(await redisCli(redis.replicas[0] ?? redis.primary, "get", "greeting"), "hello");
+  });
+}
+
 test("a cluster of six covers every slot and is reached on the Pod's localhost", async () => {
   await using cluster = await startCluster();
   const [first] = cluster.nodes;
