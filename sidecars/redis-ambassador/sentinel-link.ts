@@ -31,6 +31,7 @@ export class SentinelLink {
   readonly #questions: Redis;
   readonly #hints: Redis;
   #connectionError: Error | undefined;
+  #authenticated = false;
 
   constructor(address: Address, settings: SentinelSettings, context: ProbeContext, onHint: (channel: string, message: string) => void) {
     this.name = formatAddress(address);
@@ -38,10 +39,22 @@ export class SentinelLink {
     this.#context = context;
     this.#questions = this.#connect(address, "podkit-ambassador-sentinel");
     this.#hints = this.#connect(address, "podkit-ambassador-hints");
-    this.#hints.on("ready", () => void this.#hints.subscribe(...hintChannels).catch((error: unknown) => context.log.debug({ sentinel: this.name, error: String(error) }, "Cannot subscribe at a sentinel")));
+    this.#hints.on("ready", () => void this.#subscribe().catch((error: unknown) => context.log.debug({ sentinel: this.name, error: String(error) }, "Cannot subscribe at a sentinel")));
+    this.#questions.on("close", () => (this.#authenticated = false));
     this.#hints.on("message", (channel: string, message: string) => {
       if (message.split(" ").includes(settings.masterName)) onHint(channel, message);
     });
+  }
+
+  async #subscribe(): Promise<void> {
+    await this.#authenticate(this.#hints);
+    await this.#hints.subscribe(...hintChannels);
+  }
+
+  /** By ourselves, so that a refusal is told as what it is; ioredis would go on without. */
+  async #authenticate(redis: Redis): Promise<void> {
+    const { credentials } = this.#settings;
+    if (credentials !== undefined) await redis.call("AUTH", ...(credentials.username === undefined ? [] : [credentials.username]), credentials.password);
   }
 
   end(): void {
@@ -62,12 +75,14 @@ export class SentinelLink {
 
   #explain(error: Error): string {
     const cause = this.#questions.status === "ready" ? error : (this.#connectionError ?? error);
-    return explainFailure({ address: this.name, what: "sentinel", message: cause.message, nodesSetting: "upstream.nodes", credentialsSetting: "upstream.sentinel.username, upstream.sentinel.password", tlsSetting: "upstream.sentinel.tls" });
+    return explainFailure({ address: this.name, what: "sentinel", message: cause.message, nodesSetting: "upstream.nodes", credentialsSetting: "upstream.sentinel.username, upstream.sentinel.password", tlsSetting: "upstream.sentinel.tls", tls: this.#settings.tls !== undefined });
   }
 
   async #readView(): Promise<void> {
     const { masterName } = this.#settings, ask = async (...words: string[]): Promise<unknown> => await this.#questions.call("SENTINEL", ...words);
     await this.#whenConnected();
+    if (!this.#authenticated) await this.#authenticate(this.#questions);
+    this.#authenticated = true;
     const primary = readPair(await ask("GET-MASTER-ADDR-BY-NAME", masterName));
     if (primary === undefined) {
       this.view = undefined;
@@ -91,11 +106,10 @@ export class SentinelLink {
   }
 
   #connect({ host, port }: Address, connectionName: string): Redis {
-    const { credentials, tls, timeoutMs } = this.#settings;
+    const { tls, timeoutMs } = this.#settings;
     const redis = new Redis({
       host, port, protocol: 2, connectionName, enableReadyCheck: false, enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResubscribe: false,
       connectTimeout: timeoutMs, disableClientInfo: true, retryStrategy: (attempt) => backoffDelayMs(reconnect, attempt - 1, this.#context.random),
-      ...(credentials === undefined ? {} : { password: credentials.password, ...(credentials.username === undefined ? {} : { username: credentials.username }) }),
       ...(tls === undefined ? {} : { tls: { ...tls } }),
     });
     redis.on("error", (error: Error) => (this.#connectionError = error));
