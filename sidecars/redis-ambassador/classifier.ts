@@ -20,7 +20,9 @@ const special: ReadonlyMap<string, PlanKind> = new Map<string, PlanKind>([
   ["client|getname", "ask"], ["client|info", "ask"], ["client|list", "ask"], ["client|kill", "ask"], ["client|unblock", "ask"],
   ["client|pause", "ask"], ["client|unpause", "ask"], ["client|help", "ask"], ["client|getredir", "ask"], ["client|trackinginfo", "ask"],
   ["client|id", "local"], ["quit", "local"], ["reset", "local"], ["readonly", "local"], ["readwrite", "local"],
-  ["client", "pin"],
+  // DEBUG sends pushes outside of any reply and sleeps; SCRIPT DEBUG turns the connection into a debugger's.
+  ["client", "pin"], ["debug", "pin"], ["script|debug", "pin"],
+  ["config|set", "reload"], ["module|load", "reload"], ["module|loadex", "reload"], ["module|unload", "reload"],
   ["client|reply", "opaque"], ["monitor", "opaque"], ["subscribe", "opaque"], ["psubscribe", "opaque"], ["ssubscribe", "opaque"],
   ["unsubscribe", "opaque"], ["punsubscribe", "opaque"], ["sunsubscribe", "opaque"],
   ["sync", "refused"], ["psync", "refused"], ["replconf", "refused"],
@@ -35,7 +37,7 @@ const container = (name: string): string => name.split("|")[0] ?? name;
 
 /** The plan for a name that the server's table does not have: the primary, and any key may have changed. */
 export const unknownPlan: CommandPlan = {
-  name: "unknown", kind: "write", marks: "all", keys: [], keysKnown: false, repeatable: false, blockOption: false,
+  name: "unknown", kind: "write", arity: 0, marks: "all", keys: [], keysKnown: false, repeatable: false, blockOption: false,
   requestPolicy: undefined, responsePolicy: undefined, subcommands: undefined,
 };
 
@@ -76,7 +78,7 @@ export function planOf(facts: CommandFacts): CommandPlan {
   const subcommands = facts.subcommands.length === 0 ? undefined
     : new PlanTable(facts.subcommands.map((each) => [each.name.split("|")[1] ?? each.name, planOf(each)] as const));
   return {
-    name, kind, marks: marks === "keys" && !keysKnown ? "all" : marks, keys, keysKnown, repeatable: facts.flags.has("readonly"), blockOption: withBlockOption.has(name),
+    name, kind, arity: facts.arity, marks: marks === "keys" && !keysKnown ? "all" : marks, keys, keysKnown, repeatable: facts.flags.has("readonly"), blockOption: withBlockOption.has(name),
     requestPolicy: policyIn(facts.tips, "request_policy"), responsePolicy: policyIn(facts.tips, "response_policy"), subcommands,
   };
 }

@@ -4,6 +4,8 @@ import type { KeySpec } from "./key-positions.ts";
 /** One entry of the server's COMMAND answer, as much of it as routing needs. */
 export type CommandFacts = {
   readonly name: string;
+  /** Number of words with the name and the subcommand; negative: at least so many. 0: not known. */
+  readonly arity: number;
   readonly flags: ReadonlySet<string>;
   /** Hints for cluster clients and for comparing answers, lower case: `request_policy:…`, `response_policy:…`, `nondeterministic_output`, … */
   readonly tips: ReadonlySet<string>;
@@ -83,6 +85,6 @@ export function readCommandFacts(answer: Answer): CommandFacts[] {
     const flags = new Set(list(entry[2]).map((flag) => text(flag).toLowerCase()));
     const tips = new Set(list(entry[7]).map((tip) => text(tip).toLowerCase()));
     const keySpecs = entry.length > 8 ? list(entry[8]).map(readSpec) : legacySpecs(entry, flags);
-    return [{ name, flags, tips, keySpecs, subcommands: readCommandFacts(entry[9] ?? []) }];
+    return [{ name, arity: number(entry[1]) || 0, flags, tips, keySpecs, subcommands: readCommandFacts(entry[9] ?? []) }];
   });
 }

@@ -13,17 +13,20 @@ import type { KeySpec } from "./key-positions.ts";
  * - `transaction` MULTI and WATCH: a connection of its own until EXEC, DISCARD or UNWATCH
  * - `pin`         from now on this client has a server connection of its own, replies still counted one by one
  * - `opaque`      as pin, and replies cannot be matched with requests any more (subscriptions, MONITOR, CLIENT REPLY)
+ * - `reload`      changes what the ambassador has read of the server (limits, the command table): a connection of its own
  * - `local`       answered by the ambassador
  * - `refused`     answered with an error by the ambassador
  * - `goodbye`     closes without an answer (the server's guard against HTTP requests)
  */
 export type PlanKind = "read" | "write" | "other" | "blocking" | "wait" | "state" | "ask" | "transaction" | "pin" | "opaque"
-  | "local" | "refused" | "goodbye";
+  | "reload" | "local" | "refused" | "goodbye";
 
 export type CommandPlan = {
   /** Lower case; subcommands as `client|setname`. */
   readonly name: string;
   readonly kind: PlanKind;
+  /** As in CommandFacts. */
+  readonly arity: number;
   /** Which keys count as written when it is passed on. */
   readonly marks: "none" | "keys" | "all";
   /** For a read: its keys. For a write: the keys it may change. */
@@ -40,6 +43,11 @@ export type CommandPlan = {
   readonly responsePolicy: string | undefined;
   readonly subcommands: PlanTable | undefined;
 };
+
+/** Whether the server would find the number of words right. */
+export function arityHolds(plan: CommandPlan, argc: number): boolean {
+  return plan.arity >= 0 ? plan.arity === 0 || argc === plan.arity : argc >= -plan.arity;
+}
 
 const slotsMin = 64;
 

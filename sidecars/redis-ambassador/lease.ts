@@ -1,5 +1,5 @@
 import type { ClientOutput } from "./client-output.ts";
-import type { CommandPlan } from "./command-plan.ts";
+import { arityHolds, type CommandPlan } from "./command-plan.ts";
 import { freshState, type ConnectionState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
 import type { Generation } from "./fence.ts";
@@ -133,7 +133,7 @@ export class Lease implements RawReceiver {
     if (upstream === undefined) return;
     if (plan.kind === "goodbye" || (plan.kind === "refused" && upstream.raw)) {
       client.closeAfterOutput();
-    } else if (plan.name === "reset") {
+    } else if (plan.name === "reset" && arityHolds(plan, words().length)) {
       this.#reset(request, upstream);
     } else if (upstream.raw) {
       this.#forwardRaw(plan, request, upstream);

@@ -1,4 +1,4 @@
-import type { CommandPlan } from "./command-plan.ts";
+import { arityHolds, type CommandPlan } from "./command-plan.ts";
 import { afterAccepted, freshState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
 import { encodeRequest } from "./inline.ts";
@@ -46,7 +46,7 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
     return;
   }
   switch (plan.kind) {
-    case "read": case "write": case "other": case "blocking":
+    case "read": case "write": case "other": case "blocking": case "reload":
       client.lease.single(plan, request, true);
       return;
     case "wait":
@@ -62,7 +62,9 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
       client.lease.hold("pinned", plan.name === "client|tracking" ? withServerId(client, request, words()) : request);
       return;
     case "local":
-      answerHere(client, plan);
+      // The server words the error for a wrong number of words.
+      if (arityHolds(plan, words().length)) answerHere(client, plan);
+      else client.lease.single(plan, request, false);
       return;
     case "refused":
       client.answer(ambassadorErrors.refused(plan.name));

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { buildPlans } from "../../../sidecars/redis-ambassador/classifier.ts";
 import { readCommandFacts, type Answer } from "../../../sidecars/redis-ambassador/command-facts.ts";
-import type { CommandPlan, PlanKind } from "../../../sidecars/redis-ambassador/command-plan.ts";
+import { arityHolds, type CommandPlan, type PlanKind } from "../../../sidecars/redis-ambassador/command-plan.ts";
 import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
 import { addMarks, noMarks } from "../../../sidecars/redis-ambassador/marks.ts";
 import { RequestScanner } from "../../../sidecars/redis-ambassador/request-scanner.ts";
@@ -31,7 +31,7 @@ for (const other of ["PUBLISH c m", "SPUBLISH c m", "CONFIG GET x", "INFO", "SCR
 for (const blocking of ["BLPOP k 0", "BLMPOP 0 1 k LEFT"]) goes(blocking, "blocking");
 for (const [command, kind] of [["WAIT 1 0", "wait"], ["MULTI", "transaction"], ["WATCH k", "transaction"], ["SELECT 1", "state"], ["HELLO 3", "state"], ["CLIENT SETNAME x", "state"],
   ["CLIENT GETNAME", "ask"], ["CLIENT ID", "local"], ["CLIENT TRACKING ON", "pin"], ["CLIENT REPLY OFF", "opaque"], ["CLIENT FUTURE-THING", "pin"], ["SUBSCRIBE c", "opaque"],
-  ["MONITOR", "opaque"], ["PSYNC ? -1", "refused"], ["QUIT", "local"], ["POST /", "goodbye"]] as const) goes(command, kind);
+  ["MONITOR", "opaque"], ["DEBUG SLEEP 0", "pin"], ["SCRIPT DEBUG YES", "pin"], ["CONFIG SET a b", "reload"], ["CONFIG GET a", "other"], ["PSYNC ? -1", "refused"], ["QUIT", "local"], ["POST /", "goodbye"]] as const) goes(command, kind);
 goes("NOSUCH x", undefined);
 
 const marks = (command: string, keys: readonly string[] | "all"): void => {
@@ -69,4 +69,15 @@ test("tips of the server become policies for a cluster", () => {
   const load = find("script")?.subcommands?.find(Buffer.from("load"), 0, 4);
   assert.deepEqual([load?.requestPolicy, load?.responsePolicy], ["all_nodes", undefined]);
   assert.deepEqual([find("old")?.requestPolicy, find("multi")?.requestPolicy], [undefined, undefined]);
+});
+
+test("the number of words is known as the server tells it", () => {
+  const facts = readCommandFacts([["get", 2, ["readonly"], 1, 1, 1], ["mget", -2, ["readonly"], 1, -1, 1]]), table = buildPlans(facts);
+  const holds = (name: string, argc: number): boolean => {
+    const plan = table.find(Buffer.from(name), 0, name.length);
+    return plan !== undefined && arityHolds(plan, argc);
+  };
+  assert.deepEqual([holds("get", 1), holds("get", 2), holds("get", 3), holds("mget", 1), holds("mget", 2), holds("mget", 9)], [false, true, false, false, true, true]);
+  // Not in this server's table, and so the server is asked nothing of it.
+  assert.equal(holds("reset", 7), true);
 });
