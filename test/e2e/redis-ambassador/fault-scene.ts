@@ -30,12 +30,13 @@ export class FaultNode {
   /** Where the ambassador finds it: every fault of the network happens here. */
   readonly proxy: FaultProxy;
 
-  readonly #inside: string;
+  /** Its address among the servers. */
+  readonly inside: string;
 
   constructor(name: string, started: StartedTestContainer, inside: string, proxy: FaultProxy) {
     this.name = name;
     this.started = started;
-    this.#inside = inside;
+    this.inside = inside;
     this.proxy = proxy;
   }
 
@@ -87,10 +88,10 @@ export class FaultNode {
 
   /** Nothing that it sends to `other` arrives any more, and neither is told. Until `reach`. */
   async lose(other: FaultNode): Promise<void> {
-    await this.#sh(`ip route add blackhole ${other.#inside}`);
+    await this.#sh(`ip route add blackhole ${other.inside}`);
   }
   async reach(other: FaultNode): Promise<void> {
-    await this.#sh(`ip route del blackhole ${other.#inside}`);
+    await this.#sh(`ip route del blackhole ${other.inside}`);
   }
 
   async #sh(command: string): Promise<string> {

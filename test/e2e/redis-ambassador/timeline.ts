@@ -17,8 +17,10 @@ type Row = { fromMs: number; toMs: number; readonly reads: Cell; readonly writes
 
 const emptyCell = (): Cell => ({ ok: 0, refused: 0, uncertain: 0, failed: 0, stale: 0, closed: 0, held: 0 });
 const columnOf = (kind: Kind): "reads" | "writes" | "others" => (kind === "read" || kind === "readback" ? "reads" : kind === "write" ? "writes" : "others");
-const isQuiet = (row: Row): boolean => row.events.length === 0 && row.longestMs < heldAfterMs
-  && [row.reads, row.writes, row.others].every((cell) => cell.refused + cell.uncertain + cell.failed + cell.stale + cell.closed + cell.held === 0);
+/** Rows are put together while nothing happens in them and as many are held as before. */
+const isEventless = (row: Row): boolean => row.events.length === 0 && row.longestMs < heldAfterMs
+  && [row.reads, row.writes, row.others].every((cell) => cell.refused + cell.uncertain + cell.failed + cell.stale + cell.closed === 0);
+const sameHeld = (one: Row, other: Row): boolean => (["reads", "writes", "others"] as const).every((column) => one[column].held === other[column].held);
 
 /** The rows of a recording that lasted `lengthMs`. A request counts where it ended; in the rows before, after its first 100 ms, as held. */
 function rowsOf(seen: readonly Seen[], happenings: readonly Happening[], lengthMs: number): Row[] {
@@ -44,11 +46,11 @@ function rowsOf(seen: readonly Seen[], happenings: readonly Happening[], lengthM
   return rows;
 }
 
-function joinQuiet(rows: readonly Row[]): Row[] {
+function joinEventless(rows: readonly Row[]): Row[] {
   const joined: Row[] = [];
   for (const row of rows) {
     const last = joined.at(-1);
-    if (last === undefined || !isQuiet(last) || !isQuiet(row)) {
+    if (last === undefined || !isEventless(last) || !isEventless(row) || !sameHeld(last, row)) {
       joined.push(row);
       continue;
     }
@@ -66,7 +68,7 @@ const cellText = (cell: Cell): string => {
 
 /** Rows of "from-to s | reads | writes | others | longest ms | what happened". Counts without a word are requests that went well. */
 export function drawTimeline(seen: readonly Seen[], happenings: readonly Happening[], lengthMs: number): string {
-  const rows = joinQuiet(rowsOf(seen, happenings, lengthMs)).map((row) => [
+  const rows = joinEventless(rowsOf(seen, happenings, lengthMs)).map((row) => [
     `${(row.fromMs / 1000).toFixed(1)}-${(row.toMs / 1000).toFixed(1)}`, cellText(row.reads), cellText(row.writes), cellText(row.others), String(Math.round(row.longestMs)), row.events.join("; "),
   ]);
   const table = [["seconds", "reads", "writes", "others", "longest ms", "what happened"], ...rows];

@@ -37,6 +37,11 @@ export class Wire implements AsyncDisposable {
     this.#waiting?.();
   }
 
+  /** Replies that are there and have not been taken. */
+  get pending(): number {
+    return this.#replies.length;
+  }
+
   write(bytes: Buffer | string): void {
     this.#socket.write(bytes);
   }
