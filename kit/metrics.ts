@@ -147,6 +147,7 @@ export class Histogram implements Family {
   readonly help: string;
   readonly #buckets: readonly number[];
   readonly #series: SeriesMap<HistogramHandle>;
+  #collect: (() => Iterable<HistogramReading>) | undefined;
 
   /** `buckets` are upper bounds, rising, without +Inf. */
   constructor(options: MetricOptions & { readonly buckets: readonly number[] }) {
@@ -163,7 +164,15 @@ export class Histogram implements Family {
   with(labels?: LabelValues): HistogramHandle {
     return this.#series.get(labels);
   }
+  /** Asks for the readings at each scrape; they replace all series. Counts are per bucket, the last one for what is above all bounds. */
+  collect(readings: () => Iterable<HistogramReading>): void {
+    this.#collect = readings;
+  }
   lines(): string[] {
+    if (this.#collect !== undefined) {
+      this.#series.clear();
+      for (const { counts, sum, labels } of this.#collect()) this.#series.get(labels).set(counts, sum);
+    }
     return [...this.#series.entries()].flatMap(([key, handle]) => {
       let cumulative = 0;
       const buckets = [...this.#buckets.map(formatNumber), "+Inf"].map((bound, index) => {
@@ -174,6 +183,8 @@ export class Histogram implements Family {
     });
   }
 }
+
+export type HistogramReading = { readonly counts: ArrayLike<number>; readonly sum: number; readonly labels?: LabelValues };
 
 export class HistogramHandle {
   readonly #bounds: readonly number[];
@@ -189,6 +200,10 @@ export class HistogramHandle {
     while (index < this.#bounds.length && value > (this.#bounds[index] ?? Infinity)) index++;
     this.counts[index] = (this.counts[index] ?? 0) + 1;
     this.sum += value;
+  }
+  set(counts: ArrayLike<number>, sum: number): void {
+    for (let index = 0; index < this.counts.length; index += 1) this.counts[index] = counts[index] ?? 0;
+    this.sum = sum;
   }
 }
 

@@ -1,15 +1,11 @@
 // pure
 import type { NodeFacts } from "./eligibility.ts";
 import { Fence, type ReplicaProof } from "./fence.ts";
+import { LatencyHistogram } from "./latency.ts";
 import { formatAddress } from "./membership.ts";
 
 /** What happened on one server, for metrics. */
 export type NodeCounts = { read: number; write: number; other: number; pinned: number; bytesIn: number; bytesOut: number };
-
-/** Takes the time that a server took for a run of commands. */
-export interface LatencyRecorder {
-  record(durationMicros: number): void;
-}
 
 /** One server as the ambassador sees it. Written by the topology (facts) and by the data path (suspicion, counts). */
 export type RedisNode = {
@@ -31,7 +27,7 @@ export type RedisNode = {
   gone: boolean;
   /** Smoothed time of a probe's answer, in microseconds; for the policy that prefers the quickest. */
   probeMicros: number | undefined;
-  latency: LatencyRecorder | undefined;
+  readonly latency: LatencyHistogram;
   readonly counts: NodeCounts;
 };
 
@@ -60,7 +56,7 @@ export function newShard(id: string, nowMs: number): Shard {
 export function newNode(shard: Shard, host: string, port: number): RedisNode {
   return {
     address: formatAddress({ host, port }), host, port, shard, facts: undefined, lastRole: undefined, suspectSinceMs: undefined,
-    notEligible: "not asked yet", proof: { offset: -1 }, confirmed: false, gone: false, probeMicros: undefined, latency: undefined,
+    notEligible: "not asked yet", proof: { offset: -1 }, confirmed: false, gone: false, probeMicros: undefined, latency: new LatencyHistogram(),
     counts: { read: 0, write: 0, other: 0, pinned: 0, bytesIn: 0, bytesOut: 0 },
   };
 }
