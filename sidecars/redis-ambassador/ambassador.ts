@@ -104,7 +104,7 @@ export class Ambassador {
 
   /** Why commands cannot be served at present, or undefined. */
   readonly notReady = (): string | undefined => whyNotReady({
-    shards: this.#topology.shards, tableKnown: this.hub.tableKnown, sourceProblem: this.#topology.sourceProblem, troubleOf: (node) => this.#topology.troubleOf(node),
+    shards: this.#topology.owners, tableKnown: this.hub.tableKnown, sourceProblem: this.#topology.sourceProblem, troubleOf: (node) => this.#topology.troubleOf(node),
   });
 
   /**
@@ -123,7 +123,10 @@ export class Ambassador {
     this.#log.level = next.log.level;
     this.#config = next;
     this.#useCertificates(certificates, next);
-    const sourceOf = ({ upstream, failover }: Config): unknown => [upstream.mode, upstream.nodes, upstream.discover, upstream.sentinel, upstream.addressMap, failover.probeTimeoutMs];
+    const sourceOf = ({ upstream, failover }: Config): unknown => [
+      upstream.mode, upstream.nodes, upstream.discover, upstream.sentinel, upstream.addressMap, failover.probeTimeoutMs,
+      ...(upstream.mode === "cluster" ? [upstream.username, upstream.password, upstream.tls] : []),
+    ];
     if (!same(sourceOf(before), sourceOf(next))) this.#topology.useSource(this.#createSource(next, certificates));
     this.#fences.intervalMs = next.reads.fenceIntervalMs;
     this.hub.reconfigure(hubSettings(next));
@@ -152,9 +155,9 @@ export class Ambassador {
     return { address: listen.address, socketPath: listen.socketPath, tls: listener?.options };
   }
 
-  #createSource({ upstream, failover }: Config, { sentinels }: Certificates): ReturnType<typeof createSource> {
+  #createSource({ upstream, failover }: Config, { sentinels, servers }: Certificates): ReturnType<typeof createSource> {
     return createSource(upstream, {
-      clock: this.#clock, random: this.#random, log: this.#log, sentinelTls: sentinels?.options, timeoutMs: failover.probeTimeoutMs,
+      clock: this.#clock, random: this.#random, log: this.#log, sentinelTls: sentinels?.options, serversTls: servers?.options, timeoutMs: failover.probeTimeoutMs,
       onHint: () => this.#topology.wakeProbes(),
     });
   }
@@ -178,7 +181,8 @@ export class Ambassador {
     const certificates = loadCertificates(this.#config), before = this.#certificates;
     await this.#listeners?.change(this.#listenSettings(this.#config, certificates));
     this.#useCertificates(certificates, this.#config);
-    if (certificates.sentinels?.fingerprint !== before.sentinels?.fingerprint) this.#topology.useSource(this.#createSource(this.#config, certificates));
+    const inCluster = this.#config.upstream.mode === "cluster" && certificates.servers?.fingerprint !== before.servers?.fingerprint;
+    if (inCluster || certificates.sentinels?.fingerprint !== before.sentinels?.fingerprint) this.#topology.useSource(this.#createSource(this.#config, certificates));
     this.#log.info({}, "The changed certificates are in use");
   }
 

@@ -14,11 +14,13 @@ import { Recovery } from "./recovery.ts";
 import { RequestCollector } from "./request-collector.ts";
 import { scanned } from "./request-scanner.ts";
 import { hasBlockOption, wordsReader } from "./request-words.ts";
+import { clusterRefusals } from "./redirection.ts";
 import type { Outcome } from "./resend.ts";
 import { isReplica, joined, type Joined, type ReadPlace, type RoutedClient } from "./router.ts";
 import type { Run } from "./run.ts";
+import { Scatter, type ScatterClient } from "./scatter.ts";
 import { runSpecial, type SpecialClient } from "./special.ts";
-import type { Upstream } from "./upstream.ts";
+import { errorWord, type Upstream } from "./upstream.ts";
 
 /** Why a client's input is not being looked at. */
 type Stall = "none" | "drain" | "work" | "primary" | "room" | "proof";
@@ -43,7 +45,7 @@ const replicaRefusals = new Set([...refusals, "NOSCRIPT", "NOPERM", "NOAUTH"]);
  * until they are answered. So replies come back in the order of the requests, a read never overtakes a write, and a write
  * never overtakes a read (a pipeline with a write in it goes to the primary as a whole).
  */
-export class Client implements SpecialClient, RoutedClient, HubClient {
+export class Client implements SpecialClient, RoutedClient, HubClient, ScatterClient {
   readonly id: number;
   readonly hub: Hub;
   readonly output: ClientOutput;
@@ -67,6 +69,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
   /** Monotonic time since when a read waits for a replica. */
   #readWaitsSinceMs: number | undefined;
   #ending = false;
+  /** Requests spread over the shards of a cluster; nothing else is unanswered meanwhile. */
+  #scatter: Scatter | undefined;
+  /** So many of the next requests were refused by a cluster and go by way of a scatter, which knows how to deal with that. */
+  #refusedBefore = 0;
 
   constructor(hub: Hub, socket: Socket) {
     this.hub = hub;
@@ -131,6 +137,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     this.hub.clients.delete(this.id);
     if (this.hub.parked.delete(this)) this.hub.heldBytes = Math.max(0, this.hub.heldBytes - this.waitingBytes);
     this.#on?.disown(this);
+    this.#scatter?.abandon();
     this.#lease?.abandon();
     this.output.drop();
     this.#inbox.clear();
@@ -154,7 +161,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
   }
 
   get #idle(): boolean {
-    return this.#unansweredRuns === 0 && this.#inbox.empty && this.#free;
+    return this.#unansweredRuns === 0 && this.#scatter === undefined && this.#inbox.empty && this.#free;
   }
 
   /** Sends a reply of the ambassador's own. Nothing may be unanswered. */
@@ -253,11 +260,13 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
         const plan = hub.planOf(scanner, bytes);
         let outcome: Joined | undefined;
         if (this.#free && !stranger && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes))) {
-          outcome = router.join(this, router.shardOf(plan, bytes), plan, bytes, at);
+          const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
+          outcome = shard === undefined ? joined.scattered : router.join(this, shard, plan, bytes, at);
           if (outcome === joined.yes) {
             at = scanner.next;
             continue;
           }
+          if (router.cluster !== undefined && this.#scatterFrom(item, at, outcome)) return true;
         }
         const next = scanner.next;
         if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
@@ -288,7 +297,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
 
   /** The request at `item.at` could not be joined to anything yet. */
   #waitToJoin(item: RequestItem, outcome: Joined, next: number): void {
-    if (outcome === joined.elsewhere) {
+    if (outcome === joined.elsewhere || outcome === joined.scattered) {
       if (this.#unansweredRuns > 0) this.#stall = "drain";
       return;
     }
@@ -304,6 +313,49 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
     hub.awaitProof(() => {
       if (this.#stall === "proof") this.resume();
     });
+  }
+
+  /** Spreads the requests from the segment under way on over the shards. False when something is unanswered, or one shard will do. */
+  #scatterFrom(item: RequestItem, at: number, outcome: Joined): boolean {
+    const { segment } = this.hub.router;
+    if (this.#unansweredRuns > 0 || (outcome !== joined.scattered && outcome !== joined.elsewhere)) return false;
+    const from = segment.count > 0 ? segment.start : at;
+    segment.count = 0;
+    return this.scatter(item.bytes, from, (next) => this.#inbox.advance(item, next));
+  }
+
+  /** Sends requests over as many shards as they concern. Nothing may be unanswered. */
+  scatter(bytes: Buffer, from: number, onTaken: (next: number) => void, entriesMax?: number): boolean {
+    const { cluster } = this.hub.router;
+    if (cluster === undefined) return false;
+    const scatter = new Scatter({
+      hub: this.hub, cluster, client: this, stateKey: this.#key,
+      onEnd: () => {
+        this.#scatter = undefined;
+        if (this.#recovery !== undefined) this.#recovery.attempts = 0;
+        this.resume();
+      },
+    });
+    const next = scatter.take(bytes, from, entriesMax);
+    if (scatter.size === 0) return false;
+    this.#refusedBefore = Math.max(0, this.#refusedBefore - scatter.size);
+    onTaken(next);
+    this.#scatter = scatter;
+    this.stallForWork();
+    scatter.start();
+    return true;
+  }
+
+  get outputBacklog(): number {
+    return this.#socket.writableLength;
+  }
+  whenOutputDrained(callback: () => void): void {
+    this.output.flush();
+    if (this.#socket.writableNeedDrain) this.#socket.once("drain", callback);
+    else setImmediate(callback);
+  }
+  scatterReply(bytes: Buffer): void {
+    if (!this.closed) this.output.write(bytes, 0, bytes.length, false);
   }
 
   /** Without a table no request can be told from another: all wait, and at last the connection is closed with an error. */
@@ -510,6 +562,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
       if (verdict === "again") this.watching = true;
       return verdict !== "pass";
     }
+    if (this.hub.router.cluster !== undefined && clusterRefusals.has(word)) {
+      this.watching = true;
+      return true;
+    }
     if (!(node !== undefined && isReplica(node) ? replicaRefusals : refusals).has(word)) return false;
     if (node !== undefined && refusals.has(word)) this.hub.topology.suspect(node, `answered ${word}`);
     this.watching = true;
@@ -517,8 +573,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
   }
 
   replyFrame(run: Run, frame: Buffer, refused: boolean, runDone: boolean): void {
+    const node = this.#on?.node;
+    const advice = refused && node !== undefined ? this.hub.router.cluster?.refused(errorWord(frame), frame, node) : undefined;
     if (refused && !this.watching) {
-      const error = ambassadorErrors.noConnection("the primary has changed");
+      const error = ambassadorErrors.noConnection(advice === undefined ? "the primary has changed" : "the key is being moved to another shard, or its shard is down");
       this.output.write(error, 0, error.length, false);
     } else {
       this.#recover.replied(run, frame, refused);
@@ -554,7 +612,9 @@ export class Client implements SpecialClient, RoutedClient, HubClient {
   /** Puts what was refused or lost back in front of the input, in order. */
   #retry(reason: string): void {
     this.watching = false;
-    this.putBack(this.#recover.take(reason));
+    const outcomes = this.#recover.take(reason);
+    if (this.hub.router.cluster !== undefined) this.#refusedBefore += outcomes.filter((outcome) => outcome.kind === "again").length;
+    this.putBack(outcomes);
     this.#lease?.allAnswered();
     if (this.#stall === "none" || this.#stall === "drain") setImmediate(() => this.resume());
   }

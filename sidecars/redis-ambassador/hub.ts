@@ -42,6 +42,7 @@ export class Hub {
   readonly pool: Pool;
   readonly router: Router;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly scanner: RequestScanner;
   /** For looking at requests that are not being routed at the moment. */
@@ -59,6 +60,7 @@ export class Hub {
     this.topology = options.topology;
     this.pool = options.pool;
     this.clock = options.clock;
+    this.random = options.random;
     this.log = options.log;
     this.scanner = new RequestScanner(() => this.topology.bulkBytesMax);
     this.otherScanner = new RequestScanner(() => Number.MAX_SAFE_INTEGER);
@@ -125,7 +127,7 @@ export class Hub {
   expireHolds(nowMs: number): void {
     const { topology } = this, { holdMs } = this.settings;
     const withoutTable = !this.tableKnown && nowMs - topology.tableMissingSinceMs >= holdMs;
-    if (withoutTable || topology.shards.some((shard) => shard.primary === undefined && nowMs - shard.primaryLostAtMs >= holdMs)) this.resumeParked();
+    if (withoutTable || topology.owners.some((shard) => shard.primary === undefined && nowMs - shard.primaryLostAtMs >= holdMs)) this.resumeParked();
   }
 
   /** Lets every client that waits for a primary try again. */

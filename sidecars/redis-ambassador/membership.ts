@@ -26,6 +26,8 @@ export interface MembershipSource {
   wake(): void;
   /** What a server has answered to INFO (sections server, replication, persistence). */
   observe?(address: string, info: string): void;
+  /** Where a server is reached that others call so. */
+  mapped?(told: Address): Address;
   /** Why it cannot tell which servers there are, with the remedy; undefined when it can. */
   problem?(): string | undefined;
 }

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../kit/clock.ts";
 import { leaseKey, openingRequests, shareKey, stateRequests } from "./connection-state.ts";
 import type { ConnectionState, Credentials } from "./connection-state.ts";
+import { encodeRequest } from "./inline.ts";
 import type { RedisNode } from "./node.ts";
 import { collector, Upstream } from "./upstream.ts";
 
@@ -10,6 +11,8 @@ export type PoolSettings = {
   readonly tls: ConnectionOptions | undefined;
   readonly connectTimeoutMs: number;
   readonly leasesMax: number;
+  /** The servers are a cluster's, where a replica answers reads only on connections that have said READONLY. */
+  readonly clustered?: boolean;
 };
 
 export type PoolOptions = {
@@ -21,6 +24,8 @@ export type PoolOptions = {
 
 /** So many shared connections with the same state may a node have, when big replies keep the others busy. */
 const siblingsMax = 4;
+/** It changes nothing for a primary, and a connection may outlive its server's role. */
+const readOnlyRequest = { bytes: encodeRequest(["READONLY"]), optional: true };
 const idlePerKeyMax = 16, idleLeaseMs = 30_000, idleSharedMs = 60_000;
 type Idle = { readonly upstream: Upstream; readonly sinceMs: number };
 
@@ -229,7 +234,7 @@ export class Pool {
 
   #connect(node: RedisNode, state: ConnectionState, kind: { readonly learnId: boolean; readonly bulk: boolean }, onClosed: (reason: string) => void): Upstream {
     return new Upstream({
-      node, state, ...kind, opening: openingRequests(state, this.#settings.credentials), connectTimeoutMs: this.#settings.connectTimeoutMs,
+      node, state, ...kind, opening: [...openingRequests(state, this.#settings.credentials), ...(this.#settings.clustered === true ? [readOnlyRequest] : [])], connectTimeoutMs: this.#settings.connectTimeoutMs,
       tls: this.#settings.tls, monotonicMs: () => this.#options.clock.monotonicMs(), onClosed: (_upstream, reason) => onClosed(reason),
     });
   }

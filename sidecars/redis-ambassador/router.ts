@@ -1,4 +1,5 @@
 import type { Random } from "../../kit/clock.ts";
+import { ClusterRouting } from "./cluster-routing.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import type { Generation } from "./fence.ts";
@@ -22,11 +23,17 @@ export const joined = {
   noReplica: 2,
   /** It may go to a replica as soon as that has caught up with what this client has already read. */
   unproven: 3,
+  /** It concerns several shards, or has to be looked into. */
+  scattered: 4,
 } as const;
 export type Joined = (typeof joined)[keyof typeof joined];
 
 /** Consecutive requests for one node; `node` is a replica, or undefined for the primary. */
 export type Segment = { start: number; count: number; reads: number; writes: number; shard: Shard; node: RedisNode | undefined; generation: Generation | undefined };
+
+export function newSegment(shard: Shard): Segment {
+  return { start: 0, count: 0, reads: 0, writes: 0, shard, node: undefined, generation: undefined };
+}
 
 /** A client as far as routing is concerned. */
 export interface RoutedClient {
@@ -53,6 +60,8 @@ const returnIntervalMs = 100;
 export class Router {
   readonly segment: Segment;
   readonly chooser: ReadChooser;
+  /** With a Redis Cluster alone. */
+  readonly cluster: ClusterRouting | undefined;
   settings: ReadSettings;
   diverted = 0;
   readonly #scanner: RequestScanner;
@@ -67,7 +76,8 @@ export class Router {
     this.#pool = options.pool;
     this.#monotonicMs = options.monotonicMs;
     this.chooser = new ReadChooser(options.settings, options.random);
-    this.segment = { start: 0, count: 0, reads: 0, writes: 0, shard: options.topology.shards[0], node: undefined, generation: undefined };
+    this.segment = newSegment(options.topology.shards[0]);
+    this.cluster = options.topology.clustered ? new ClusterRouting(options.topology, options.monotonicMs) : undefined;
   }
 
   /** Whether writes have to be marked, so that reads can be proven. */
@@ -76,8 +86,8 @@ export class Router {
   }
 
   /** Adds the request in the scanner, which begins at `at`, to the segment under way. */
-  join(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Buffer, at: number): Joined {
-    const { segment } = this, unansweredAt = client.unansweredAt;
+  join(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Buffer, at: number, segment: Segment = this.segment): Joined {
+    const { unansweredAt } = client;
     if (segment.count === 0) {
       segment.start = at;
       segment.reads = 0;
@@ -88,7 +98,7 @@ export class Router {
         if (unansweredAt.shard !== shard) return joined.elsewhere;
         segment.node = isReplica(unansweredAt) ? unansweredAt : undefined;
       } else {
-        const outcome = this.#firstNode(client, shard, plan, bytes);
+        const outcome = this.#firstNode(client, shard, plan, bytes, segment);
         if (outcome !== joined.yes) return outcome;
       }
     } else if (segment.shard !== shard) {
@@ -110,22 +120,22 @@ export class Router {
   }
 
   /** Chooses where a segment begins that starts with this request, when nothing is unanswered. */
-  #firstNode(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Buffer): Joined {
-    this.segment.node = undefined;
+  #firstNode(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Buffer, segment: Segment): Joined {
+    segment.node = undefined;
     if (plan.kind !== "read" || client.primaryOnly) return joined.yes;
-    if (this.settings.consistency === "monotonic") return this.#monotonicNode(client, shard);
+    if (this.settings.consistency === "monotonic") return this.#monotonicNode(client, shard, segment);
     const node = this.chooser.choose(shard, (each) => !this.#pool.refuses(each, client.state) && this.#mayRead(client, plan, bytes, each));
-    this.segment.node = node;
+    segment.node = node;
     if (node !== undefined) return joined.yes;
     if (shard.eligible.length > 0 && this.settings.policy !== "primary") this.diverted += 1;
     return this.settings.policy === "replica" ? joined.noReplica : joined.yes;
   }
 
   /** The node that the client reads already; another one only when that has reached what the client may have seen. */
-  #monotonicNode(client: RoutedClient, shard: Shard): Joined {
+  #monotonicNode(client: RoutedClient, shard: Shard, segment: Segment): Joined {
     const place = client.readsAt?.get(shard), nowMs = this.#monotonicMs();
     if (place?.node !== undefined && place.node.shard === shard && place.node.notEligible === undefined) {
-      this.segment.node = place.node;
+      segment.node = place.node;
       return joined.yes;
     }
     if (place !== undefined && place.leaving === undefined) {
@@ -139,7 +149,7 @@ export class Router {
     const node = this.chooser.choose(shard, (each) => !this.#pool.refuses(each, client.state) && (leaving === undefined || shard.fence.hasPassed(leaving, each.proof)));
     if (node === undefined && leaving !== undefined && shard.eligible.length > 0 && nowMs - (place?.triedMs ?? 0) < returnIntervalMs) return joined.unproven;
     if (node === undefined && this.settings.policy === "replica") return joined.noReplica;
-    this.segment.node = node;
+    segment.node = node;
     client.noteRead(shard, { node, leaving: undefined, triedMs: nowMs });
     return joined.yes;
   }
@@ -195,9 +205,14 @@ export class Router {
     return { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
   }
 
-  /** The shard that the request in the scanner belongs to; without Cluster there is only one. */
-  shardOf(_plan: CommandPlan, _bytes: Uint8Array): Shard {
-    return this.#topology.shards[0];
+  /** The shard that the request in the scanner belongs to, by its first key. */
+  shardOf(plan: CommandPlan, bytes: Uint8Array): Shard {
+    return this.cluster === undefined ? this.#topology.shards[0] : this.cluster.shardOf(plan, this.#arguments(bytes));
+  }
+
+  /** The one shard that deals with the request in the scanner; undefined when it concerns several, or has to be looked into. */
+  placeOf(plan: CommandPlan, bytes: Uint8Array): Shard | undefined {
+    return this.cluster === undefined ? this.#topology.shards[0] : this.cluster.placeOf(plan, this.#arguments(bytes));
   }
 }
 

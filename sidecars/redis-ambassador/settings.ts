@@ -21,7 +21,7 @@ export function topologySettings({ failover, reads }: Config, { credentials, tls
 }
 
 export function poolSettings({ upstream, limits }: Config, { credentials, tls }: Access): PoolSettings {
-  return { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections };
+  return { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections, clustered: upstream.mode === "cluster" };
 }
 
 export function hubSettings({ listen, reads, failover, limits }: Config): HubSettings {

@@ -5,7 +5,7 @@ import { readClusterInfo, readClusterShards, readClusterSlots, ShardNames, type 
 import { explainFailure } from "./connection-trouble.ts";
 import type { Credentials } from "./connection-state.ts";
 import { formatAddress, type Address, type Membership, type MembershipSource } from "./membership.ts";
-import type { AddressMap } from "./peers.ts";
+import { mapAddress, type AddressMap } from "./peers.ts";
 import type { ProbeContext } from "./prober.ts";
 
 export type ClusterSourceOptions = ProbeContext & {
@@ -81,6 +81,10 @@ export class ClusterSource implements MembershipSource {
   wake(): void {
     this.#uneasyUntilMs = this.#options.clock.monotonicMs() + uneasyForMs;
     this.#wake.abort();
+  }
+
+  mapped(told: Address): Address {
+    return mapAddress(this.#options.addressMap, told);
   }
 
   problem(): string | undefined {

@@ -1,7 +1,7 @@
 import { supervise } from "../../kit/supervise.ts";
 import { choosePrimary, readNodeFacts, whyNotEligible, type LagLimits } from "./eligibility.ts";
 import type { PlanTable } from "./command-plan.ts";
-import { formatAddress, type Membership, type MembershipSource, type ShardMembers } from "./membership.ts";
+import { formatAddress, type Address, type Membership, type MembershipSource, type ShardMembers } from "./membership.ts";
 import { newNode, newShard, type RedisNode, type Shard } from "./node.ts";
 import { readServerMode } from "./peers.ts";
 import { Prober, type ProbeContext, type ProbeSettings } from "./prober.ts";
@@ -35,6 +35,8 @@ export class Topology {
   readonly clustered: boolean;
   /** At least one, which has no nodes as long as none are known. */
   shards: readonly [Shard, ...Shard[]];
+  /** The shards that own slots; without Cluster the only one. */
+  owners: readonly Shard[] = [];
   nodes: readonly RedisNode[] = [];
   plans: PlanTable | undefined;
   /** True when the server denies COMMAND: then nothing is known about any command. */
@@ -62,6 +64,7 @@ export class Topology {
     this.clustered = options.clustered;
     this.tableMissingSinceMs = options.clock.monotonicMs();
     this.shards = [this.#newShard("")];
+    this.#noteOwners();
   }
 
   #newShard(id: string): Shard {
@@ -116,8 +119,26 @@ export class Topology {
   moveSlot(slot: number, address: string): boolean {
     const at = this.shards.findIndex((shard) => shard.nodes.some((node) => node.address === address));
     if (at < 0 || slot < 0 || slot >= slotsCount) return false;
+    if (this.#bySlot[slot] !== at) this.shards[at]?.fence.markAll();
     this.#bySlot[slot] = at;
+    this.#noteOwners();
     return true;
+  }
+
+  #noteOwners(): void {
+    if (!this.clustered) {
+      this.owners = this.shards;
+      return;
+    }
+    const owning = new Set(this.#bySlot);
+    const owners = this.shards.filter((_, index) => owning.has(index));
+    this.owners = owners.length > 0 ? owners : this.shards;
+  }
+
+  /** The node that another one has named; `by` told of itself when the host is empty. */
+  nodeTold(told: Address, by: RedisNode): RedisNode | undefined {
+    const address = told.host === "" ? { host: by.host, port: told.port } : told;
+    return this.nodeAt(formatAddress(this.#source.mapped?.(address) ?? address));
   }
 
   nodeAt(address: string): RedisNode | undefined {
@@ -176,17 +197,31 @@ export class Topology {
   apply(membership: Membership): void {
     const before = new Map(this.nodes.map((node) => [node.address, node] as const));
     const known = new Map(this.shards.map((shard) => [shard.id, shard] as const));
+    const shardsBefore = this.shards;
     const shards = membership.map((members) => this.#applyShard(members, known.get(members.id), before));
     const [first, ...others] = shards;
     this.shards = first === undefined ? [this.#newShard("")] : [first, ...others];
     this.nodes = this.shards.flatMap((shard) => shard.nodes);
-    this.#bySlot.fill(-1);
-    membership.forEach(({ slots }, index) => slots.forEach(([from, to]) => this.#bySlot.fill(index, from, to + 1)));
+    this.#applySlots(membership, shardsBefore);
     const staying = new Set(this.nodes);
     for (const node of before.values()) if (!staying.has(node)) this.#forget(node);
     if (this.#signal !== undefined) for (const node of this.nodes) this.#follow(node);
     for (const shard of this.shards) this.#decide(shard);
     this.#options.onChange();
+  }
+
+  /** A shard that is given slots has their keys from another one, so that its replicas prove nothing about them yet. */
+  #applySlots(membership: Membership, shardsBefore: readonly Shard[]): void {
+    const before = Int16Array.from(this.#bySlot);
+    this.#bySlot.fill(-1);
+    membership.forEach(({ slots }, index) => slots.forEach(([from, to]) => this.#bySlot.fill(index, from, to + 1)));
+    const gaining = new Set<Shard>();
+    this.#bySlot.forEach((at, slot) => {
+      const shard = this.shards[at], former = shardsBefore[before[slot] ?? -1];
+      if (shard !== undefined && former !== undefined && former !== shard) gaining.add(shard);
+    });
+    for (const shard of gaining) shard.fence.markAll();
+    this.#noteOwners();
   }
 
   #applyShard(members: ShardMembers, known: Shard | undefined, before: ReadonlyMap<string, RedisNode>): Shard {
