@@ -18,6 +18,8 @@ import { Topology } from "./topology.ts";
 
 /** How often stuck connections, expired holds and slow readers are looked for. */
 const tickMs = 25;
+/** How long a former primary may take to answer what it has in hand. */
+const leaveMs = 250;
 /** A state that lasts shorter is not worth a line of the log. */
 const statusIntervalMs = 1_000;
 
@@ -76,12 +78,25 @@ export class Ambassador {
       },
       onNewPrimary: (shard, former) => {
         shard.fence.reset();
-        if (former !== undefined) this.#pool.closeNode(former, `${former.address} is not the primary any more`);
+        if (former !== undefined) this.#leave(former);
       },
       onGone: (node) => this.#pool.retireNode(node),
     });
     this.hub = new Hub({ settings: hubSettings(config), topology: this.#topology, pool: this.#pool, clock, random, log });
     this.#fences = new FenceRunner({ topology: this.#topology, pool: this.#pool, clock, intervalMs: config.reads.fenceIntervalMs, onProof: () => this.hub.checkProofs() });
+  }
+
+  /**
+   * What a former primary has in hand it refuses within moments, and what is refused can be sent to the new one. Only what
+   * it does not answer at all is lost with its connection.
+   */
+  #leave(former: RedisNode): void {
+    this.#pool.retireNode(former);
+    const closeLate = async (): Promise<void> => {
+      await this.#clock.sleep(leaveMs, this.#ending.signal);
+      if (former !== former.shard.primary) this.#pool.closeNode(former, `${former.address} is not the primary any more`);
+    };
+    closeLate().catch(() => undefined); // the ambassador is ending, which closes everything
   }
 
   /** Listens at once, also while no server answers: clients then wait (failover.holdMs). Throws a ListenError. */

@@ -555,10 +555,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     else if (this.#ending || this.#socket.isPaused()) this.process();
   }
 
-  takesError(run: Run, word: string): boolean {
+  takesError(run: Run, word: string, frame: Uint8Array): boolean {
     const node = this.#on?.node, lease = this.#lease;
     if (lease !== undefined && lease.mode !== "free") {
-      const verdict = lease.takesError(run, word);
+      const verdict = lease.takesError(run, word, frame);
       if (verdict === "again") this.watching = true;
       return verdict !== "pass";
     }

@@ -59,6 +59,8 @@ export class Lease implements RawReceiver {
   #marks: Marks = noMarks();
   #tail: RequestTail | undefined;
   #releaseUnprovable: (() => void) | undefined;
+  /** The request under way blocks, and may begin its waiting anew elsewhere. Not so XREAD, which could miss what comes in between, and WAIT. */
+  #waitsAgain = false;
   /** The server connection takes no more for the moment. */
   full = false;
 
@@ -108,6 +110,7 @@ export class Lease implements RawReceiver {
     this.mode = "single";
     this.upstream = upstream;
     upstream.patient = patient;
+    this.#waitsAgain = plan.kind === "blocking";
     // A blocked command changes its keys when it is served, so they are marked when the reply is there.
     addMarks(this.#marks, plan, request, hub.otherScanner);
     upstream.node.counts.pinned += 1;
@@ -306,9 +309,9 @@ export class Lease implements RawReceiver {
   }
 
   /** What to do with an error on the client's own connection. */
-  takesError(run: Run, word: string): "again" | "replace" | "pass" {
+  takesError(run: Run, word: string, frame: Uint8Array): "again" | "replace" | "pass" {
     if (run === this.#endingRun) this.#endingError = word;
-    const refused = word === "READONLY" || word === "LOADING" || word === "MASTERDOWN";
+    const refused = word === "READONLY" || word === "LOADING" || word === "MASTERDOWN" || (word === "UNBLOCKED" && this.#waitsAgain && isDemotion(frame));
     if (!refused || this.upstream === undefined) return "pass";
     this.#hub.topology.suspect(this.upstream.node, `answered ${word}`);
     return this.mode === "single" && run.bytes !== undefined ? "again" : "replace";
@@ -350,4 +353,9 @@ export class Lease implements RawReceiver {
   rawLost(): void {
     if (!this.#client.closed && this.mode !== "free") this.#client.closeAfterOutput();
   }
+}
+
+/** A server that becomes a replica unblocks its clients, without having executed anything. CLIENT UNBLOCK says it differently. */
+function isDemotion(frame: Uint8Array): boolean {
+  return Buffer.from(frame.buffer, frame.byteOffset, Math.min(frame.length, 128)).toString("latin1").startsWith("-UNBLOCKED force unblock from blocking operation, instance state changed");
 }

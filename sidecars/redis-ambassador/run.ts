@@ -31,7 +31,7 @@ export interface RunOwner {
   /** Some bytes of the run's replies, in order. Gives true when the buffer is still in use after the call. */
   replyBytes(run: Run, bytes: Buffer, start: number, end: number, runDone: boolean): boolean;
   /** A reply that is an error: true when the owner takes it (it was not executed and will be sent again). */
-  takesError(run: Run, word: string): boolean;
+  takesError(run: Run, word: string, frame: Uint8Array): boolean;
   /** One whole reply while `watching` or taken; `refused` says that the request was not executed. */
   replyFrame(run: Run, frame: Buffer, refused: boolean, runDone: boolean): void;
   /** The connection is gone. `runs` are this owner's unanswered ones on it, in order. */

@@ -328,7 +328,7 @@ export class Upstream {
   #single(run: Run, bytes: Buffer, sliceStart: number, frameStart: number, at: number): boolean {
     const carry = this.#carry;
     const frame = carry === undefined ? bytes.subarray(frameStart, at) : Buffer.concat([carry, bytes.subarray(frameStart, at)]);
-    const refused = !run.partial && this.#scanner.firstByte === 45 && run.owner.takesError(run, errorWord(frame));
+    const refused = !run.partial && this.#scanner.firstByte === 45 && run.owner.takesError(run, errorWord(frame), frame);
     // Hearing of the refusal, the owner may have learnt that this node is the primary no longer, which ends the connection.
     if (this.closedBecause !== undefined) return true;
     if (!refused && !run.owner.watching) {

@@ -117,9 +117,9 @@ describe("when the primary fails", () => {
     await ambassador.sees({ primary: to, eligible: [from, other] });
   }
 
-  test("roles swapped by hand and back give READONLY to nobody, and no write fails but what was in hand", async (t) => {
+  test("roles swapped by hand and back give READONLY to nobody, and no write fails", async (t) => {
     // What the old primary took after the new one had left it is lost, which no proxy can prevent: so nothing is said about old values here.
-    const recording = await under(t, { ...alwaysPromised, uncertain: 2 * writing }, async (recorder) => {
+    const recording = await under(t, { ...alwaysPromised, uncertain: 0 }, async (recorder) => {
       recorder.note("roles swapped");
       await swap(primary, first, second);
       recorder.note("new primary known");
@@ -133,7 +133,7 @@ describe("when the primary fails", () => {
   });
 
   test("FAILOVER of the server itself loses no acknowledged write and shows no old value", async (t) => {
-    const recording = await under(t, { ...alwaysPromised, stale: 0, uncertain: 2 * writing }, async (recorder) => {
+    const recording = await under(t, { ...alwaysPromised, stale: 0, uncertain: 0 }, async (recorder) => {
       for (const [from, to] of [[primary, first], [first, primary]] as const) {
         recorder.note(`FAILOVER to ${to.name}`);
         await from.ask("FAILOVER", "TO", to.inside, "6379", "TIMEOUT", "5000");
@@ -272,9 +272,9 @@ describe("when the primary fails", () => {
     }
     const replies = await Promise.all(wires.map(async (wire) => (await wire.replies(1, 20_000))[0] ?? ""));
     const full = replies.filter((reply) => reply.includes("too many commands are waiting (limits.heldBytes); the command was not executed"));
-    const ok = replies.filter((reply) => reply === "+OK\r\n");
-    assert.equal(full.length + ok.length, 30, replies.find((reply) => !ok.includes(reply) && !full.includes(reply)));
-    assert.ok(ok.length >= 8 && full.length >= 15, `${ok.length} held, ${full.length} refused`);
+    const held = replies.filter((reply) => reply === "+OK\r\n").length;
+    assert.equal(full.length + held, 30, replies.find((reply) => reply !== "+OK\r\n" && !full.includes(reply)));
+    assert.ok(held >= 8 && full.length >= 15, `${held} held, ${full.length} refused`);
     for (const [index, reply] of replies.entries()) assert.equal(await primary.ask("EXISTS", `held:${index}`), reply === "+OK\r\n" ? ":1\r\n" : ":0\r\n");
     for (const wire of wires) {
       assert.equal(await wire.one("PING"), "+PONG\r\n");
