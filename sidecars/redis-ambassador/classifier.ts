@@ -37,7 +37,7 @@ const container = (name: string): string => name.split("|")[0] ?? name;
 
 /** The plan for a name that the server's table does not have: the primary, and any key may have changed. */
 export const unknownPlan: CommandPlan = {
-  name: "unknown", kind: "write", arity: 0, marks: "all", keys: [], keysKnown: false, repeatable: false, blockOption: false,
+  name: "unknown", kind: "write", arity: 0, marks: "all", keys: [], allKeys: [], keysKnown: false, repeatable: false, blockOption: false,
   requestPolicy: undefined, responsePolicy: undefined, subcommands: undefined,
 };
 
@@ -78,7 +78,7 @@ export function planOf(facts: CommandFacts): CommandPlan {
   const subcommands = facts.subcommands.length === 0 ? undefined
     : new PlanTable(facts.subcommands.map((each) => [each.name.split("|")[1] ?? each.name, planOf(each)] as const));
   return {
-    name, kind, arity: facts.arity, marks: marks === "keys" && !keysKnown ? "all" : marks, keys, keysKnown, repeatable: facts.flags.has("readonly"), blockOption: withBlockOption.has(name),
+    name, kind, arity: facts.arity, marks: marks === "keys" && !keysKnown ? "all" : marks, keys, allKeys: facts.keySpecs, keysKnown, repeatable: facts.flags.has("readonly"), blockOption: withBlockOption.has(name),
     requestPolicy: policyIn(facts.tips, "request_policy"), responsePolicy: policyIn(facts.tips, "response_policy"), subcommands,
   };
 }

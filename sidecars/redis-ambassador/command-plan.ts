@@ -31,6 +31,8 @@ export type CommandPlan = {
   readonly marks: "none" | "keys" | "all";
   /** For a read: its keys. For a write: the keys it may change. */
   readonly keys: readonly KeySpec[];
+  /** All that decides on the slot: every key, read or changed, and shard channels. */
+  readonly allKeys: readonly KeySpec[];
   /** False when the command may touch keys that are not among its arguments. */
   readonly keysKnown: boolean;
   /** It changes nothing, so it may be sent again when its reply was lost. */

@@ -29,7 +29,7 @@ export type Part = {
 };
 
 /** One request of a client: `parts` are under way; when all are answered, `finish` gives the reply or further parts. */
-export type Entry = { readonly plan: CommandPlan; parts: readonly Part[]; finish: (replies: readonly Buffer[]) => Buffer | readonly Part[]; reply: Buffer | undefined };
+export type Entry = { readonly plan: CommandPlan; parts: readonly Part[]; finish: (replies: readonly Buffer[]) => Buffer | readonly Part[] };
 
 /** What an entry needs to know of the cluster. */
 export type ClusterShape = { readonly numbered: readonly (readonly [number: number, shard: Shard])[]; readonly random: () => number };
@@ -43,7 +43,7 @@ const first = (replies: readonly Buffer[]): Buffer => replies[0] ?? Buffer.from(
 /** Takes a scanned request apart. */
 export function newEntry(plan: CommandPlan, request: Buffer, args: Arguments, cluster: ClusterShape): Entry {
   const spread = spreadOf(plan);
-  const entry = (parts: readonly Part[], finish: Entry["finish"]): Entry => ({ plan, parts, finish, reply: undefined });
+  const entry = (parts: readonly Part[], finish: Entry["finish"]): Entry => ({ plan, parts, finish });
   const single = (target: Target): Entry => entry([newPart(plan, request, target)], first);
   const combined = (targets: readonly Target[], how: Combining): Entry => entry(targets.map((target) => newPart(plan, request, target)), (replies) => combine(how, replies));
   const everyShard = cluster.numbered.map(([, shard]): Target => ({ kind: "shard", shard }));
@@ -66,7 +66,7 @@ export function newEntry(plan: CommandPlan, request: Buffer, args: Arguments, cl
     case "keys": case "split": {
       const slot = slotOf(plan, spread, args);
       if (slot >= 0) return single({ kind: "slot", slot });
-      if (slot === noSlot.unknown) return entry([newPart(keyFinder, commandGetKeys(request, args), { kind: "home" })], ([reply]) => [newPart(plan, request, targetOfFirst(reply))]);
+      if (slot === noSlot.unknown) return lookedUp(plan, request, args);
       const split = slot === noSlot.several ? splitBySlot(plan, request, args) : undefined;
       if (split === undefined) return single(slot === noSlot.several ? { kind: "slot", slot: slotOf(plan, { over: "keys", how: "any" }, args) } : { kind: "home" });
       return entry(split.map((part) => newPart(plan, part.request, { kind: "slot", slot: part.slot })), (replies) => combine(spread.how, replies, split.map(({ places }) => places)));
@@ -80,6 +80,17 @@ const isNull = (reply: Buffer): boolean => (reply[0] === 36 && reply[1] === 45) 
 
 /** COMMAND GETKEYS: changes nothing, and any node can answer it. */
 const keyFinder: CommandPlan = { ...unknownPlan, name: "command|getkeys", kind: "other", marks: "none", repeatable: true };
+
+/** First a server is asked where the keys stand, then the request goes to the first one's slot. */
+function lookedUp(plan: CommandPlan, request: Buffer, args: Arguments): Entry {
+  let found = false;
+  const finish = ([reply]: readonly Buffer[]): Buffer | readonly Part[] => {
+    if (found) return first(reply === undefined ? [] : [reply]);
+    found = true;
+    return [newPart(plan, request, targetOfFirst(reply))];
+  };
+  return { plan, parts: [newPart(keyFinder, commandGetKeys(request, args), { kind: "home" })], finish };
+}
 
 function commandGetKeys(request: Buffer, args: Arguments): Buffer {
   const words = Array.from({ length: args.argc }, (_, index) => request.subarray(args.argStart[index], args.argEnd[index]));
@@ -129,7 +140,7 @@ function scanEntry(plan: CommandPlan, request: Buffer, args: Arguments, { number
     }
     return encodeAggregate(outer.type, [bulk(next.toString()), encodeAggregate(list.type, gathered)]);
   };
-  return { plan, parts: [part(told === undefined ? 0n : told / shardNumbers)], finish, reply: undefined };
+  return { plan, parts: [part(told === undefined ? 0n : told / shardNumbers)], finish };
 }
 
 const bulk = (text: string): Buffer => Buffer.from(`$${text.length}\r\n${text}\r\n`);

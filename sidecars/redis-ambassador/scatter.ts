@@ -334,7 +334,7 @@ export class Scatter {
     }
     const { clock, settings } = this.#hub, next = (): void => this.#send();
     if (this.#client.outputBacklog > settings.clientOutputBytesMax) this.#client.whenOutputDrained(next);
-    else if (this.#pauseMs > 0) void clock.sleep(this.#pauseMs).then(next, next);
+    else if (this.#pauseMs > 0) void clock.sleep(this.#pauseMs).finally(next);
     else setImmediate(next);
   }
 }

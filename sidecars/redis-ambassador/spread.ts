@@ -2,7 +2,7 @@
 import type { Combining } from "./combine.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import { hashSlot } from "./hash-slot.ts";
-import { visitKeys, type Arguments } from "./key-positions.ts";
+import { argumentIs, visitKeys, type Arguments } from "./key-positions.ts";
 
 /**
  * Over how much of a cluster a command goes.
@@ -43,10 +43,10 @@ export function spreadOf(plan: CommandPlan): Spread {
   return spread;
 }
 
-function decide({ name, keys: specs, requestPolicy, responsePolicy, keysKnown }: CommandPlan): Spread {
+function decide({ name, allKeys: specs, requestPolicy, responsePolicy, keysKnown }: CommandPlan): Spread {
   const exception = exceptions.get(name);
   if (exception !== undefined) return exception;
-  if (requestPolicy === undefined) return withoutTips.get(name) ?? (specs.length > 0 || name === "spublish" ? keys : home);
+  if (requestPolicy === undefined) return withoutTips.get(name) ?? (specs.length > 0 ? keys : home);
   if (requestPolicy === "multi_shard") {
     const how = responsePolicy === undefined ? "by-key" : responsePolicy;
     return keysKnown && (how === "by-key" || isCombining(how)) ? { over: "split", how } : keys;
@@ -65,12 +65,12 @@ export const noSlot = { none: -1, unknown: -2, several: -3 } as const;
  * `unknown`: only a server can tell where they stand; `several`: it has to be split.
  */
 export function slotOf(plan: CommandPlan, spread: Spread, args: Arguments): number {
-  const { name, keys: specs } = plan;
-  if (name === "spublish" || name === "ssubscribe") return args.argc > 1 ? slotAt(args, 1) : noSlot.none;
-  const [only] = specs;
+  const { allKeys: specs } = plan, [only] = specs;
   if (specs.length === 1 && only?.begin.kind === "index" && only.find.kind === "range" && only.find.last === 0) {
     return only.begin.index < args.argc ? slotAt(args, only.begin.index) : noSlot.none;
   }
+  // The servers' table calls these incomplete, because a key could be named STREAMS.
+  if (plan.blockOption) return slotOfStreams(args);
   let slot: number = noSlot.none, known = true, several = false;
   for (const spec of specs) {
     const found = visitKeys(spec, args, (index) => {
@@ -83,6 +83,16 @@ export function slotOf(plan: CommandPlan, spread: Spread, args: Arguments): numb
   return slot === noSlot.none && !known ? noSlot.unknown : slot;
 }
 
+/** The first key of XREAD or XREADGROUP. */
+function slotOfStreams(args: Arguments): number {
+  for (let index = 1; index < args.argc; index += 1) {
+    if (argumentIs(args, index, "STREAMS")) return index + 1 < args.argc ? slotAt(args, index + 1) : noSlot.none;
+    if (argumentIs(args, index, "GROUP")) index += 2;
+    else if (argumentIs(args, index, "COUNT") || argumentIs(args, index, "BLOCK")) index += 1;
+  }
+  return noSlot.none;
+}
+
 function slotAt(args: Arguments, index: number): number {
   return hashSlot(args.bytes, args.argStart[index] ?? 0, args.argEnd[index] ?? 0);
 }
@@ -92,8 +102,8 @@ export type SplitPart = { readonly slot: number; readonly request: Buffer; reado
 
 /** Splits a request by the slots of its keys; undefined when its arguments do not come in whole groups. */
 export function splitBySlot(plan: CommandPlan, bytes: Buffer, args: Arguments): SplitPart[] | undefined {
-  const spec = plan.keys[0];
-  if (plan.keys.length !== 1 || spec?.begin.kind !== "index" || spec.find.kind !== "range" || spec.find.last >= 0 || spec.find.limit > 1) return undefined;
+  const spec = plan.allKeys[0];
+  if (plan.allKeys.length !== 1 || spec?.begin.kind !== "index" || spec.find.kind !== "range" || spec.find.last >= 0 || spec.find.limit > 1) return undefined;
   const { begin: { index: first } } = spec, { last } = spec.find, step = Math.max(1, spec.find.step);
   // What comes after the keys (a path, for example) goes with every part. The last key of MSET is followed by its value.
   const end = step > 1 ? args.argc : args.argc + last + 1, groups = (end - first) / step;

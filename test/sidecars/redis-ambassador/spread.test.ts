@@ -56,7 +56,7 @@ test("a request's slot is that of its first key, unless it can be split", () => 
   assert.equal(slot(plan("eval", [], keynum(2)), "EVAL", "return 1", "2", "k", "l"), keySlot("k"));
   assert.equal(slot(plan("eval", [], keynum(2)), "EVAL", "return 1", "0"), noSlot.none);
   assert.equal(slot(plan("odd", [], unknown), "ODD", "x"), noSlot.unknown);
-  assert.equal(slot(plan("spublish", []), "SPUBLISH", "channel", "x"), keySlot("channel"));
+  assert.equal(slot(plan("spublish", [], range(1, 0, 1)), "SPUBLISH", "channel", "x"), keySlot("channel"));
 });
 
 test("a split keeps each key with its value and its place, and what follows the keys with every part", () => {
