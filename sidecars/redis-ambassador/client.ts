@@ -10,6 +10,7 @@ import { encodeRequest, splitInline } from "./inline.ts";
 import { Lease } from "./lease.ts";
 import { isAdmitted } from "./listener-auth.ts";
 import type { RedisNode, Shard } from "./node.ts";
+import type { Look } from "./offload.ts";
 import { Recovery } from "./recovery.ts";
 import { RequestCollector } from "./request-collector.ts";
 import { scanned } from "./request-scanner.ts";
@@ -259,6 +260,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       if (found === scanned.complete) {
         const plan = hub.planOf(scanner, bytes);
         let outcome: Joined | undefined;
+        if (plan.look !== undefined && this.#free && !stranger && this.#lookCloser(item, plan.look, plan, at)) return true;
         if (this.#free && !stranger && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes))) {
           const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
           outcome = shard === undefined ? joined.scattered : router.join(this, shard, plan, bytes, at);
@@ -292,6 +294,41 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       if (found === scanned.inline && this.#inline(item, bytes.subarray(segment.start, at))) return true;
     }
     if (this.#sendSegment(item, at) && this.#inbox.first === item) this.#inbox.shift();
+    return true;
+  }
+
+  /**
+   * Takes a request that only reads to a replica, in the form that a replica accepts; or gives the primary a script that it
+   * has lost. False: nothing special is to be done with it.
+   */
+  #lookCloser(item: RequestItem, look: Look, plan: CommandPlan, at: number): boolean {
+    const { hub } = this, { scanner, router } = hub, { bytes } = item, { next } = scanner;
+    const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
+    if (shard === undefined) return false;
+    const args = { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
+    const rewritten = hub.rewriter.look(look, args, shard.primary);
+    if (rewritten === undefined) return false;
+    if (rewritten.kind === "replaced") {
+      if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
+      this.#inbox.advance(item, next);
+      this.#inbox.addFirst(rewritten.request);
+      return true;
+    }
+    const node = hub.settings.offload ? router.nodeForReadForm(this, shard, rewritten.keyIndex, bytes) : undefined;
+    if (node === undefined) return false;
+    const request = rewritten.requestFor(node), original = Buffer.from(bytes.subarray(at, next));
+    if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
+    const upstream = this.#upstreamFor(node, request.length);
+    if (upstream === undefined) {
+      this.#stall = "drain";
+      return true;
+    }
+    this.sentOn(upstream, request.length);
+    router.chooser.nextTurn();
+    node.counts.read += 1;
+    hub.counts.offloaded += 1;
+    upstream.send(this, request, 0, request.length, 1, undefined).original = original;
+    this.#inbox.advance(item, next);
     return true;
   }
 

@@ -1,5 +1,6 @@
 // pure
 import type { KeySpec } from "./key-positions.ts";
+import type { Look } from "./offload.ts";
 
 /**
  * What is done with a command. Everything that the server does not flag `readonly` goes to the primary.
@@ -43,6 +44,8 @@ export type CommandPlan = {
   readonly requestPolicy: string | undefined;
   /** How the answers of several shards become one: `one_succeeded`, `all_succeeded`, `agg_sum`, `agg_min`, `special`, …; undefined: in order. */
   readonly responsePolicy: string | undefined;
+  /** Set when the request itself has to be looked at before it is routed. */
+  readonly look: Look | undefined;
   readonly subcommands: PlanTable | undefined;
 };
 

@@ -5,8 +5,11 @@ import { firstClientId } from "./client-id.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import { encodeRequest } from "./inline.ts";
 import type { ListenerAuth } from "./listener-auth.ts";
+import type { RedisNode } from "./node.ts";
+import type { Look } from "./offload.ts";
 import type { Pool } from "./pool.ts";
 import { RequestScanner } from "./request-scanner.ts";
+import { Rewriter } from "./rewriter.ts";
 import { Router, type ReadSettings } from "./router.ts";
 import type { Topology } from "./topology.ts";
 import { collector } from "./upstream.ts";
@@ -14,6 +17,8 @@ import { collector } from "./upstream.ts";
 export type HubSettings = ReadSettings & {
   /** How clients must authenticate; those that are connected stay admitted when it changes. */
   readonly auth: ListenerAuth;
+  /** Whether replicas answer reads that the server flags as writes. */
+  readonly offload: boolean;
   readonly holdMs: number;
   readonly heldBytesMax: number;
   readonly clientInputBytesMax: number;
@@ -41,6 +46,7 @@ export class Hub {
   readonly topology: Topology;
   readonly pool: Pool;
   readonly router: Router;
+  readonly rewriter = new Rewriter();
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -49,7 +55,7 @@ export class Hub {
   readonly otherScanner: RequestScanner;
   readonly clients = new Map<number, HubClient>();
   readonly parked = new Set<HubClient>();
-  readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, holdExpired: 0, slowClosed: 0, accepted: 0, refused: 0, handshakesFailed: 0 };
+  readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, holdExpired: 0, slowClosed: 0, accepted: 0, refused: 0, handshakesFailed: 0, offloaded: 0 };
   heldBytes = 0;
   #awaitingProof: (() => void)[] = [];
   #nextId = firstClientId;
@@ -86,6 +92,13 @@ export class Hub {
       return plan.subcommands.find(bytes, scanner.argStart[1] ?? 0, scanner.argEnd[1] ?? 0) ?? plan;
     }
     return plan;
+  }
+
+  /** The request with the script itself in place of its hash, when `node` is known to have lost a script that clients believe it has. */
+  revived(look: Look, request: Buffer, node: RedisNode): Buffer {
+    const scanner = this.otherScanner;
+    scanner.scan(request, 0, request.length);
+    return this.rewriter.revive(look, { bytes: request, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd }, node) ?? request;
   }
 
   /** Takes over other settings; what is in hand goes on under the old ones. */

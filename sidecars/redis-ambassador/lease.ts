@@ -188,8 +188,9 @@ export class Lease implements RawReceiver {
     if (shard !== undefined && this.#hub.router.marksWrites) this.#releaseUnprovable ??= shard.fence.holdUnprovable();
   }
 
-  #forwardCounted(plan: CommandPlan, request: Buffer, upstream: Upstream, words: () => readonly string[]): void {
+  #forwardCounted(plan: CommandPlan, asked: Buffer, upstream: Upstream, words: () => readonly string[]): void {
     const client = this.#client, hub = this.#hub;
+    const request = plan.look === undefined ? asked : hub.revived(plan.look, asked, upstream.node);
     let generation: Generation | undefined, ends = false;
     if (this.mode === "transaction") {
       const alone = words().length === 1;

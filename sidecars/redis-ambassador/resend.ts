@@ -13,6 +13,7 @@ export type Outcome =
  */
 export function collectUnanswered(hub: Hub, run: Run, from: number, to: number, replyFor: () => Buffer): Outcome[] {
   const outcomes: Outcome[] = [];
+  if (run.original !== undefined) return [{ kind: "again", request: run.original }];
   if (run.bytes === undefined) {
     for (let index = from; index < to; index += 1) outcomes.push({ kind: "answered", request: Buffer.alloc(0), reply: replyFor(), thenClose: false });
     return outcomes;

@@ -154,14 +154,30 @@ export class Router {
     return joined.yes;
   }
 
+  /** A replica for a read form of the request in the scanner; `keyIndex` is its only key, undefined when it may read any. */
+  nodeForReadForm(client: RoutedClient, shard: Shard, keyIndex: number | undefined, bytes: Buffer): RedisNode | undefined {
+    if (client.primaryOnly) return undefined;
+    const { unansweredAt } = client, { consistency } = this.settings;
+    const may = (node: RedisNode): boolean => !this.#pool.refuses(node, client.state) && this.#mayReadKey(client, keyIndex, bytes, node);
+    const bound = this.segment.count > 0 ? this.segment.node : unansweredAt;
+    if (this.segment.count > 0 || unansweredAt !== undefined) return bound !== undefined && isReplica(bound) && bound.shard === shard && may(bound) ? bound : undefined;
+    if (consistency !== "monotonic") return this.chooser.choose(shard, may);
+    const place = client.readsAt?.get(shard)?.node;
+    return place !== undefined && place.notEligible === undefined ? place : undefined;
+  }
+
+  #mayReadKey(client: RoutedClient, keyIndex: number | undefined, bytes: Buffer, node: RedisNode): boolean {
+    const regardless = this.#mayReadRegardless(client, node);
+    if (regardless !== undefined) return regardless;
+    const { fence } = node.shard;
+    if (keyIndex === undefined) return fence.canReadAll(node.proof);
+    return fence.canRead(hashKey(bytes, this.#scanner.argStart[keyIndex] ?? 0, this.#scanner.argEnd[keyIndex] ?? 0), node.proof);
+  }
+
   #mayRead(client: RoutedClient, plan: CommandPlan, bytes: Buffer, node: RedisNode): boolean {
-    if (node.notEligible !== undefined) return false;
-    const { consistency } = this.settings, { fence } = node.shard;
-    if (consistency === "eventual" || consistency === "monotonic") return true;
-    if (consistency === "session") {
-      const lastWrite = client.lastWrites?.get(node.shard);
-      return lastWrite === undefined || fence.hasPassed(lastWrite, node.proof);
-    }
+    const regardless = this.#mayReadRegardless(client, node);
+    if (regardless !== undefined) return regardless;
+    const { fence } = node.shard;
     if ((fence.clear || !plan.keysKnown) && fence.canReadAll(node.proof)) return true;
     if (!plan.keysKnown) return false;
     const args = this.#arguments(bytes);
@@ -173,6 +189,16 @@ export class Router {
       if (!known) may = false;
     }
     return may;
+  }
+
+  /** Whether a node may be read, as far as that does not depend on the keys; undefined: it does. */
+  #mayReadRegardless(client: RoutedClient, node: RedisNode): boolean | undefined {
+    if (node.notEligible !== undefined) return false;
+    const { consistency } = this.settings;
+    if (consistency === "eventual" || consistency === "monotonic") return true;
+    if (consistency === "pod") return undefined;
+    const lastWrite = client.lastWrites?.get(node.shard);
+    return lastWrite === undefined || node.shard.fence.hasPassed(lastWrite, node.proof);
   }
 
   /** Marks the keys that the request in the scanner may change; gives the generation that its run belongs to. */

@@ -19,6 +19,8 @@ export type Run = {
   /** True once the bytes were given to the socket: a server may have executed the requests. */
   handed: boolean;
   readonly chunk: OutChunk | undefined;
+  /** The client's own request, when its one request was put into a form that only reads. Any error then means: ask the original of the primary. */
+  original: Buffer | undefined;
 };
 
 /** Bytes waiting to be written, shared by many runs. A chunk is written over only when no run refers to it any more. */

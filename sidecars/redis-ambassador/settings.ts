@@ -28,6 +28,7 @@ export function hubSettings({ listen, reads, failover, limits }: Config): HubSet
   return {
     auth: listenerAuth(listen),
     consistency: reads.consistency, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
+    offload: reads.offload,
     holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
   };
 }

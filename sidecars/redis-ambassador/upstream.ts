@@ -130,14 +130,14 @@ export class Upstream {
     if (size >= directBytes) {
       this.#closeChunk();
       this.#queued.push(bytes.subarray(start, end));
-      run = { owner, count, replied: 0, bytes, start, end, generation, partial: false, handed: false, chunk: undefined };
+      run = { owner, count, replied: 0, bytes, start, end, generation, partial: false, handed: false, chunk: undefined, original: undefined };
     } else {
       if (this.#chunk.used + size > this.#chunk.bytes.length) this.#newChunk();
       const chunk = this.#chunk, at = chunk.used;
       bytes.copy(chunk.bytes, at, start, end);
       chunk.used += size;
       chunk.runs += 1;
-      run = { owner, count, replied: 0, bytes: chunk.bytes, start: at, end: at + size, generation, partial: false, handed: false, chunk };
+      run = { owner, count, replied: 0, bytes: chunk.bytes, start: at, end: at + size, generation, partial: false, handed: false, chunk, original: undefined };
     }
     this.#runs.push(run);
     this.#planFlush();
@@ -148,7 +148,7 @@ export class Upstream {
   beginStreamed(owner: RunOwner, generation: Run["generation"]): void {
     if (generation !== undefined) generation.outstanding += 1;
     this.lastProgressMs = this.#options.monotonicMs();
-    this.#runs.push({ owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, chunk: undefined });
+    this.#runs.push({ owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, chunk: undefined, original: undefined });
   }
 
   /** Bytes that belong to no run. Gives false when the caller should wait for `whenRoom`. */
@@ -219,7 +219,7 @@ export class Upstream {
         if (reply[0] === 45 && !request.optional) this.close(`${this.node.address} refused the connection: ${reply.toString("latin1").trim().slice(1)}`);
         else if (left === 0 && this.closedBecause === undefined) this.#becomeReady();
       };
-      this.#runs.push({ owner: collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation: undefined, partial: false, handed: true, chunk: undefined });
+      this.#runs.push({ owner: collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation: undefined, partial: false, handed: true, chunk: undefined, original: undefined });
     }
     for (const run of waiting) this.#runs.push(run);
     this.lastProgressMs = this.#options.monotonicMs();
