@@ -74,6 +74,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   #scatter: Scatter | undefined;
   /** So many of the next requests were refused by a cluster and go by way of a scatter, which knows how to deal with that. */
   #refusedBefore = 0;
+  /** Where a cluster wants the request asked once that travels on a connection of its own. */
+  #asked: RedisNode | undefined;
+  /** How long to wait before a refused request is sent again. */
+  #pauseMs = 0;
 
   constructor(hub: Hub, socket: Socket) {
     this.hub = hub;
@@ -383,6 +387,12 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     return true;
   }
 
+  takeAsked(): RedisNode | undefined {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    return asked;
+  }
+
   get outputBacklog(): number {
     return this.#socket.writableLength;
   }
@@ -612,6 +622,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   replyFrame(run: Run, frame: Buffer, refused: boolean, runDone: boolean): void {
     const node = this.#on?.node;
     const advice = refused && node !== undefined ? this.hub.router.cluster?.refused(errorWord(frame), frame, node) : undefined;
+    if (advice?.kind === "ask" && this.#lease?.mode === "single") this.#asked = advice.node;
+    if (advice !== undefined) this.#pauseMs = Math.max(this.#pauseMs, advice.pauseMs);
     if (refused && !this.watching) {
       const error = ambassadorErrors.noConnection(advice === undefined ? "the primary has changed" : "the key is being moved to another shard, or its shard is down");
       this.output.write(error, 0, error.length, false);
@@ -653,6 +665,14 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     if (this.hub.router.cluster !== undefined) this.#refusedBefore += outcomes.filter((outcome) => outcome.kind === "again").length;
     this.putBack(outcomes);
     this.#lease?.allAnswered();
-    if (this.#stall === "none" || this.#stall === "drain") setImmediate(() => this.resume());
+    const pauseMs = this.#pauseMs * this.#recover.attempts;
+    this.#pauseMs = 0;
+    if (this.#stall !== "none" && this.#stall !== "drain") return;
+    if (pauseMs > 0) {
+      this.stallForWork();
+      void this.hub.clock.sleep(pauseMs).finally(() => this.resume());
+    } else {
+      setImmediate(() => this.resume());
+    }
   }
 }

@@ -4,21 +4,28 @@ import { freshState, type ConnectionState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
 import type { Generation } from "./fence.ts";
 import type { Hub } from "./hub.ts";
+import { encodeRequest } from "./inline.ts";
 import { addMarks, applyMarks, noMarks, type Marks } from "./marks.ts";
-import type { Shard } from "./node.ts";
+import type { RedisNode, Shard } from "./node.ts";
+import { clusterRefusals } from "./redirection.ts";
 import { RequestTail } from "./request-tail.ts";
 import type { Outcome } from "./resend.ts";
 import type { Run, RunOwner } from "./run.ts";
-import type { RawReceiver, Upstream } from "./upstream.ts";
+import { boundElsewhere, crossSlot, ShardBinding, transactionAborted } from "./shard-binding.ts";
+import { collector, type RawReceiver, type Upstream } from "./upstream.ts";
+
+const asking = encodeRequest(["ASKING"]), discard = encodeRequest(["DISCARD"]);
+const nobodyWaits = (): undefined => undefined;
 
 /**
  * How a client holds a server connection of its own:
  * - `free`         it does not
  * - `single`       for one request (blocking, WAIT, or too big for a shared connection), then it is given back
  * - `transaction`  from WATCH or MULTI to EXEC, DISCARD or UNWATCH, then it is given back
+ * - `opened`      MULTI was answered, and no server knows of it, because in a cluster the first key says which one must
  * - `pinned`       until RESET or until the client leaves, because the connection now is in a state that only it has
  */
-export type LeaseMode = "free" | "single" | "transaction" | "pinned";
+export type LeaseMode = "free" | "single" | "opened" | "transaction" | "pinned";
 
 /** The client that a lease belongs to, as far as the lease is concerned. */
 export interface LeaseHolder extends RunOwner {
@@ -40,6 +47,10 @@ export interface LeaseHolder extends RunOwner {
   /** Keeps a request until the shard has a primary, or fails it when that has taken too long. */
   hold(request: Buffer, shard: Shard): void;
   answer(bytes: Buffer): void;
+  /** Where the next request goes that a cluster has told to go elsewhere once; asked for once. */
+  takeAsked(): RedisNode | undefined;
+  /** Sends requests to whatever shards they belong to. Nothing may be unanswered. False when they are not of that kind. */
+  scatter(bytes: Buffer, from: number, onTaken: (next: number) => void, entriesMax?: number): boolean;
   stallForWork(): void;
   resume(): void;
   adjustReading(): void;
@@ -53,6 +64,8 @@ export class Lease implements RawReceiver {
   upstream: Upstream | undefined;
   readonly #client: LeaseHolder;
   readonly #hub: Hub;
+  /** With a cluster alone. */
+  readonly #binding: ShardBinding | undefined;
   #multi = false;
   #endingRun: Run | undefined;
   #endingError: string | undefined;
@@ -67,6 +80,7 @@ export class Lease implements RawReceiver {
   constructor(client: LeaseHolder, hub: Hub) {
     this.#client = client;
     this.#hub = hub;
+    this.#binding = hub.router.cluster === undefined ? undefined : new ShardBinding(hub);
   }
 
   get streaming(): boolean {
@@ -82,14 +96,16 @@ export class Lease implements RawReceiver {
    * input and the client waits.
    */
   take(request: Buffer, onTaken: (upstream: Upstream) => void, shard = this.#client.shardFor(request)): void {
-    const client = this.#client, hub = this.#hub, { primary } = shard;
+    const client = this.#client, hub = this.#hub, asked = client.takeAsked(), primary = asked ?? shard.primary;
     if (primary === undefined) {
       client.hold(request, shard);
       return;
     }
     client.stallForWork();
     hub.pool.lease(primary, client.state, (upstream, reason) => {
+      if (upstream !== undefined && asked !== undefined) upstream.send(collector(1, nobodyWaits, nobodyWaits), asking, 0, asking.length, 1, undefined);
       if (upstream === undefined) {
+        if (this.mode === "opened") this.#letGo();
         client.answer(ambassadorErrors.noConnection(reason));
         client.resume();
       } else if (client.closed) {
@@ -130,6 +146,66 @@ export class Lease implements RawReceiver {
     });
   }
 
+  /** MULTI in a cluster: which server it begins at is decided by the next request. */
+  open(request: Buffer): void {
+    this.mode = "opened";
+    this.#binding?.early.push(request);
+    this.#client.answer(Buffer.from("+OK\r\n"));
+  }
+
+  /** The first request after such a MULTI: begins the transaction on the shard of its key. */
+  bind(plan: CommandPlan, request: Buffer): void {
+    const client = this.#client, early = this.#binding?.early ?? [];
+    if (plan.name === "reset" || plan.name === "quit") {
+      this.#letGo();
+      client.putBack([{ kind: "again", request }]);
+      return;
+    }
+    this.take(request, (upstream) => {
+      this.mode = "transaction";
+      this.upstream = upstream;
+      this.#multi = true;
+      upstream.pushesTo = this;
+      // A connection lost here ends the client's, as it does inside any transaction.
+      const owner = collector(early.length, () => {
+        client.putBack([{ kind: "again", request }]);
+        client.resume();
+      }, nobodyWaits);
+      for (const each of early) upstream.send(owner, each, 0, each.length, 1, undefined);
+    });
+  }
+
+  /** In a cluster: whether the request may go over this connection. If not, it is dealt with here. */
+  #belongsHere(plan: CommandPlan, request: Buffer, upstream: Upstream): boolean {
+    const binding = this.#binding, client = this.#client, transaction = this.mode === "transaction";
+    if (binding === undefined) return true;
+    const verdict = plan.name === "exec" && binding.aborted ? "elsewhere" : binding.judge(plan, request, upstream.node.shard, transaction);
+    if (verdict === "here") return true;
+    if (!this.#whenDrained(request)) return false;
+    if (verdict === "move") {
+      this.mode = "opened";
+      this.upstream = undefined;
+      this.#discard(upstream);
+      this.bind(plan, request);
+    } else if (transaction && this.#multi && plan.name === "exec") {
+      this.#letGo();
+      this.#discard(upstream);
+      client.answer(transactionAborted);
+    } else if (transaction && (this.#multi || plan.name === "watch")) {
+      binding.aborted = this.#multi;
+      client.answer(crossSlot);
+    } else if (!client.scatter(request, 0, nobodyWaits, 1)) {
+      client.answer(boundElsewhere);
+    }
+    return false;
+  }
+
+  /** Ends the transaction on a connection that the client does not hold any more. */
+  #discard(upstream: Upstream): void {
+    upstream.pushesTo = undefined;
+    upstream.send(collector(1, () => this.#hub.pool.release(upstream), nobodyWaits), discard, 0, discard.length, 1, undefined);
+  }
+
   /** A request of a client that holds a connection. */
   forward(plan: CommandPlan, request: Buffer, words: () => readonly string[]): void {
     const client = this.#client, upstream = this.upstream;
@@ -144,7 +220,7 @@ export class Lease implements RawReceiver {
       if (!this.#whenDrained(request)) return;
       client.answer(plan.name === "quit" ? Buffer.from("+OK\r\n") : ambassadorErrors.refused(plan.name));
       if (plan.name === "quit") client.closeAfterOutput();
-    } else if (plan.kind === "opaque" || (this.mode === "transaction" && (plan.kind === "state" || plan.kind === "pin" || plan.kind === "local"))) {
+    } else if (plan.kind === "opaque" || (this.mode === "transaction" && (plan.kind === "state" || plan.kind === "pin" || plan.kind === "local") && !(this.#binding !== undefined && plan.name === "select"))) {
       if (!this.#whenDrained(request)) return;
       this.mode = "pinned";
       upstream.raw = true;
@@ -178,6 +254,10 @@ export class Lease implements RawReceiver {
   }
 
   #forwardRaw(plan: CommandPlan, request: Buffer, upstream: Upstream): void {
+    if (this.#binding?.judge(plan, request, upstream.node.shard, false) === "elsewhere") {
+      this.#client.answer(boundElsewhere);
+      return;
+    }
     if (plan.marks !== "none" || plan.name === "exec") this.#holdUnprovable();
     upstream.node.counts.pinned += 1;
     if (!upstream.sendRaw(request)) this.#waitForRoom(upstream);
@@ -190,6 +270,7 @@ export class Lease implements RawReceiver {
 
   #forwardCounted(plan: CommandPlan, asked: Buffer, upstream: Upstream, words: () => readonly string[]): void {
     const client = this.#client, hub = this.#hub;
+    if (!this.#belongsHere(plan, asked, upstream)) return;
     const request = plan.look === undefined ? asked : hub.revived(plan.look, asked, upstream.node);
     let generation: Generation | undefined, ends = false;
     if (this.mode === "transaction") {
@@ -290,7 +371,7 @@ export class Lease implements RawReceiver {
   allAnswered(): void {
     const upstream = this.upstream;
     if (upstream === undefined || this.#tail !== undefined) return;
-    const over = this.mode === "single" || (this.mode === "transaction" && this.#endingRun !== undefined && (this.#endingError === undefined || this.#endingError === "EXECABORT"));
+    const over = this.mode === "single" || (this.mode === "transaction" && this.#endingRun !== undefined && (this.#endingError === undefined || this.#endingError === "EXECABORT" || clusterRefusals.has(this.#endingError)));
     this.#endingRun = undefined;
     if (!over) return;
     if (this.mode === "single") this.#applyMarks(this.#marks, upstream);
@@ -302,6 +383,7 @@ export class Lease implements RawReceiver {
     this.mode = "free";
     this.upstream = undefined;
     this.#multi = false;
+    this.#binding?.reset();
     this.#marks = noMarks();
     this.#tail = undefined;
     this.full = false;
@@ -312,6 +394,7 @@ export class Lease implements RawReceiver {
   /** What to do with an error on the client's own connection. */
   takesError(run: Run, word: string, frame: Uint8Array): "again" | "replace" | "pass" {
     if (run === this.#endingRun) this.#endingError = word;
+    if (this.#binding !== undefined && clusterRefusals.has(word)) return this.mode === "single" && run.bytes !== undefined ? "again" : "replace";
     const refused = word === "READONLY" || word === "LOADING" || word === "MASTERDOWN" || (word === "UNBLOCKED" && this.#waitsAgain && isDemotion(frame));
     if (!refused || this.upstream === undefined) return "pass";
     this.#hub.topology.suspect(this.upstream.node, `answered ${word}`);
@@ -338,6 +421,11 @@ export class Lease implements RawReceiver {
 
   rawBytes(bytes: Buffer, start: number, end: number): boolean {
     const { output } = this.#client, upstream = this.upstream;
+    if (this.#binding !== undefined && bytes[start] === 45 && /^-(?:MOVED|ASK) /.test(bytes.toString("latin1", start, Math.min(end, start + 8)))) {
+      output.write(boundElsewhere, 0, boundElsewhere.length, true);
+      this.#hub.topology.refresh();
+      return false;
+    }
     const retained = output.write(bytes, start, end, true);
     if (upstream !== undefined) output.holdBack(upstream, false, () => this.#hub.clock.monotonicMs());
     return retained;

@@ -38,6 +38,9 @@ export function newPart(plan: CommandPlan, request: Buffer, target: Target): Par
   return { plan, request, target, reply: undefined, sent: false, asking: undefined, troubleSinceMs: undefined, refusal: undefined, attempts: 0 };
 }
 
+/** What a server without Cluster says. */
+const notClustered = Buffer.from("-ERR This instance has cluster support disabled\r\n");
+
 const first = (replies: readonly Buffer[]): Buffer => replies[0] ?? Buffer.from("-ERR podkit ambassador: no shard is known\r\n");
 
 /** Takes a scanned request apart. */
@@ -49,6 +52,8 @@ export function newEntry(plan: CommandPlan, request: Buffer, args: Arguments, cl
   const everyShard = cluster.numbered.map(([, shard]): Target => ({ kind: "shard", shard }));
   if (everyShard.length === 0) return single({ kind: "home" });
   switch (spread.over) {
+    case "nobody":
+      return entry([], () => notClustered);
     case "home":
       return single({ kind: "home" });
     case "shards":

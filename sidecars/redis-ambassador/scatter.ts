@@ -93,6 +93,7 @@ export class Scatter {
 
   start(): void {
     this.#cluster.counts.scattered += this.#entries.length;
+    this.#deliver();
     this.#send();
   }
 
@@ -341,5 +342,5 @@ export class Scatter {
 
 /** Whether a request of this kind can be sent over a connection that many share. */
 export function isScattered(plan: CommandPlan): boolean {
-  return plan.kind === "read" || plan.kind === "write" || plan.kind === "other";
+  return plan.kind === "read" || plan.kind === "write" || plan.kind === "other" || plan.kind === "reload";
 }

@@ -1,4 +1,5 @@
 import { arityHolds, type CommandPlan } from "./command-plan.ts";
+import { waitForReplicas } from "./cluster-wait.ts";
 import { afterAccepted, freshState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
 import { encodeRequest } from "./inline.ts";
@@ -34,6 +35,10 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
     client.putBack([{ kind: "again", request }]);
     return;
   }
+  if (client.lease.mode === "opened") {
+    client.lease.bind(plan, request);
+    return;
+  }
   const gate = passGate(client.hub.settings.auth, client.state, plan.name, words);
   if (gate.kind === "answer") {
     if (gate.admits) client.setState({ ...client.state, admitted: true });
@@ -47,18 +52,25 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
   }
   switch (plan.kind) {
     case "read": case "write": case "other": case "blocking": case "reload":
+      if (plan.kind === "reload" && client.scatter(request, 0, () => undefined, 1)) return;
       client.lease.single(plan, request, true);
       return;
     case "wait":
-      wait(client, plan, request);
+      if (client.hub.router.cluster !== undefined) waitInCluster(client, plan, request, words());
+      else wait(client, plan, request);
       return;
     case "state": case "ask":
       askAboutConnection(client, plan, request, words());
       return;
     case "transaction":
-      client.lease.hold("transaction", request);
+      if (client.hub.router.cluster !== undefined && plan.name === "multi" && arityHolds(plan, words().length)) client.lease.open(request);
+      else client.lease.hold("transaction", request);
       return;
     case "pin": case "opaque":
+      if (client.hub.router.cluster !== undefined && plan.name === "client|tracking" && words()[2]?.toLowerCase() === "on") {
+        client.answer(ambassadorErrors.notInCluster(plan.name));
+        return;
+      }
       client.lease.hold("pinned", plan.name === "client|tracking" ? withServerId(client, request, words()) : request);
       return;
     case "local":
@@ -110,6 +122,28 @@ function wait(client: SpecialClient, plan: CommandPlan, request: Buffer): void {
   });
 }
 
+function waitInCluster(client: SpecialClient, plan: CommandPlan, request: Buffer, words: readonly string[]): void {
+  const replicas = Number(words[1]), timeoutMs = Number(words[2]);
+  if (plan.name !== "wait" && arityHolds(plan, words.length)) {
+    client.answer(ambassadorErrors.notInCluster(plan.name));
+  } else if (words.length !== 3 || !Number.isSafeInteger(replicas) || !(timeoutMs >= 0)) {
+    // The server words the error.
+    client.lease.single(plan, request, false);
+  } else {
+    client.stallForWork();
+    void waitForReplicas(client.hub, replicas, timeoutMs, () => !client.closed).then((count) => {
+      if (client.closed) return;
+      client.answer(Buffer.from(`:${count}\r\n`));
+      client.resume();
+    });
+  }
+}
+
+/** A client must not take the servers for a cluster, which it would have to deal with itself. */
+function asPlain(reply: Buffer): Buffer {
+  return Buffer.from(reply.toString("latin1").replace("$4\r\nmode\r\n$7\r\ncluster\r\n", "$4\r\nmode\r\n$10\r\nstandalone\r\n"), "latin1");
+}
+
 /** Asks a server on a connection that is in this client's state; what it accepts becomes the client's state. */
 function askAboutConnection(client: SpecialClient, plan: CommandPlan, request: Buffer, words: string[]): void {
   const { hub } = client;
@@ -130,7 +164,8 @@ function askAboutConnection(client: SpecialClient, plan: CommandPlan, request: B
       if (plan.kind === "state" && !accepted) upstream.close("its state is not known");
       hub.pool.release(upstream);
       if (client.closed) return;
-      client.answer(plan.name === "hello" || plan.name === "client|info" ? withClientId(reply, client.id) : reply);
+      const shown = plan.name === "hello" && hub.router.cluster !== undefined ? asPlain(reply) : reply;
+      client.answer(plan.name === "hello" || plan.name === "client|info" ? withClientId(shown, client.id) : shown);
       client.resume();
     }, (reason) => client.again(request, reason));
     upstream.node.counts.pinned += 1;

@@ -12,9 +12,10 @@ import { argumentIs, visitKeys, type Arguments } from "./key-positions.ts";
  * - `nodes`   every node
  * - `scan`    one shard after the other, the cursor says which
  * - `random`  every shard's primary, and one of the answers at random
+ * - `nobody`  answered here as by a server without Cluster: a client must not take part in what is done for it
  * - `home`    one and the same shard always, because it keeps what is told there (channels) or because any will do
  */
-export type Spread = { readonly over: "keys" | "split" | "shards" | "nodes" | "scan" | "random" | "home"; readonly how: Combining };
+export type Spread = { readonly over: "keys" | "split" | "shards" | "nodes" | "scan" | "random" | "nobody" | "home"; readonly how: Combining };
 
 const keys: Spread = { over: "keys", how: "any" }, home: Spread = { over: "home", how: "any" };
 
@@ -46,6 +47,7 @@ export function spreadOf(plan: CommandPlan): Spread {
 function decide({ name, allKeys: specs, requestPolicy, responsePolicy, keysKnown }: CommandPlan): Spread {
   const exception = exceptions.get(name);
   if (exception !== undefined) return exception;
+  if (name === "asking" || (name.startsWith("cluster|") && name !== "cluster|help")) return { over: "nobody", how: "any" };
   if (requestPolicy === undefined) return withoutTips.get(name) ?? (specs.length > 0 ? keys : home);
   if (requestPolicy === "multi_shard") {
     const how = responsePolicy === undefined ? "by-key" : responsePolicy;
