@@ -185,6 +185,8 @@ function killVirtual(client: SpecialClient, words: readonly string[]): Buffer | 
 }
 
 function unblockNobody(client: SpecialClient, words: readonly string[]): Buffer | undefined {
+  // What is wrong about the words, the server says.
+  if (words.length !== 3 && !(words.length === 4 && /^(?:timeout|error)$/i.test(words[3] ?? ""))) return undefined;
   const at = virtualIdAt(words);
   if (at < 0) return undefined;
   return client.hub.clients.get(Number(words[at]))?.serverId === undefined ? Buffer.from(":0\r\n") : undefined;
