@@ -23,7 +23,10 @@ const leaveMs = 250;
 /** A state that lasts shorter is not worth a line of the log. */
 const statusIntervalMs = 1_000;
 
-export type AmbassadorOptions = { readonly config: Config; readonly log: Log; readonly clock: Clock; readonly random: Random };
+export type AmbassadorOptions = { readonly config: Config; readonly log: Log; readonly clock: Clock; readonly random: Random;
+  /** podkit's own, told in INFO. */
+  readonly version?: string;
+};
 
 /** What the files of a configuration contain. */
 type Certificates = {
@@ -45,6 +48,7 @@ const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === 
 /** All parts of a running ambassador, and its settings, which can change. */
 export class Ambassador {
   readonly hub: Hub;
+  readonly #version: string;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -59,7 +63,8 @@ export class Ambassador {
   #running: readonly Promise<void>[] = [];
   #stopped: Promise<void> | undefined;
 
-  constructor({ config, log, clock, random }: AmbassadorOptions) {
+  constructor({ config, log, clock, random, version = "" }: AmbassadorOptions) {
+    this.#version = version;
     this.#log = log;
     this.#clock = clock;
     this.#random = random;
@@ -82,7 +87,7 @@ export class Ambassador {
       },
       onGone: (node) => this.#pool.retireNode(node),
     });
-    this.hub = new Hub({ settings: hubSettings(config), topology: this.#topology, pool: this.#pool, clock, random, log });
+    this.hub = new Hub({ settings: hubSettings(config, version), topology: this.#topology, pool: this.#pool, clock, random, log });
     this.#fences = new FenceRunner({ topology: this.#topology, pool: this.#pool, clock, intervalMs: config.reads.fenceIntervalMs, onProof: () => this.hub.checkProofs() });
   }
 
@@ -144,7 +149,7 @@ export class Ambassador {
     ];
     if (!same(sourceOf(before), sourceOf(next))) this.#topology.useSource(this.#createSource(next, certificates));
     this.#fences.intervalMs = next.reads.fenceIntervalMs;
-    this.hub.reconfigure(hubSettings(next));
+    this.hub.reconfigure(hubSettings(next, this.#version));
   }
 
   /** Stops accepting, lets clients finish what is in hand, and resolves when all have gone. */
@@ -224,7 +229,10 @@ export class Ambassador {
   async #tick(signal: AbortSignal): Promise<void> {
     const { hub } = this, clock = this.#clock;
     // A primary busy with a slow command does not answer probes either: its role is the one it had.
-    const stuckAfterMs = (node: RedisNode): number => (node.lastRole === "replica" ? this.#config.reads.stuckAfterMs : this.#config.failover.stuckAfterMs);
+    const stuckAfterMs = (node: RedisNode): number => {
+      if (node.lastRole === "replica") return this.#config.reads.stuckAfterMs;
+      return clock.monotonicMs() < this.#topology.pausedUntilMs ? Number.POSITIVE_INFINITY : this.#config.failover.stuckAfterMs;
+    };
     while (!signal.aborted) {
       const nowMs = clock.monotonicMs(), { limits } = this.#config;
       hub.pool.sweep(nowMs, stuckAfterMs);

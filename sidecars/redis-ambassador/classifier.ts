@@ -18,7 +18,7 @@ const special: ReadonlyMap<string, PlanKind> = new Map<string, PlanKind>([
   ["multi", "transaction"], ["watch", "transaction"],
   ["wait", "wait"], ["waitaof", "wait"],
   ["auth", "state"], ["hello", "state"], ["select", "state"], ["client|setname", "state"], ["client|setinfo", "state"],
-  ["client|getname", "ask"], ["client|info", "ask"], ["client|list", "ask"], ["client|kill", "ask"], ["client|unblock", "ask"],
+  ["client|getname", "ask"], ["client|info", "ask"], ["info", "ask"], ["client|list", "ask"], ["client|kill", "ask"], ["client|unblock", "ask"],
   ["client|pause", "ask"], ["client|unpause", "ask"], ["client|help", "ask"], ["client|getredir", "ask"], ["client|trackinginfo", "ask"],
   ["client|id", "local"], ["quit", "local"], ["reset", "local"], ["readonly", "local"], ["readwrite", "local"],
   // DEBUG sends pushes outside of any reply and sleeps; SCRIPT DEBUG turns the connection into a debugger's.

@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
+import type { SpecialClient } from "./ask.ts";
 import { ClientOutput } from "./client-output.ts";
+import type { ClientDescription } from "./client-list.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import { freshState, shareKey, type ConnectionState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
@@ -20,7 +22,7 @@ import type { Outcome } from "./resend.ts";
 import { isReplica, joined, type Joined, type ReadPlace, type RoutedClient } from "./router.ts";
 import type { Run } from "./run.ts";
 import { Scatter, type ScatterClient } from "./scatter.ts";
-import { runSpecial, type SpecialClient } from "./special.ts";
+import { runSpecial } from "./special.ts";
 import { errorWord, type Upstream } from "./upstream.ts";
 
 /** Why a client's input is not being looked at. */
@@ -56,6 +58,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   lastWrites: Map<Shard, Generation> | undefined;
   readsAt: Map<Shard, ReadPlace> | undefined;
   readonly #socket: Socket;
+  readonly #sinceMs: number;
+  #lastInputMs: number;
   #key = shareKey(freshState);
   #primaryOnly = false;
   readonly #inbox = new Inbox();
@@ -83,6 +87,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     this.hub = hub;
     this.id = hub.newClientId();
     this.#socket = socket;
+    this.#sinceMs = this.#lastInputMs = hub.clock.monotonicMs();
     if (hub.settings.auth.kind === "open") this.state = openState;
     this.output = new ClientOutput(socket, hub.settings.clientOutputBytesMax);
     socket.on("data", (bytes: Buffer) => this.#received(bytes));
@@ -103,6 +108,15 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   }
   get address(): string {
     return `${this.#socket.remoteAddress ?? ""}:${this.#socket.remotePort ?? 0}`;
+  }
+  describe(): ClientDescription {
+    const { state, hub } = this, lease = this.#lease, nowMs = hub.clock.monotonicMs();
+    return {
+      id: this.id, address: this.address, localAddress: `${this.#socket.localAddress ?? ""}:${this.#socket.localPort ?? 0}`, name: state.name,
+      ageSeconds: Math.floor((nowMs - this.#sinceMs) / 1000), idleSeconds: Math.floor((nowMs - this.#lastInputMs) / 1000),
+      type: lease?.subscribed === true ? "pubsub" : "normal", inTransaction: lease?.inTransaction ?? false, blocked: lease?.mode === "single" && lease.waits,
+      db: state.db, user: state.credentials?.username ?? "default", resp: state.resp, libName: state.libName, libVersion: state.libVersion,
+    };
   }
   get pausingSharedSinceMs(): number | undefined {
     return this.output.pausingSharedSinceMs;
@@ -199,6 +213,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   #received(received: Buffer): void {
     if (this.closed) return;
+    this.#lastInputMs = this.hub.clock.monotonicMs();
     let bytes = received;
     if (this.#lease?.streaming === true) {
       const used = this.#lease.stream(bytes);

@@ -2,21 +2,35 @@ import type { Clock, Random } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import { buildPlans, unknownPlan } from "./classifier.ts";
 import { firstClientId } from "./client-id.ts";
+import type { ClientDescription } from "./client-list.ts";
 import type { CommandPlan } from "./command-plan.ts";
+import { HotKeys, printable, type HotKey } from "./hot-keys.ts";
+import type { InfoFacts } from "./info-section.ts";
 import { encodeRequest } from "./inline.ts";
+import { firstKeyOf } from "./key-positions.ts";
 import type { ListenerAuth } from "./listener-auth.ts";
 import type { RedisNode } from "./node.ts";
 import type { Look } from "./offload.ts";
 import type { Pool } from "./pool.ts";
-import { RequestScanner } from "./request-scanner.ts";
+import { RequestScanner, scanned } from "./request-scanner.ts";
 import { Rewriter } from "./rewriter.ts";
 import { Router, type ReadSettings } from "./router.ts";
+import type { Run } from "./run.ts";
+import { SlowLog } from "./slow-log.ts";
 import type { Topology } from "./topology.ts";
 import { collector } from "./upstream.ts";
 
 export type HubSettings = ReadSettings & {
   /** How clients must authenticate; those that are connected stay admitted when it changes. */
   readonly auth: ListenerAuth;
+  /** What is said of it in INFO. */
+  readonly mode: string;
+  readonly version: string;
+  /** Commands that took longer are kept; 0: none are. */
+  readonly slowLogMs: number;
+  readonly slowLogEntries: number;
+  /** So many of the most used keys are told; 0: none are counted. */
+  readonly hotKeysKept: number;
   /** Whether replicas answer reads that the server flags as writes. */
   readonly offload: boolean;
   readonly holdMs: number;
@@ -33,12 +47,16 @@ export interface HubClient {
   readonly serverId: number | undefined;
   /** Monotonic time since when a shared server connection is not read because of this client. */
   readonly pausingSharedSinceMs: number | undefined;
+  describe(): ClientDescription;
   resume(): void;
   close(): void;
   endWhenIdle(): void;
 }
 
 const ping = encodeRequest(["PING"]);
+/** One use of a key in so many is counted. */
+const keySampling = 64;
+const hotKeysMax = 1000;
 
 /** What all clients of one ambassador share. */
 export class Hub {
@@ -47,6 +65,8 @@ export class Hub {
   readonly pool: Pool;
   readonly router: Router;
   readonly rewriter = new Rewriter();
+  readonly hotKeys: HotKeys;
+  readonly slowLog: SlowLog;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -70,7 +90,42 @@ export class Hub {
     this.log = options.log;
     this.scanner = new RequestScanner(() => this.topology.bulkBytesMax);
     this.otherScanner = new RequestScanner(() => Number.MAX_SAFE_INTEGER);
+    this.slowLog = new SlowLog(options.settings.slowLogEntries);
+    this.hotKeys = new HotKeys({ kept: hotKeysMax, sampledOneIn: keySampling, halfLifeMs: 10_000, nowMs: options.clock.monotonicMs() });
     this.router = new Router({ settings: options.settings, scanner: this.scanner, topology: this.topology, pool: this.pool, random: options.random, monotonicMs: () => this.clock.monotonicMs() });
+    this.#watchKeys();
+  }
+
+  #watchKeys(): void {
+    this.router.watchKeys(this.settings.hotKeysKept > 0 ? this.hotKeys : undefined, keySampling);
+  }
+
+  hotKeysNow(): HotKey[] {
+    return this.settings.hotKeysKept > 0 ? this.hotKeys.list(this.clock.monotonicMs()).slice(0, this.settings.hotKeysKept) : [];
+  }
+
+  /** A run took long: the first command in it and that one's first key are kept. */
+  noteSlow(run: Run, durationMicros: number, node: RedisNode, client: string): void {
+    if (run.bytes === undefined || this.otherScanner.scan(run.bytes, run.start, run.end) !== scanned.complete) return;
+    const scanner = this.otherScanner, { bytes } = run, plan = this.planOf(scanner, bytes);
+    const args = { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
+    const at = firstKeyOf(plan, args);
+    this.slowLog.add({
+      atMs: this.clock.nowMs(), durationMicros, command: plan === unknownPlan ? printable(bytes, args.argStart[0] ?? 0, args.argEnd[0] ?? 0) : plan.name.replace("|", " "),
+      key: at === undefined ? undefined : printable(bytes, args.argStart[at] ?? 0, args.argEnd[at] ?? 0), commands: run.count, node: node.address, client,
+    });
+  }
+
+  infoFacts(): InfoFacts {
+    const { settings, topology, router, counts } = this;
+    return {
+      version: settings.version, mode: settings.mode, consistency: settings.consistency, policy: settings.policy, clients: this.clients.size, dedicatedConnections: this.pool.leases, shards: topology.owners,
+      counts: {
+        diverted_reads: router.diverted, offloaded_reads: counts.offloaded, reissued_commands: counts.reissued, uncertain_commands: counts.uncertain, held: counts.held, hold_expired_commands: counts.holdExpired,
+        scripts_given_again: this.rewriter.scripts.counts.revived, slow_commands: this.slowLog.total, slow_clients_closed: counts.slowClosed,
+      },
+      hotKeys: this.hotKeysNow(),
+    };
   }
 
   newClientId(): number {
@@ -107,6 +162,8 @@ export class Hub {
     this.settings = settings;
     this.router.settings = settings;
     this.router.chooser.settings = settings;
+    this.slowLog.capacity = settings.slowLogEntries;
+    this.#watchKeys();
     if (this.router.marksWrites && !markedBefore) this.#markWhatIsInHand();
     this.resumeParked();
     this.checkProofs();
@@ -121,6 +178,12 @@ export class Hub {
         upstream.send(collector(1, () => undefined, () => undefined), ping, 0, ping.length, 1, generation);
       }
     }
+  }
+
+  /** CLIENT PAUSE of everything was accepted: until this monotonic time no replica is read. Undefined: CLIENT UNPAUSE. */
+  pauseReplicas(untilMs: number | undefined): void {
+    this.topology.pausedUntilMs = untilMs ?? 0;
+    this.router.replicasPausedUntilMs = untilMs ?? 0;
   }
 
   /** Calls back when something new is known of the replicas, or after a short time. */

@@ -77,3 +77,13 @@ export function visitKeys(spec: KeySpec, args: Arguments, visit: (index: number)
   for (let index = first; index <= last && index < args.argc; index += Math.max(1, find.step)) visit(index);
   return true;
 }
+
+/** The index of the first key among the arguments, or undefined when there is none or it is not known. */
+export function firstKeyOf(plan: { readonly keys: readonly KeySpec[] }, args: Arguments): number | undefined {
+  let first: number | undefined;
+  for (const spec of plan.keys) {
+    if (first !== undefined) break;
+    visitKeys(spec, args, (index) => (first ??= index));
+  }
+  return first;
+}

@@ -67,6 +67,7 @@ export class Lease implements RawReceiver {
   /** With a cluster alone. */
   readonly #binding: ShardBinding | undefined;
   #multi = false;
+  #subscribed = false;
   #endingRun: Run | undefined;
   #endingError: string | undefined;
   #marks: Marks = noMarks();
@@ -85,6 +86,13 @@ export class Lease implements RawReceiver {
 
   get streaming(): boolean {
     return this.#tail !== undefined;
+  }
+  /** Whether the client is a subscriber, as CLIENT LIST sees it. */
+  get subscribed(): boolean {
+    return this.#subscribed && this.mode === "pinned";
+  }
+  get inTransaction(): boolean {
+    return this.mode === "opened" || this.#multi;
   }
   /** True while the client only waits for what others do: nothing of its own is in hand. */
   get waits(): boolean {
@@ -254,6 +262,7 @@ export class Lease implements RawReceiver {
   }
 
   #forwardRaw(plan: CommandPlan, request: Buffer, upstream: Upstream): void {
+    if (plan.name.endsWith("subscribe") && !plan.name.includes("unsub")) this.#subscribed = true;
     if (this.#binding?.judge(plan, request, upstream.node.shard, false) === "elsewhere") {
       this.#client.answer(boundElsewhere);
       return;

@@ -3,6 +3,7 @@ import { runRole } from "../../kit/process.ts";
 import { startAmbassador } from "./ambassador.ts";
 import { spec } from "./config.ts";
 import { ListenError } from "./listen.ts";
+import { registerClusterMetrics } from "./cluster-metrics.ts";
 import { registerMetrics } from "./metrics.ts";
 import { TlsFileError } from "./tls-files.ts";
 
@@ -11,13 +12,14 @@ runRole({
   spec,
   async run(context) {
     const { config, log, clock, random } = context;
-    const ambassador = await startAmbassador({ config, log, clock, random }).catch((error: unknown) => {
+    const ambassador = await startAmbassador({ config, log, clock, random, version: context.version }).catch((error: unknown) => {
       if (!(error instanceof ListenError || error instanceof TlsFileError)) throw error;
       log.error({ error: error.message }, "Cannot start");
       return undefined;
     });
     if (ambassador === undefined) return exitCode.config;
     registerMetrics(context.metrics, ambassador.hub);
+    if (ambassador.hub.router.cluster !== undefined) registerClusterMetrics(context.metrics, ambassador.hub.router.cluster);
     context.admin.addReadinessCheck("primary", ambassador.notReady);
     context.reload(async (changed) => await ambassador.reconfigure(changed));
     log.info({ listen: `${config.listen.address.host}:${ambassador.port}`, socketPath: config.listen.socketPath, consistency: config.reads.consistency, policy: config.reads.policy }, "Listening");

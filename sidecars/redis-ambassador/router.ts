@@ -3,7 +3,8 @@ import { ClusterRouting } from "./cluster-routing.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import type { Generation } from "./fence.ts";
-import { visitKeys, type Arguments } from "./key-positions.ts";
+import type { HotKeys } from "./hot-keys.ts";
+import { firstKeyOf, visitKeys, type Arguments } from "./key-positions.ts";
 import type { RedisNode, Shard } from "./node.ts";
 import type { Pool } from "./pool.ts";
 import { ReadChooser, type ReadPolicySettings } from "./read-policy.ts";
@@ -64,9 +65,15 @@ export class Router {
   readonly cluster: ClusterRouting | undefined;
   settings: ReadSettings;
   diverted = 0;
+  /** Monotonic time until which no replica is read, because the primary does not answer either. */
+  replicasPausedUntilMs = 0;
+  #hotKeys: HotKeys | undefined;
+  #sampleEvery = 1;
+  #untilSample = 1;
   readonly #scanner: RequestScanner;
   readonly #topology: Topology;
   readonly #pool: Pool;
+  readonly #random: Random;
   readonly #monotonicMs: () => number;
 
   constructor(options: { settings: ReadSettings; scanner: RequestScanner; topology: Topology; pool: Pool; random: Random; monotonicMs: () => number }) {
@@ -75,9 +82,25 @@ export class Router {
     this.#topology = options.topology;
     this.#pool = options.pool;
     this.#monotonicMs = options.monotonicMs;
+    this.#random = options.random;
     this.chooser = new ReadChooser(options.settings, options.random);
     this.segment = newSegment(options.topology.shards[0]);
     this.cluster = options.topology.clustered ? new ClusterRouting(options.topology, options.monotonicMs) : undefined;
+  }
+
+  /** Counts the first key of one request in so many. */
+  watchKeys(hotKeys: HotKeys | undefined, oneIn: number): void {
+    this.#hotKeys = hotKeys;
+    this.#sampleEvery = oneIn;
+  }
+
+  #sampleKey(plan: CommandPlan, bytes: Buffer): void {
+    // Not every so-many-th, which would always hit the same place of a pipeline.
+    this.#untilSample = 1 + Math.floor(2 * this.#sampleEvery * this.#random());
+    const args = this.#arguments(bytes), at = this.#hotKeys === undefined ? undefined : firstKeyOf(plan, args);
+    if (at === undefined) return;
+    const start = args.argStart[at] ?? 0, end = args.argEnd[at] ?? 0;
+    this.#hotKeys?.add(hashKey(bytes, start, end), bytes, start, end);
   }
 
   /** Whether writes have to be marked, so that reads can be proven. */
@@ -115,6 +138,8 @@ export class Router {
       segment.writes += 1;
     }
     segment.count += 1;
+    this.#untilSample -= 1;
+    if (this.#untilSample <= 0) this.#sampleKey(plan, bytes);
     if (plan.marks !== "none" && this.marksWrites) segment.generation = this.mark(client, shard, plan, bytes);
     return joined.yes;
   }
@@ -134,6 +159,7 @@ export class Router {
   /** The node that the client reads already; another one only when that has reached what the client may have seen. */
   #monotonicNode(client: RoutedClient, shard: Shard, segment: Segment): Joined {
     const place = client.readsAt?.get(shard), nowMs = this.#monotonicMs();
+    if (nowMs < this.replicasPausedUntilMs) return joined.yes;
     if (place?.node !== undefined && place.node.shard === shard && place.node.notEligible === undefined) {
       segment.node = place.node;
       return joined.yes;
@@ -193,7 +219,7 @@ export class Router {
 
   /** Whether a node may be read, as far as that does not depend on the keys; undefined: it does. */
   #mayReadRegardless(client: RoutedClient, node: RedisNode): boolean | undefined {
-    if (node.notEligible !== undefined) return false;
+    if (node.notEligible !== undefined || (this.replicasPausedUntilMs > 0 && this.#monotonicMs() < this.replicasPausedUntilMs)) return false;
     const { consistency } = this.settings;
     if (consistency === "eventual" || consistency === "monotonic") return true;
     if (consistency === "pod") return undefined;

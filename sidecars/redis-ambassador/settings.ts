@@ -24,11 +24,11 @@ export function poolSettings({ upstream, limits }: Config, { credentials, tls }:
   return { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections, clustered: upstream.mode === "cluster" };
 }
 
-export function hubSettings({ listen, reads, failover, limits }: Config): HubSettings {
+export function hubSettings({ listen, upstream, reads, failover, limits, see }: Config, version: string): HubSettings {
   return {
     auth: listenerAuth(listen),
     consistency: reads.consistency, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
-    offload: reads.offload,
+    mode: upstream.mode, version, slowLogMs: see.slowLogMs, slowLogEntries: see.slowLogEntries, hotKeysKept: see.hotKeys, offload: reads.offload,
     holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
   };
 }

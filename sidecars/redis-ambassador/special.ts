@@ -1,23 +1,15 @@
+import { askServer, type SpecialClient } from "./ask.ts";
+import { runClientCommand } from "./client-commands.ts";
 import { arityHolds, type CommandPlan } from "./command-plan.ts";
 import { waitForReplicas } from "./cluster-wait.ts";
 import { afterAccepted, freshState } from "./connection-state.ts";
 import { ambassadorErrors } from "./errors.ts";
+import { ambassadorSection, wantsAmbassadorSection } from "./info-section.ts";
 import { encodeRequest } from "./inline.ts";
 import { collector } from "./upstream.ts";
 import { firstClientId, withClientId } from "./client-id.ts";
-import type { Hub } from "./hub.ts";
-import type { Lease, LeaseHolder } from "./lease.ts";
+import { replyWithText, textOfReply } from "./client-list.ts";
 import { passGate } from "./listener-auth.ts";
-
-/** A client as far as its special requests are concerned. */
-export interface SpecialClient extends LeaseHolder {
-  readonly id: number;
-  readonly hub: Hub;
-  readonly lease: Lease;
-  /** Tries a request again whose connection was lost, but not for ever. */
-  again(request: Buffer, reason: string): void;
-  close(): void;
-}
 
 /**
  * WAIT counts from the last write of its own connection, and the client's writes went over a shared one. A message on this
@@ -51,16 +43,22 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
     return;
   }
   switch (plan.kind) {
-    case "read": case "write": case "other": case "blocking": case "reload":
-      if (plan.kind === "reload" && client.scatter(request, 0, () => undefined, 1)) return;
+    case "read": case "write": case "other": case "blocking":
       client.lease.single(plan, request, true);
+      return;
+    case "reload":
+      reload(client, request);
       return;
     case "wait":
       if (client.hub.router.cluster !== undefined) waitInCluster(client, plan, request, words());
       else wait(client, plan, request);
       return;
-    case "state": case "ask":
+    case "state":
       askAboutConnection(client, plan, request, words());
+      return;
+    case "ask":
+      if (plan.name === "info") info(client, request, words());
+      else if (!runClientCommand(client, plan, request, words())) askAboutConnection(client, plan, request, words());
       return;
     case "transaction":
       if (client.hub.router.cluster !== undefined && plan.name === "multi" && arityHolds(plan, words().length)) client.lease.open(request);
@@ -85,6 +83,33 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
       client.closeAfterOutput();
       return;
   }
+}
+
+/** The client goes on only when the ambassador knows what has changed. */
+function reload(client: SpecialClient, request: Buffer): void {
+  const { topology } = client.hub;
+  if (client.scatter(request, 0, () => undefined, 1)) {
+    void topology.reloadServerFacts();
+    return;
+  }
+  askServer(client, request, request, (reply) => {
+    if (reply[0] === 45) return reply;
+    void topology.reloadServerFacts().finally(() => {
+      if (client.closed) return;
+      client.answer(reply);
+      client.resume();
+    });
+    return undefined;
+  });
+}
+
+function info(client: SpecialClient, request: Buffer, words: readonly string[]): void {
+  const wanted = wantsAmbassadorSection(words.slice(1).map((word) => word.toLowerCase()));
+  askServer(client, request, request, (reply) => {
+    const told = wanted ? textOfReply(reply) : undefined;
+    if (told === undefined) return reply;
+    return replyWithText(`${told.text}${told.text === "" ? "" : "\r\n"}${ambassadorSection(client.hub.infoFacts())}`, told.verbatim);
+  });
 }
 
 function answerHere(client: SpecialClient, plan: CommandPlan): void {
@@ -147,7 +172,7 @@ function asPlain(reply: Buffer): Buffer {
 /** Asks a server on a connection that is in this client's state; what it accepts becomes the client's state. */
 function askAboutConnection(client: SpecialClient, plan: CommandPlan, request: Buffer, words: string[]): void {
   const { hub } = client;
-  const settled = plan.name === "client|kill" ? killVirtual(client, words) : plan.name === "client|unblock" ? unblockNobody(client, words) : undefined;
+  const settled = plan.name === "client|unblock" ? unblockNobody(client, words) : undefined;
   if (settled !== undefined) {
     client.answer(settled);
     return;
@@ -174,15 +199,6 @@ function askAboutConnection(client: SpecialClient, plan: CommandPlan, request: B
 }
 
 const virtualIdAt = (words: readonly string[]): number => words.findIndex((word) => /^\d{13,16}$/.test(word) && Number(word) >= firstClientId);
-
-function killVirtual(client: SpecialClient, words: readonly string[]): Buffer | undefined {
-  const at = virtualIdAt(words);
-  if (at < 0) return undefined;
-  const victim = client.hub.clients.get(Number(words[at]));
-  if (victim === undefined || victim.id === client.id) return Buffer.from(":0\r\n");
-  victim.close();
-  return Buffer.from(":1\r\n");
-}
 
 function unblockNobody(client: SpecialClient, words: readonly string[]): Buffer | undefined {
   // What is wrong about the words, the server says.

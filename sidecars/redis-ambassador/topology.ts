@@ -25,6 +25,7 @@ export type TopologyOptions = ProbeContext & {
 };
 
 const slotsCount = 16_384;
+const formerMax = 256;
 const sourceRestart = { initialMs: 200, maxMs: 10_000, factor: 2, jitter: 0.5 };
 
 /**
@@ -42,6 +43,8 @@ export class Topology {
   /** True when the server denies COMMAND: then nothing is known about any command. */
   plansDenied = false;
   bulkBytesMax = bulkBytesMaxDefault;
+  /** Monotonic time until which CLIENT PAUSE keeps the primaries from answering anything. */
+  pausedUntilMs = 0;
   /** Monotonic time since when there is no command table. */
   readonly tableMissingSinceMs: number;
   readonly #options: TopologyOptions;
@@ -49,6 +52,8 @@ export class Topology {
   readonly #probers = new Map<RedisNode, Prober>();
   readonly #running = new Map<RedisNode, Promise<void>>();
   readonly #bySlot = new Int16Array(slotsCount).fill(-1);
+  /** Nodes that were members, by address, for the case that they come back. */
+  readonly #former = new Map<string, RedisNode>();
   /** Nodes that answered, but are not what the configuration takes them for, and the remedy. */
   readonly #misfits = new Map<RedisNode, string>();
   #factsOf = "";
@@ -231,7 +236,7 @@ export class Topology {
     // Twice the same address is one node.
     const addresses = new Map(members.addresses.map((address) => [formatAddress(address), address] as const));
     shard.nodes = [...addresses.values()].map((address) => {
-      const node = before.get(formatAddress(address)) ?? newNode(shard, address.host, address.port);
+      const node = before.get(formatAddress(address)) ?? this.#newNode(shard, address);
       if (node.shard !== shard) {
         node.shard = shard;
         node.proof.offset = -1;
@@ -240,6 +245,14 @@ export class Topology {
       return node;
     });
     return shard;
+  }
+
+  /** A server that was a member before goes on counting where it ended. */
+  #newNode(shard: Shard, { host, port }: Address): RedisNode {
+    const node = newNode(shard, host, port), former = this.#former.get(node.address);
+    if (former === undefined) return node;
+    this.#former.delete(node.address);
+    return { ...node, counts: former.counts, latency: former.latency };
   }
 
   #follow(node: RedisNode): void {
@@ -256,11 +269,19 @@ export class Topology {
     this.#probers.get(node)?.end();
     this.#probers.delete(node);
     this.#misfits.delete(node);
+    this.#former.delete(node.address);
+    this.#former.set(node.address, node);
+    for (const oldest of this.#former.keys()) {
+      if (this.#former.size <= formerMax) break;
+      this.#former.delete(oldest);
+    }
     this.#options.onGone(node);
   }
 
   async #learned(node: RedisNode, info: string | undefined, begunMs: number): Promise<void> {
     if (node.gone) return;
+    // A paused primary answers nobody, the probe included.
+    if (info === undefined && node === node.shard.primary && this.#options.clock.monotonicMs() < this.pausedUntilMs) return;
     node.facts = info === undefined || this.#isMisfit(node, info) ? undefined : readNodeFacts(info);
     if (node.facts !== undefined) {
       node.lastRole = node.facts.role;

@@ -27,10 +27,10 @@ for (const read of ["GET k", "get k", "MGET a b", "EXISTS a", "SORT_RO k", "GEOR
 for (const write of ["SET k v", "SORT k", "GEORADIUS g", "BITFIELD f GET", "GETEX k", "XREADGROUP GROUP", "EVAL s 0", "FCALL f 0", "FLUSHALL", "COPY a b", "SWAPDB 0 1"]) goes(write, "write");
 // Readonly by the server's flags, yet the answers are one node's own.
 for (const other of ["OBJECT ENCODING k", "MEMORY USAGE k", "TOUCH k", "XINFO STREAM s", "RANDOMKEY", "DBSIZE", "KEYS *", "SCAN 0", "HSCAN h 0", "DUMP k", "EVAL_RO s 0", "EVALSHA_RO s 0"]) goes(other, "other");
-for (const other of ["PUBLISH c m", "SPUBLISH c m", "CONFIG GET x", "INFO", "SCRIPT LOAD x", "CLUSTER INFO"]) goes(other, "other");
+for (const other of ["PUBLISH c m", "SPUBLISH c m", "CONFIG GET x", "SCRIPT LOAD x", "CLUSTER INFO"]) goes(other, "other");
 for (const blocking of ["BLPOP k 0", "BLMPOP 0 1 k LEFT"]) goes(blocking, "blocking");
 for (const [command, kind] of [["WAIT 1 0", "wait"], ["MULTI", "transaction"], ["WATCH k", "transaction"], ["SELECT 1", "state"], ["HELLO 3", "state"], ["CLIENT SETNAME x", "state"],
-  ["CLIENT GETNAME", "ask"], ["CLIENT ID", "local"], ["CLIENT TRACKING ON", "pin"], ["CLIENT REPLY OFF", "opaque"], ["CLIENT FUTURE-THING", "pin"], ["SUBSCRIBE c", "opaque"],
+  ["CLIENT GETNAME", "ask"], ["INFO", "ask"], ["CLIENT ID", "local"], ["CLIENT TRACKING ON", "pin"], ["CLIENT REPLY OFF", "opaque"], ["CLIENT FUTURE-THING", "pin"], ["SUBSCRIBE c", "opaque"],
   ["MONITOR", "opaque"], ["DEBUG SLEEP 0", "pin"], ["SCRIPT DEBUG YES", "pin"], ["CONFIG SET a b", "reload"], ["CONFIG GET a", "other"], ["PSYNC ? -1", "refused"], ["QUIT", "local"], ["POST /", "goodbye"]] as const) goes(command, kind);
 goes("NOSUCH x", undefined);
 
