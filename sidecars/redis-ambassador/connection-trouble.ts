@@ -10,6 +10,8 @@ export function explainFailure(o: {
   readonly tlsSetting: string;
   /** TLS is spoken from our side. */
   readonly tls?: boolean;
+  /** It has answered before, so that the settings cannot be all wrong. */
+  readonly known?: boolean;
 }): string {
   const { address, what } = o;
   // OpenSSL's messages end in a line break and hold places of its source.
@@ -26,6 +28,7 @@ export function explainFailure(o: {
   if (/unknown command/i.test(message) && what === "sentinel") return say("is no sentinel but a Redis server", `name the sentinels, usually port 26379, in ${o.nodesSetting}`);
   if (/alert.*(certificate required|bad certificate|unknown ca|handshake failure)/i.test(message)) return say(`refuses our certificate (${message})`, `see ${o.tlsSetting}.certFile and ${o.tlsSetting}.keyFile`);
   if (/certificate|self.signed|altname|CERT_|unable to (get|verify)/i.test(message)) return say(`shows a certificate that is not trusted (${message})`, `see ${o.tlsSetting}.caFile and ${o.tlsSetting}.serverName`);
+  if (o.known === true && /ECONNRESET|EPIPE|Connection is closed/.test(message)) return say("ended the connection", "it is tried again");
   if (/wrong version number|packet length too long|ECONNRESET|EPROTO|socket disconnected before secure|SSL routines/i.test(message)) return say(`ends the connection (${message})`, `perhaps TLS is spoken on one side alone: see ${o.tlsSetting}.enabled`);
   if (/Unknown RESP type|Protocol error/i.test(message)) return say("does not speak the Redis protocol", `correct ${o.nodesSetting}`);
   if (message.startsWith("watches no primary")) return `${what} ${address} ${message}`;

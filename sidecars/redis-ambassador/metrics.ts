@@ -37,13 +37,14 @@ export function registerMetrics(registry: MetricRegistry, hub: Hub): void {
   const counters = totals.map(([name, help, read]) => ({ counter: registry.counter({ name: prefix + name, help }), read, seen: 0 }));
   const seen = new Map<string, number>();
   const advance = (key: string, value: number, inc: (amount: number) => void): void => {
-    inc(value - (seen.get(key) ?? 0));
+    // A shard that is no more takes its counts with it.
+    inc(Math.max(0, value - (seen.get(key) ?? 0)));
     seen.set(key, value);
   };
   const refresh = (): void => {
     for (const each of counters) {
       const value = each.read();
-      each.counter.inc({}, value - each.seen);
+      each.counter.inc({}, Math.max(0, value - each.seen));
       each.seen = value;
     }
     for (const node of topology.nodes) {

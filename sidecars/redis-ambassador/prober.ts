@@ -140,7 +140,7 @@ export class Prober {
   #noteTrouble(message: string): void {
     // Says less than the reason that came before it.
     if (message === "Connection is closed." && this.trouble !== undefined) return;
-    this.trouble = explainFailure({ address: this.node.address, what: "server", message, nodesSetting: "upstream.nodes", credentialsSetting: "upstream.username, upstream.password", tlsSetting: "upstream.tls", tls: this.#settings().tls !== undefined });
+    this.trouble = explainFailure({ address: this.node.address, what: "server", message, nodesSetting: "upstream.nodes", credentialsSetting: "upstream.username, upstream.password", tlsSetting: "upstream.tls", tls: this.#settings().tls !== undefined, known: this.node.lastRole !== undefined });
     this.#context.log.debug({ node: this.node.address, error: message }, "Probe failed");
   }
 

@@ -29,3 +29,4 @@ for (const [message, expected] of [
 
 test("a server without TLS that is asked for it may be silent", () => assert.match(explain("connect ETIMEDOUT", "server", true), /or it speaks no TLS: see upstream\.tls\.enabled/));
 test("a server named as a sentinel is told from one that is none", () => assert.match(explain("ERR unknown command 'SENTINEL', with args beginning with: ", "sentinel"), /^sentinel redis-0:6379 is no sentinel but a Redis server/));
+test("a server that has answered before and ends a connection is not suspected of TLS", () => assert.equal(explainFailure({ address: "a:1", what: "server", message: "read ECONNRESET", nodesSetting: "n", credentialsSetting: "c", tlsSetting: "t", known: true }), "server a:1 ended the connection; it is tried again"));
