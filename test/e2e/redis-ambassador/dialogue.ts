@@ -16,6 +16,10 @@ export class Dialogue implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #frames: string[] = [];
   #rest = "";
+  #pieces: string[] = [];
+  #piecesLength = 0;
+  /** No use looking before so much is there. */
+  #needed = 0;
   #wake: (() => void) | undefined;
   closed = false;
 
@@ -43,7 +47,12 @@ export class Dialogue implements AsyncDisposable {
   }
 
   #received(text: string): void {
-    this.#rest += text;
+    this.#pieces.push(text);
+    this.#piecesLength += text.length;
+    if (this.#piecesLength < this.#needed) return;
+    this.#rest += this.#pieces.join("");
+    this.#pieces = [];
+    this.#piecesLength = 0;
     let at = 0;
     for (;;) {
       const found = at < this.#rest.length ? decodeResp(this.#rest, at) : undefined;
@@ -52,6 +61,8 @@ export class Dialogue implements AsyncDisposable {
       at = found.next;
     }
     this.#rest = this.#rest.slice(at);
+    const bulk = /^\$(\d+)\r\n/.exec(this.#rest);
+    this.#needed = bulk === null ? 0 : bulk[0].length + Number(bulk[1]) + 2 - this.#rest.length;
     this.#wake?.();
   }
 
@@ -105,10 +116,12 @@ export class Dialogue implements AsyncDisposable {
 
   /** Everything that is answered up to a PING sent behind it, or to the end of the connection. The PING's own reply is left out. */
   async askMarked(bytes: Buffer | string, timeoutMs = 1_000): Promise<string[]> {
+    // Behind MULTI the PING is queued.
+    const begins = /^(?:\*\d+\r\n\$5\r\n)?multi\r\n$/i.test(bytes.toString("latin1"));
     this.write(bytes);
     this.write(requestBytes(["PING", mark]));
     let end = -1;
-    await this.#until(() => (end = this.#frames.findIndex((frame) => frame.includes(mark) || frame === "+QUEUED\r\n")) >= 0, timeoutMs);
+    await this.#until(() => (end = this.#frames.findIndex((frame) => frame.includes(mark) || (begins && frame === "+QUEUED\r\n"))) >= 0, timeoutMs);
     const found = this.#frames.splice(0, end < 0 ? this.#frames.length : end + 1);
     if (end >= 0) found.pop();
     return this.closed ? [...found, "closed"] : found;

@@ -16,16 +16,17 @@ const alwaysPromised: Promised = { readsLost: 0, foreignErrors: 0 };
 const readsGoOn: Promised = { ...alwaysPromised, longestReadMs: stallMs };
 
 describe("when the primary fails", () => {
+  const started = new AsyncDisposableStack();
   let scene: FaultScene, ambassador: AmbassadorProcess, primary: FaultNode, first: FaultNode, second: FaultNode;
   before(async () => {
     // What was acknowledged survives a kill.
-    scene = await startFaultScene({ words: ["--appendonly", "yes", "--appendfsync", "no"] });
+    scene = started.use(await startFaultScene({ words: ["--appendonly", "yes", "--appendfsync", "no"] }));
     [primary, first, second] = [scene.node(0), scene.node(1), scene.node(2)];
     ambassador = await scene.ambassador(settings);
     await whole();
     await seed(ambassador);
   });
-  after(async () => await scene[Symbol.asyncDispose]());
+  after(async () => await started.disposeAsync());
 
   /** So that a failure does not become the next test's. */
   afterEach(async () => {
@@ -136,7 +137,7 @@ describe("when the primary fails", () => {
     const recording = await under(t, { ...alwaysPromised, stale: 0, uncertain: 0 }, async (recorder) => {
       for (const [from, to] of [[primary, first], [first, primary]] as const) {
         recorder.note(`FAILOVER to ${to.name}`);
-        await from.ask("FAILOVER", "TO", to.inside, "6379", "TIMEOUT", "5000");
+        await from.ask("FAILOVER", "TO", to.name, "6379", "TIMEOUT", "5000");
         await eventually(async () => (await to.info("replication", "role")) === "master");
         await second.ask("REPLICAOF", to.name, "6379");
         await ambassador.sees({ primary: to, eligible: [from, second] });

@@ -9,16 +9,17 @@ const stuckAfterMs = 250, stallMs = 300, probeIntervalMs = 200;
 const nothingLost: Promised = { readsLost: 0, readbacksLost: 0, stale: 0, writesLost: 0, foreignErrors: 0, closed: 0, longestWriteMs: stallMs };
 
 describe("when a replica fails", () => {
+  const started = new AsyncDisposableStack();
   let scene: FaultScene, ambassador: AmbassadorProcess, first: FaultNode, second: FaultNode;
   before(async () => {
-    scene = await startFaultScene();
+    scene = started.use(await startFaultScene());
     first = scene.node(1);
     second = scene.node(2);
     ambassador = await scene.ambassador({ PODKIT_FAILOVER_PROBE_INTERVAL_MS: `${probeIntervalMs}ms` });
     await ambassador.sees({ primary: scene.node(0), eligible: [first, second] });
     await seed(ambassador);
   });
-  after(async () => await scene[Symbol.asyncDispose]());
+  after(async () => await started.disposeAsync());
 
   /** Runs clients while `happen` makes trouble; every replica is read before it and after it. */
   async function under(t: TestContext, promised: Promised, happen: (recorder: Recorder) => Promise<void>): Promise<void> {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -77,7 +78,7 @@ export class FaultNode {
 
   /** Starts the killed server; `words` replaces how it is started from now on, `empty` throws away what it kept. */
   async start(o: { readonly words?: readonly string[]; readonly empty?: boolean } = {}): Promise<void> {
-    const rewrite = o.words === undefined ? "" : `echo "${[...fast, ...o.words].join(" ")}" > words; `;
+    const rewrite = o.words === undefined ? "" : `echo "${[...fast, "--replica-announce-ip", this.name, ...o.words].join(" ")}" > words; `;
     await this.#sh(`${rewrite}${o.empty === true ? "rm -rf dump.rdb appendonlydir; " : ""}rm -f down`);
   }
 
@@ -133,7 +134,14 @@ export class AmbassadorProcess implements AsyncDisposable {
   }
 
   async ready(): Promise<void> {
-    await eventually(async () => (await fetch(`${this.#admin}/readyz`)).ok, { what: `the ambassador ready; its log:\n${this.#log}` });
+    const ready = eventually(async () => (await fetch(`${this.#admin}/readyz`)).ok, { timeoutMs: 10_000, what: "the ambassador ready" });
+    const ended = this.exited.then((code) => Promise.reject(new Error(`The ambassador ended with ${code}`)));
+    try {
+      await Promise.race([ready, ended]);
+    } catch (error) {
+      this.#child.kill("SIGKILL");
+      throw new Error(`${error instanceof Error ? error.message : String(error)}; its log:\n${this.#log}`, { cause: error });
+    }
   }
 
   async sees(o: { readonly primary?: FaultNode | "none"; readonly eligible?: readonly FaultNode[]; readonly timeoutMs?: number }): Promise<void> {
@@ -173,14 +181,19 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts an ambassador for these servers and waits until it is ready. Settings are PODKIT_… variables. */
-export async function startAmbassadorProcess(nodes: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<AmbassadorProcess> {
-  const port = await freePort(), adminPort = await freePort();
+/** Starts an ambassador for these servers and waits until it is ready. Settings are PODKIT_… variables; `yaml` is what a configuration file would contain. */
+export async function startAmbassadorProcess(nodes: readonly string[], settings: Readonly<Record<string, string>> = {}, yaml?: string): Promise<AmbassadorProcess> {
+  const port = await freePort(), adminPort = await freePort(), words: string[] = [];
+  if (yaml !== undefined) {
+    const folder = await mkdtemp(join(tmpdir(), "podkit-ambassador-"));
+    await writeFile(join(folder, "ambassador.yaml"), yaml);
+    words.push("--config", join(folder, "ambassador.yaml"));
+  }
   const env = {
     PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: join(tmpdir(), "podkit-test-compile-cache"), PODKIT_LISTEN: `127.0.0.1:${port}`, PODKIT_ADMIN_ADDR: `127.0.0.1:${adminPort}`,
     PODKIT_UPSTREAM_NODES: nodes.join(","), ...settings,
   };
-  const started = new AmbassadorProcess(spawn(process.execPath, ["--max-semi-space-size=8", main], { stdio: ["ignore", "ignore", "pipe"], env }), port, adminPort);
+  const started = new AmbassadorProcess(spawn(process.execPath, [main, ...words], { stdio: ["ignore", "ignore", "pipe"], env }), port, adminPort);
   await started.ready();
   return started;
 }
@@ -189,11 +202,13 @@ export async function startAmbassadorProcess(nodes: readonly string[], settings:
 export class FaultScene implements AsyncDisposable {
   readonly nodes: readonly FaultNode[];
   readonly #network: StartedNetwork;
+  readonly #links: readonly StartedTestContainer[];
   readonly #ambassadors: AmbassadorProcess[] = [];
 
-  constructor(network: StartedNetwork, nodes: readonly FaultNode[]) {
+  constructor(network: StartedNetwork, nodes: readonly FaultNode[], links: readonly StartedTestContainer[]) {
     this.#network = network;
     this.nodes = nodes;
+    this.#links = links;
   }
 
   node(index: number): FaultNode {
@@ -202,8 +217,8 @@ export class FaultScene implements AsyncDisposable {
     return node;
   }
 
-  async ambassador(settings: Readonly<Record<string, string>> = {}, nodes: readonly FaultNode[] = this.nodes): Promise<AmbassadorProcess> {
-    const ambassador = await startAmbassadorProcess(nodes.map(({ address }) => address), settings);
+  async ambassador(settings: Readonly<Record<string, string>> = {}, nodes: readonly FaultNode[] = this.nodes, yaml?: string): Promise<AmbassadorProcess> {
+    const ambassador = await startAmbassadorProcess(nodes.map(({ address }) => address), settings, yaml);
     this.#ambassadors.push(ambassador);
     return ambassador;
   }
@@ -220,22 +235,41 @@ export class FaultScene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#ambassadors.map(async (ambassador) => await ambassador[Symbol.asyncDispose]()));
     await Promise.all(this.nodes.map(async ({ proxy }) => await proxy.close()));
-    await Promise.all(this.nodes.map(async ({ started }) => await started.stop({ timeout: 0 })));
+    await Promise.all([...this.nodes.map(({ started }) => started), ...this.#links].map(async (started) => await started.stop({ timeout: 0 })));
     await this.#network.stop();
   }
 }
 
-/** Starts redis-0 as the primary and redis-1, … as its replicas. `words` are further ones for every server. */
-export async function startFaultScene(o: { readonly replicas?: number; readonly words?: readonly string[] } = {}): Promise<FaultScene> {
-  const network = await startNetwork();
-  const nodes = await Promise.all(Array.from({ length: 1 + (o.replicas ?? 2) }, async (_, index): Promise<FaultNode> => {
-    const name = `redis-${index}`, words = [...fast, ...(o.words ?? []), ...(index === 0 ? [] : ["--replicaof", "redis-0", String(redisPort)])];
+export type FaultSceneOptions = {
+  readonly replicas?: number;
+  /** Further words for every server. */
+  readonly words?: readonly string[];
+  /** How far behind the primary each replica is kept, by the link that it follows; at first, until it is told to follow somebody directly. */
+  readonly lagMs?: readonly number[];
+};
+
+/** A link to redis-0 that keeps every piece of the replication stream for a while. */
+async function startSlowLink(network: StartedNetwork, name: string, delayMs: number): Promise<StartedTestContainer> {
+  const plan = { upstream: { host: "redis-0", port: redisPort }, listen: { host: "0.0.0.0", port: redisPort }, seed: 1, rules: [{ direction: "down", action: { kind: "delay", delayMs, jitterMs: delayMs / 2 } }] };
+  return await container("fault-proxy").withNetwork(network).withNetworkAliases(name).withEnvironment({ FAULT_PROXY_PLAN: JSON.stringify(plan) }).withWaitStrategy(Wait.forLogMessage(/Listening on/)).start();
+}
+
+/** Starts redis-0 as the primary and redis-1, … as its replicas. */
+export async function startFaultScene(o: FaultSceneOptions = {}): Promise<FaultScene> {
+  const network = await startNetwork(), { lagMs = [] } = o;
+  const startNode = async (index: number): Promise<FaultNode> => {
+    const name = `redis-${index}`, follows = lagMs[index - 1] === undefined ? "redis-0" : `link-${index}`;
+    const words = [...fast, "--replica-announce-ip", name, ...(o.words ?? []), ...(index === 0 ? [] : ["--replicaof", follows, String(redisPort)])];
     const started = await container("redis").withNetwork(network).withNetworkAliases(name).withExposedPorts(redisPort).withAddedCapabilities("NET_ADMIN")
       .withCommand(["sh", "-c", `echo "${words.join(" ")}" > words; ${keeper}`]).withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/)).start();
     const proxy = await startFaultProxy({ upstream: { host: started.getHost(), port: started.getMappedPort(redisPort) }, seed: 1 });
     return new FaultNode(name, started, started.getIpAddress(network.getName()), proxy);
-  }));
-  const scene = new FaultScene(network, nodes);
+  };
+  const [links, nodes] = await Promise.all([
+    Promise.all(lagMs.map(async (delayMs, index) => await startSlowLink(network, `link-${index + 1}`, delayMs))),
+    Promise.all(Array.from({ length: 1 + (o.replicas ?? 2) }, async (_, index) => await startNode(index))),
+  ]);
+  const scene = new FaultScene(network, nodes, links);
   await scene.inSync(scene.node(0), nodes.slice(1));
   return scene;
 }
