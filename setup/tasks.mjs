@@ -63,7 +63,8 @@ const tasks = {
     const named = words.filter((word) => !word.startsWith("-"));
     const flags = words.filter((word) => word.startsWith("-"));
     for (const name of named.length > 0 ? named : ["footprint", "pod-start"]) {
-      const code = await run([`bench/${name}.ts`, ...flags]);
+      const file = existsSync(join(root, `bench/${name}`)) ? `bench/${name}/main.ts` : `bench/${name}.ts`;
+      const code = await run([file, ...flags]);
       if (code !== 0) return code;
     }
     return 0;
