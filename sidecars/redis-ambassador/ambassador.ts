@@ -12,6 +12,7 @@ import type { RedisNode } from "./node.ts";
 import { Pool } from "./pool.ts";
 import { whyNotReady } from "./readiness.ts";
 import { credentialsOf, hubSettings, poolSettings, topologySettings, type Access } from "./settings.ts";
+import { SlotWatch } from "./slot-watch.ts";
 import { createSource } from "./sources.ts";
 import { loadListenerTls, loadUpstreamTls, tlsFilesOf, type Loaded } from "./tls-files.ts";
 import { Topology } from "./topology.ts";
@@ -112,9 +113,16 @@ export class Ambassador {
       this.#log.debug({ error: error.message }, "A client did not get through the TLS handshake");
     });
     this.#running = [
+      ...(this.hub.router.cluster === undefined ? [] : [new SlotWatch({ topology: this.#topology, pool: this.#pool, cluster: this.hub.router.cluster, clock: this.#clock }).run(signal)]),
       this.#topology.run(signal), this.#fences.run(signal), this.#tick(signal), this.#tellStatus(signal),
       followFiles({ files: () => tlsFilesOf(this.#config), onChange: () => this.#renewCertificates(), clock: this.#clock, log: this.#log, signal }),
     ];
+  }
+
+  /** Gets to know the servers without listening. */
+  lookAround(): void {
+    const { signal } = this.#ending;
+    this.#running = [this.#topology.run(signal), this.#fences.run(signal)];
   }
 
   /** The TCP port in use. */

@@ -1,7 +1,9 @@
 import { exitCode } from "../../kit/exit-code.ts";
 import { runRole } from "../../kit/process.ts";
+import { addAdminRoutes } from "./admin-routes.ts";
 import { startAmbassador } from "./ambassador.ts";
 import { spec } from "./config.ts";
+import { explainCommand } from "./explain-command.ts";
 import { ListenError } from "./listen.ts";
 import { registerClusterMetrics } from "./cluster-metrics.ts";
 import { registerMetrics } from "./metrics.ts";
@@ -10,6 +12,7 @@ import { TlsFileError } from "./tls-files.ts";
 runRole({
   role: "redis-ambassador",
   spec,
+  commands: { explain: explainCommand },
   async run(context) {
     const { config, log, clock, random } = context;
     const ambassador = await startAmbassador({ config, log, clock, random, version: context.version }).catch((error: unknown) => {
@@ -20,6 +23,7 @@ runRole({
     if (ambassador === undefined) return exitCode.config;
     registerMetrics(context.metrics, ambassador.hub);
     if (ambassador.hub.router.cluster !== undefined) registerClusterMetrics(context.metrics, ambassador.hub.router.cluster);
+    addAdminRoutes(context.admin, ambassador.hub);
     context.admin.addReadinessCheck("primary", ambassador.notReady);
     context.reload(async (changed) => await ambassador.reconfigure(changed));
     log.info({ listen: `${config.listen.address.host}:${ambassador.port}`, socketPath: config.listen.socketPath, consistency: config.reads.consistency, policy: config.reads.policy }, "Listening");

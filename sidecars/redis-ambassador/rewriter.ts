@@ -43,6 +43,17 @@ export class Rewriter {
     }
   }
 
+  /** The key of a read form, as `look` would find it, without noting anything. */
+  peek(kind: Look, args: Arguments, primary: RedisNode | undefined): { readonly keyIndex: number | undefined } | undefined {
+    if (kind === "eval" || kind === "eval_ro" || kind === "evalsha" || kind === "evalsha_ro") {
+      if (args.argc < 3) return undefined;
+      const sha1 = kind.startsWith("evalsha") ? text(args, 1).toLowerCase() : this.scripts.note(word(args, 1), "");
+      const mayRun = kind.endsWith("_ro") || this.scripts.isReadOnly(sha1);
+      return mayRun && this.scripts.isLoaded(sha1, runIdOf(primary)) ? { keyIndex: undefined } : undefined;
+    }
+    return kind === "script|load" || kind === "script|flush" ? undefined : readFormOf(kind, args);
+  }
+
   /** The same request with the script itself, when `node` has lost a script that clients believe it has. */
   revive(kind: Look | undefined, args: Arguments, node: RedisNode): Buffer | undefined {
     if (kind !== "evalsha" && kind !== "evalsha_ro") return undefined;

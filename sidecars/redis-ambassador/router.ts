@@ -2,6 +2,7 @@ import type { Random } from "../../kit/clock.ts";
 import { ClusterRouting } from "./cluster-routing.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import type { ConnectionState } from "./connection-state.ts";
+import { DryRun } from "./dry-run.ts";
 import type { Generation } from "./fence.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import { firstKeyOf, visitKeys, type Arguments } from "./key-positions.ts";
@@ -13,7 +14,11 @@ import type { Topology } from "./topology.ts";
 import { hashKey } from "./write-filter.ts";
 
 export type Consistency = "eventual" | "monotonic" | "session" | "pod";
-export type ReadSettings = ReadPolicySettings & { readonly consistency: Consistency };
+export type ReadSettings = ReadPolicySettings & {
+  readonly consistency: Consistency;
+  /** Everything goes to the primary, and where reads would have gone is counted. */
+  readonly dryRun: boolean;
+};
 
 /** What `join` has done with a request. */
 export const joined = {
@@ -30,10 +35,13 @@ export const joined = {
 export type Joined = (typeof joined)[keyof typeof joined];
 
 /** Consecutive requests for one node; `node` is a replica, or undefined for the primary. */
-export type Segment = { start: number; count: number; reads: number; writes: number; shard: Shard; node: RedisNode | undefined; generation: Generation | undefined };
+export type Segment = { start: number; count: number; reads: number; writes: number; shard: Shard; node: RedisNode | undefined; generation: Generation | undefined;
+  /** Dry run: the replica that would have got it. */
+  wouldBe: RedisNode | undefined;
+};
 
 export function newSegment(shard: Shard): Segment {
-  return { start: 0, count: 0, reads: 0, writes: 0, shard, node: undefined, generation: undefined };
+  return { start: 0, count: 0, reads: 0, writes: 0, shard, node: undefined, generation: undefined, wouldBe: undefined };
 }
 
 /** A client as far as routing is concerned. */
@@ -63,6 +71,7 @@ export class Router {
   readonly chooser: ReadChooser;
   /** With a Redis Cluster alone. */
   readonly cluster: ClusterRouting | undefined;
+  readonly dryRun = new DryRun();
   settings: ReadSettings;
   diverted = 0;
   /** Monotonic time until which no replica is read, because the primary does not answer either. */
@@ -133,9 +142,11 @@ export class Router {
     }
     if (plan.kind === "read") {
       segment.reads += 1;
+      if (this.settings.dryRun) this.#noteDryRun(client, plan, bytes, segment);
       if (segment.node === undefined && this.settings.consistency === "monotonic") client.noteRead(shard, { node: undefined, leaving: undefined, triedMs: this.#monotonicMs() });
     } else if (plan.kind === "write") {
       segment.writes += 1;
+      segment.wouldBe = undefined;
     }
     segment.count += 1;
     this.#untilSample -= 1;
@@ -147,9 +158,14 @@ export class Router {
   /** Chooses where a segment begins that starts with this request, when nothing is unanswered. */
   #firstNode(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Buffer, segment: Segment): Joined {
     segment.node = undefined;
+    segment.wouldBe = undefined;
     if (plan.kind !== "read" || client.primaryOnly) return joined.yes;
-    if (this.settings.consistency === "monotonic") return this.#monotonicNode(client, shard, segment);
+    if (this.settings.consistency === "monotonic" && !this.settings.dryRun) return this.#monotonicNode(client, shard, segment);
     const node = this.chooser.choose(shard, (each) => !this.#pool.refuses(each, client.state) && this.#mayRead(client, plan, bytes, each));
+    if (this.settings.dryRun) {
+      segment.wouldBe = node;
+      return joined.yes;
+    }
     segment.node = node;
     if (node !== undefined) return joined.yes;
     if (shard.eligible.length > 0 && this.settings.policy !== "primary") this.diverted += 1;
@@ -159,7 +175,7 @@ export class Router {
   /** The node that the client reads already; another one only when that has reached what the client may have seen. */
   #monotonicNode(client: RoutedClient, shard: Shard, segment: Segment): Joined {
     const place = client.readsAt?.get(shard), nowMs = this.#monotonicMs();
-    if (nowMs < this.replicasPausedUntilMs) return joined.yes;
+    if (nowMs < this.replicasPausedUntilMs || this.#slotsMove(shard)) return joined.yes;
     if (place?.node !== undefined && place.node.shard === shard && place.node.notEligible === undefined) {
       segment.node = place.node;
       return joined.yes;
@@ -182,14 +198,14 @@ export class Router {
 
   /** A replica for a read form of the request in the scanner; `keyIndex` is its only key, undefined when it may read any. */
   nodeForReadForm(client: RoutedClient, shard: Shard, keyIndex: number | undefined, bytes: Buffer): RedisNode | undefined {
-    if (client.primaryOnly) return undefined;
+    if (client.primaryOnly || this.settings.dryRun) return undefined;
     const { unansweredAt } = client, { consistency } = this.settings;
     const may = (node: RedisNode): boolean => !this.#pool.refuses(node, client.state) && this.#mayReadKey(client, keyIndex, bytes, node);
     const bound = this.segment.count > 0 ? this.segment.node : unansweredAt;
     if (this.segment.count > 0 || unansweredAt !== undefined) return bound !== undefined && isReplica(bound) && bound.shard === shard && may(bound) ? bound : undefined;
     if (consistency !== "monotonic") return this.chooser.choose(shard, may);
     const place = client.readsAt?.get(shard)?.node;
-    return place !== undefined && place.notEligible === undefined ? place : undefined;
+    return place !== undefined && place.notEligible === undefined && !this.#slotsMove(shard) ? place : undefined;
   }
 
   #mayReadKey(client: RoutedClient, keyIndex: number | undefined, bytes: Buffer, node: RedisNode): boolean {
@@ -217,14 +233,35 @@ export class Router {
     return may;
   }
 
+  /** Policy `replica` takes its replicas as they are: it would have nobody else to ask. */
+  #slotsMove(shard: Shard): boolean {
+    return this.cluster !== undefined && this.settings.policy !== "replica" && this.cluster.isMoving(shard);
+  }
+
   /** Whether a node may be read, as far as that does not depend on the keys; undefined: it does. */
   #mayReadRegardless(client: RoutedClient, node: RedisNode): boolean | undefined {
     if (node.notEligible !== undefined || (this.replicasPausedUntilMs > 0 && this.#monotonicMs() < this.replicasPausedUntilMs)) return false;
+    if (this.#slotsMove(node.shard)) return false;
     const { consistency } = this.settings;
     if (consistency === "eventual" || consistency === "monotonic") return true;
     if (consistency === "pod") return undefined;
     const lastWrite = client.lastWrites?.get(node.shard);
     return lastWrite === undefined || node.shard.fence.hasPassed(lastWrite, node.proof);
+  }
+
+  #noteDryRun(client: RoutedClient, plan: CommandPlan, bytes: Buffer, segment: Segment): void {
+    const node = segment.wouldBe !== undefined && this.#mayRead(client, plan, bytes, segment.wouldBe) ? segment.wouldBe : undefined;
+    this.dryRun.note(plan.name, node?.address);
+    if (segment.count === 0) this.chooser.nextTurn();
+  }
+
+  /** Why a server may not answer the read in the scanner now, or undefined when it may. `keyIndex` as in nodeForReadForm; "plan": by the plan's keys. */
+  whyNotRead(client: RoutedClient, plan: CommandPlan, keyIndex: number | undefined | "plan", bytes: Buffer, node: RedisNode): string | undefined {
+    if (node.notEligible !== undefined) return node.notEligible;
+    if (this.#monotonicMs() < this.replicasPausedUntilMs) return "paused by CLIENT PAUSE";
+    if (this.#pool.refuses(node, client.state)) return "it refused this user";
+    const may = keyIndex === "plan" ? this.#mayRead(client, plan, bytes, node) : this.#mayReadKey(client, keyIndex, bytes, node);
+    return may ? undefined : "not proven yet to have the latest write of these keys";
   }
 
   /** Marks the keys that the request in the scanner may change; gives the generation that its run belongs to. */

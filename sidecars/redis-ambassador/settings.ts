@@ -27,7 +27,7 @@ export function poolSettings({ upstream, limits }: Config, { credentials, tls }:
 export function hubSettings({ listen, upstream, reads, failover, limits, see }: Config, version: string): HubSettings {
   return {
     auth: listenerAuth(listen),
-    consistency: reads.consistency, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
+    consistency: reads.consistency, dryRun: reads.dryRun, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
     mode: upstream.mode, version, slowLogMs: see.slowLogMs, slowLogEntries: see.slowLogEntries, hotKeysKept: see.hotKeys, offload: reads.offload,
     holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
   };

@@ -127,6 +127,14 @@ export class AmbassadorProcess implements AsyncDisposable {
     return await (await fetch(`${this.#admin}/metrics`)).text();
   }
 
+  /** What the admin port answers for a path, read as JSON. */
+  async admin(path: string): Promise<unknown> {
+    return await (await fetch(`${this.#admin}${path}`)).json();
+  }
+  get adminAddress(): string {
+    return this.#admin.replace("http://", "");
+  }
+
   /** The value of one metric, summed over its labels. */
   async metric(name: string, labels = ""): Promise<number> {
     const lines = (await this.metrics()).split("\n").filter((line) => line.startsWith(`podkit_redis_ambassador_${name}`) && line.includes(labels));

@@ -54,7 +54,7 @@ function scene(consistency: Consistency, policy: ReadPolicy = "prefer-replica") 
   }
   shard.primary = primary;
   shard.eligible = [first, second];
-  const router = new Router({ settings: { consistency, policy, zone: undefined, zones: {}, weights: {} }, scanner, topology, pool, random: () => 0.5, monotonicMs: () => clock.monotonicMs() });
+  const router = new Router({ settings: { consistency, dryRun: false, policy, zone: undefined, zones: {}, weights: {} }, scanner, topology, pool, random: () => 0.5, monotonicMs: () => clock.monotonicMs() });
 
   /** Routes one pipeline; gives the node's address, or why it could not be routed. */
   const route = (client: Someone, ...requests: readonly string[]): string => {
