@@ -93,14 +93,10 @@ export class Upstream {
       },
     };
     const { host, port } = options.node;
-    const socket = options.tls === undefined ? connect({ host, port, onread }) : connectTls({ ...options.tls, host, port });
+    // tls.connect hands onread on to its socket, though its types do not say so.
+    const tls: ConnectionOptions & { readonly onread: typeof onread } = { ...options.tls, host, port, onread };
+    const socket = options.tls === undefined ? connect({ host, port, onread }) : connectTls(tls);
     this.#socket = socket;
-    if (options.tls !== undefined) {
-      socket.on("data", (bytes: Buffer) => {
-        this.node.counts.bytesIn += bytes.length;
-        this.#received(bytes, bytes.length);
-      });
-    }
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 15_000);
     socket.setTimeout(options.connectTimeoutMs, () => this.close(`no connection to ${this.node.address} within ${options.connectTimeoutMs} ms`));

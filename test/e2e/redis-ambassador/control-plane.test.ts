@@ -25,12 +25,17 @@ const file = (name: string, content: string): string => {
 const caFile = file("ca.pem", authority.certificate), certFile = file("client.pem", clientCertificate.certificate), keyFile = file("client-key.pem", clientCertificate.key);
 const serverTls = ["--tls-cert-file", "/tmp/cert.pem", "--tls-key-file", "/tmp/key.pem", "--tls-ca-cert-file", "/tmp/ca.pem", "--tls-replication", "yes", "--requirepass", "pw", "--masterauth", "pw"];
 
+/** A sentinel that speaks TLS alone and wants a password. */
+const tlsSentinel = 7023;
+
 before(async () => {
-  box = await startServerBox([...servers, ...sentinels, ...tlsServers, clusterNode, lonely]);
+  box = await startServerBox([...servers, ...sentinels, ...tlsServers, tlsSentinel, clusterNode, lonely]);
   await Promise.all([box.put("/tmp/cert.pem", serverCertificate.certificate), box.put("/tmp/key.pem", serverCertificate.key), box.put("/tmp/ca.pem", authority.certificate)]);
   await Promise.all([
     box.server(7001), box.server(7002, "--replicaof", "127.0.0.1 7001"), box.server(7003, "--replicaof", "127.0.0.1 7001"),
     box.tlsServer(7021, ...serverTls), box.tlsServer(7022, ...serverTls, "--replicaof", "127.0.0.1 7021"),
+    box.sentinel(tlsSentinel, "tls-replication yes", "tls-cert-file /tmp/cert.pem", "tls-key-file /tmp/key.pem", "tls-ca-cert-file /tmp/ca.pem", "requirepass spw",
+      "sentinel monitor safe 127.0.0.1 7021 1", "sentinel auth-pass safe pw", `tls-port ${tlsSentinel}`, "port 0"),
     box.server(clusterNode, "--cluster-enabled", "yes", "--cluster-config-file", "/tmp/nodes.conf"), box.server(lonely),
   ]);
   await box.replicas(7001, 2);
@@ -165,6 +170,10 @@ test("TLS and passwords on both sides, with certificates that are replaced", asy
   await using wire = await openTls(place, mine);
   const big = "x".repeat(3_000_000);
   assert.deepEqual(await wire.ask(["SET", "t", big], ["GET", "t"], ["STRLEN", "t"]), ["+OK\r\n", `$3000000\r\n${big}\r\n`, ":3000000\r\n"]);
+  const values = Array.from({ length: 400 }, (_, index) => `${index} `.repeat((index * index * 7) % 20_000));
+  assert.ok((await wire.ask(...values.map((value, index) => ["SET", `t${index}`, value]))).every((reply) => reply === "+OK\r\n"));
+  const got = await wire.ask(...values.map((_, index) => ["GET", `t${index}`]));
+  assert.ok(values.every((value, index) => got[index] === `$${value.length}\r\n${value}\r\n`), "every value as it was, whatever its size");
   assert.ok(await refused(place), "a client without TLS");
   await using nameless = await openTls(place, {});
   assert.equal(await nameless.one("PING"), "", "a client without a certificate");
@@ -183,6 +192,16 @@ test("TLS and passwords on both sides, with certificates that are replaced", asy
     return subject === "ambassador, renewed";
   }, { what: "the renewed certificate in use" });
   assert.equal(await wire.one("STRLEN", "t"), ":3000000\r\n", "the older connection goes on");
+});
+
+test("sentinels with TLS and a password of their own", async () => {
+  const tls = { enabled: true, caFile, certFile, keyFile, serverName: "localhost" };
+  await using ambassador = await startConfigured({
+    upstream: { mode: "sentinel", password: "pw", tls, addressMap: box.addressMap, sentinel: { masterName: "safe", nodes: [box.address(tlsSentinel)], password: "spw", tls } },
+  });
+  await ambassador.sees(box.address(7021), 1);
+  await using wire = await openWire(await ambassador.place());
+  assert.deepEqual(await wire.ask(["SET", "safe", "1"], ["GET", "safe"]), ["+OK\r\n", "$1\r\n1\r\n"]);
 });
 
 test("a client that has not authenticated gets what a server with a password gives", async (t) => {

@@ -45,7 +45,7 @@ export class ServerBox implements AsyncDisposable {
   }
 
   async sentinel(port: number, ...lines: readonly string[]): Promise<void> {
-    await this.put(`/tmp/${port}.conf`, [`port ${port}`, "daemonize yes", "protected-mode no", `pidfile /tmp/${port}.pid`, ...lines, ""].join("\n"));
+    await this.put(`/tmp/${port}.conf`, [...(lines.includes("port 0") ? [] : [`port ${port}`]), "daemonize yes", "protected-mode no", `pidfile /tmp/${port}.pid`, ...lines, ""].join("\n"));
     await this.#exec(["redis-sentinel", `/tmp/${port}.conf`]);
   }
 
