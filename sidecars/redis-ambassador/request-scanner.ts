@@ -35,8 +35,9 @@ export function parseLength(bytes: Uint8Array, start: number, end: number): numb
   return negative ? -value : value;
 }
 
-function printable(byte: number): string {
-  return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".";
+/** A byte as the server shows it in an error: as it is, but no end of a line. Latin1 text. */
+export function shownByte(byte: number): string {
+  return byte === lineFeed || byte === carriageReturn ? " " : String.fromCharCode(byte);
 }
 
 /**
@@ -113,7 +114,7 @@ export class RequestScanner {
       }
       if (at + 1 >= end) return this.#incomplete(end - start + 1);
       const mark = bytes[line] ?? 0;
-      if (mark !== dollar) return this.#failed(`expected '$', got '${printable(mark)}'`);
+      if (mark !== dollar) return this.#failed(`expected '$', got '${shownByte(mark)}'`);
       const length = parseLength(bytes, line + 1, at);
       if (!(length >= 0 && length <= bulkBytesMax)) return this.#failed("invalid bulk length");
       if (this.stranger && length > strangerBulkBytesMax) return this.#failed("unauthenticated bulk length");

@@ -1,5 +1,5 @@
 // pure
-import { lineBytesMax, parseLength } from "./request-scanner.ts";
+import { lineBytesMax, parseLength, shownByte } from "./request-scanner.ts";
 
 /**
  * Follows one big multibulk request over any number of pieces, so that its bytes can be passed on as they arrive.
@@ -53,7 +53,7 @@ export class RequestTail {
       return;
     }
     if (line[0] !== 36) {
-      this.failure = `expected '$', got '${String.fromCharCode(line[0] ?? 46)}'`;
+      this.failure = `expected '$', got '${shownByte(line[0] ?? 46)}'`;
     } else if (!(value >= 0 && value <= bulkBytesMax)) {
       this.failure = "invalid bulk length";
     } else {

@@ -9,7 +9,8 @@ import { encodeRequest } from "./inline.ts";
 import { collector } from "./upstream.ts";
 import { firstClientId, withClientId } from "./client-id.ts";
 import { replyWithText, textOfReply } from "./client-list.ts";
-import { passGate } from "./listener-auth.ts";
+import { isAdmitted, passGate } from "./listener-auth.ts";
+import { requestProblem } from "./request-problem.ts";
 
 /**
  * WAIT counts from the last write of its own connection, and the client's writes went over a shared one. A message on this
@@ -31,7 +32,12 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
     client.lease.bind(plan, request);
     return;
   }
-  const gate = passGate(client.hub.settings.auth, client.state, plan.name, words);
+  const { auth } = client.hub.settings, problem = isAdmitted(auth, client.state) ? undefined : requestProblem(plan, words());
+  if (problem !== undefined) {
+    client.answer(problem);
+    return;
+  }
+  const gate = passGate(auth, client.state, plan.name, words);
   if (gate.kind === "answer") {
     if (gate.admits) client.setState({ ...client.state, admitted: true });
     client.answer(gate.reply);

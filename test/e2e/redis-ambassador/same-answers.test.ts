@@ -190,7 +190,10 @@ for (const { image, title } of serverKinds) {
         await same(admission.join(" "), async (place) => {
           await using dialogue = await Dialogue.open(place);
           const wide = ["MSET", ...Array.from({ length: 40 }, (_, index) => `k${index}`)];
-          return await dialogue.ask(["GET", "x"], admission, ["SET", "x", "1"], ["GET", "x"], wide, ["ECHO", "y".repeat(20_000)], ["AUTH", "wrong"], ["GET", "x"], ["ACL", "WHOAMI"], ["RESET"], ["GET", "x"]);
+          // One at a time: Redis 8 and Valkey 8 leave out the error of AUTH when other replies are still waiting to be sent.
+          const replies: string[] = [];
+          for (const request of [["GET", "x"], admission, ["SET", "x", "1"], ["GET", "x"], wide, ["ECHO", "y".repeat(20_000)], ["AUTH", "wrong"], ["GET", "x"], ["ACL", "WHOAMI"], ["RESET"], ["GET", "x"]]) replies.push(...await dialogue.ask(request));
+          return replies;
         });
       }
       await same("HELLO with AUTH", async (place) => {
