@@ -4,6 +4,9 @@
 //   npm run bench redis-ambassador        all cases, five rounds, the candidates in turn; about seven minutes
 //   node bench/redis-ambassador/main.ts --only=get-16,set-16 --rounds=3 --candidates=twemproxy,pod --window-ms=600
 //
+//   … --candidates=before,pod --before=/path/to/another/checkout     compares two versions of the ambassador
+//   … --candidates=pod --profile=/tmp/profiles                       writes processor profiles of the Node candidates
+//
 // With --only, --candidates or less than five rounds nothing is written to bench/results.
 import { spawn, spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -97,7 +100,7 @@ async function report(circumstances: ReturnType<ReturnType<typeof observeCircums
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: "string" }, rounds: { type: "string" }, candidates: { type: "string" }, "window-ms": { type: "string" }, profile: { type: "string" } } });
+  const { values } = parseArgs({ options: { only: { type: "string" }, rounds: { type: "string" }, candidates: { type: "string" }, "window-ms": { type: "string" }, profile: { type: "string" }, before: { type: "string" } } });
   const ids = values.only?.split(","), unknown = ids?.filter((id) => !cases.some((each) => each.id === id)) ?? [];
   if (unknown.length > 0) throw new Error(`There is no case ${unknown.join(", ")}; the cases are ${cases.map(({ id }) => id).join(", ")}`);
   const chosen = cases.filter(({ id }) => ids === undefined || ids.includes(id));
@@ -113,8 +116,9 @@ async function main(): Promise<void> {
       if (name === "direct") candidates.push(scene.direct());
       else if (name === "twemproxy") candidates.push(await scene.twemproxy());
       else if (name === "naive") candidates.push(await scene.naive());
+      else if (name === "before" && values.before !== undefined) candidates.push(await scene.ambassador(name, flags, {}, values.before));
       else if (name === "pod" || name === "eventual") candidates.push(await scene.ambassador(name, flags));
-      else throw new Error(`There is no candidate ${name}; they are direct, twemproxy, naive, pod, eventual`);
+      else throw new Error(`There is no candidate ${name}; they are direct, twemproxy, naive, pod, eventual, and before (with --before)`);
     }
     const readings = await measure(generator, candidates, chosen, rounds, windowMs);
     for (const { goal, limit, measured, met } of judge(mediansOf(readings))) console.log(`${met ? "met    " : "NOT MET"} ${goal}: ${measured} (${limit})`);

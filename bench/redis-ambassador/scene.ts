@@ -72,15 +72,15 @@ async function fill(port: number, valueBytes: number): Promise<void> {
 
 /** One primary, two replicas and the proxies in front of them. */
 export class Scene {
-  ports = { primary: 0, replicas: [0, 0], twemproxy: 0, twemproxyStats: 0, naive: 0, pod: 0, eventual: 0 };
+  ports = { primary: 0, replicas: [0, 0], twemproxy: 0, twemproxyStats: 0, naive: 0, pod: 0, eventual: 0, before: 0 };
   readonly #containers: string[] = [];
   readonly #processes: ChildProcess[] = [];
   #folder = "";
 
   async start(valueSizes: readonly number[]): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), "podkit-bench-"));
-    const [first = 0, second = 0, third = 0, twemproxy = 0, twemproxyStats = 0, naive = 0, pod = 0, eventual = 0] = await freePorts(8);
-    this.ports = { primary: first, replicas: [second, third], twemproxy, twemproxyStats, naive, pod, eventual };
+    const [first = 0, second = 0, third = 0, twemproxy = 0, twemproxyStats = 0, naive = 0, pod = 0, eventual = 0, before = 0] = await freePorts(9);
+    this.ports = { primary: first, replicas: [second, third], twemproxy, twemproxyStats, naive, pod, eventual, before };
     const { primary, replicas } = this.ports;
     const server = (port: number, words: readonly string[]): void => {
       const name = `${prefix}-${port}`;
@@ -117,14 +117,15 @@ export class Scene {
     return { name: "naive", port, pid: child.pid };
   }
 
-  async ambassador(consistency: "pod" | "eventual", flags: readonly string[] = [], settings: Readonly<Record<string, string>> = {}): Promise<Candidate> {
-    const { primary, replicas } = this.ports, port = this.ports[consistency];
-    const child = this.#spawn([...flags, "sidecars/redis-ambassador/main.ts"], {
+  /** `before`: consistency pod from another checkout, to compare with. */
+  async ambassador(name: "pod" | "eventual" | "before", flags: readonly string[] = [], settings: Readonly<Record<string, string>> = {}, checkout = root): Promise<Candidate> {
+    const { primary, replicas } = this.ports, port = this.ports[name], consistency = name === "eventual" ? "eventual" : "pod";
+    const child = this.#spawn([...flags, join(checkout, "sidecars/redis-ambassador/main.ts")], {
       PODKIT_LISTEN: `127.0.0.1:${port}`, PODKIT_UPSTREAM_NODES: [primary, ...replicas].map((each) => `127.0.0.1:${each}`).join(","),
       PODKIT_READS_CONSISTENCY: consistency, PODKIT_ADMIN_ADDR: "127.0.0.1:0", PODKIT_LOG_LEVEL: "warn", ...settings,
     });
     await eventually("the ambassador answers", async () => (await ask(port, ["GET", "none"])) !== undefined);
-    return { name: consistency, port, pid: child.pid };
+    return { name, port, pid: child.pid };
   }
 
   #spawn(words: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
