@@ -84,10 +84,10 @@ function crossCheckUpstream(upstream: {
 
 const readsSpec = object({
   consistency: choice(["pod", "session", "monotonic", "eventual"], { doc: "pod: every connection reads what any connection through this ambassador wrote; session: each reads its own writes; monotonic: no connection sees time go back; eventual: replicas as they are", default: "pod" }),
-  policy: choice(["prefer-replica", "replica", "round-robin", "random", "least-latency", "zone", "weighted", "primary"], { doc: "prefer-replica: replicas in turn, the primary when none may be read; replica: replicas alone, an error when none may be read; round-robin: the primary takes its turn too; random: any of them; least-latency: the one that answers soonest; zone: replicas of reads.zone first; weighted: by reads.weights; primary: no replica is read", default: "prefer-replica" }),
+  policy: choice(["prefer-replica", "replica", "round-robin", "random", "least-latency", "zone", "weighted", "primary"], { doc: "prefer-replica: replicas in turn, the primary when none may be read; replica: replicas alone, a read waits until one may be read; round-robin: the primary takes its turn too; random: any of them; least-latency: the one that answers soonest; zone: replicas of reads.zone first; weighted: by reads.weights; primary: no replica is read", default: "prefer-replica" }),
   zone: string({ doc: "the zone this ambassador is in, for policy zone", optional: true }),
   zones: map(string({ doc: "its zone" }), { doc: "host:port -> zone, for servers that do not tell it themselves (Valkey does: availability-zone)", default: {} }),
-  weights: map(integer({ doc: "its share of the reads; 0 for none", min: 0, max: 1_000_000 }), { doc: "host:port -> share of the reads, for policy weighted; a server that is not named has 1", default: {} }),
+  weights: map(integer({ doc: "its share of the reads; 0 for none", min: 0, max: 1_000_000 }), { doc: "host:port -> share of the reads, for policy weighted; of servers that are not named a replica has 1 and the primary 0", default: {} }),
   offload: boolean({ doc: "let replicas also answer reads that the servers flag as writes: SORT, GEORADIUS, BITFIELD with GET alone, GETEX without options, EVAL of scripts that declare no-writes", default: true }),
   dryRun: boolean({ doc: "send everything to the primary and only count where reads would have gone", default: false }),
   lagBytesMax: sizeBytes({ doc: "a replica further behind is not read", default: 16 * 1024 * 1024 }),
