@@ -75,6 +75,7 @@ export class Counter implements Family {
   readonly name: string;
   readonly help: string;
   readonly #series: SeriesMap<CounterHandle>;
+  #collect: (() => Iterable<{ readonly value: number; readonly labels?: LabelValues }>) | undefined;
 
   constructor(options: MetricOptions) {
     invariant(options.name.endsWith("_total"), `a counter's name ends in _total, got ${options.name}`);
@@ -93,7 +94,15 @@ export class Counter implements Family {
   value(labels?: LabelValues): number {
     return this.#series.get(labels).value;
   }
+  /** Asks for the counts at each scrape. A count that has fallen, because who counted is gone, leaves the counter as it was. */
+  collect(readings: () => Iterable<{ readonly value: number; readonly labels?: LabelValues }>): void {
+    this.#collect = readings;
+  }
   lines(): string[] {
+    for (const { value, labels } of this.#collect?.() ?? []) {
+      const handle = this.#series.get(labels);
+      handle.value = Math.max(handle.value, value);
+    }
     return [...this.#series.entries()].map(([key, handle]) => sample(this.name, key, handle.value));
   }
 }

@@ -7,6 +7,7 @@ import type { Config } from "./config.ts";
 import { FenceRunner } from "./fence-runner.ts";
 import { followFiles } from "./follow-files.ts";
 import { Hub } from "./hub.ts";
+import type { LatencyHistogram } from "./latency.ts";
 import { Listeners } from "./listen.ts";
 import type { RedisNode } from "./node.ts";
 import { Pool } from "./pool.ts";
@@ -123,6 +124,11 @@ export class Ambassador {
   lookAround(): void {
     const { signal } = this.#ending;
     this.#running = [this.#topology.run(signal), this.#fences.run(signal)];
+  }
+
+  /** How long proofs took to reach the replicas. */
+  get fenceWaits(): LatencyHistogram {
+    return this.#fences.waits;
   }
 
   /** The TCP port in use. */

@@ -73,6 +73,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   #recovery: Recovery | undefined;
   /** Monotonic time since when a read waits for a replica. */
   #readWaitsSinceMs: number | undefined;
+  /** Monotonic time since when the input waits for a primary. */
+  #parkedSinceMs: number | undefined;
   #ending = false;
   /** Requests spread over the shards of a cluster; nothing else is unanswered meanwhile. */
   #scatter: Scatter | undefined;
@@ -200,6 +202,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** The input may be looked at again. */
   resume(): void {
     if (this.closed) return;
+    if (this.#parkedSinceMs !== undefined) {
+      this.hub.counts.heldMs += this.hub.clock.monotonicMs() - this.#parkedSinceMs;
+      this.#parkedSinceMs = undefined;
+    }
     this.#stall = "none";
     this.process();
   }
@@ -538,6 +544,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** Waits until a primary is known again, or until the hold is over. */
   #park(): void {
     this.#stall = "primary";
+    this.#parkedSinceMs ??= this.hub.clock.monotonicMs();
     this.hub.counts.held += 1;
     this.hub.parked.add(this);
     this.hub.heldBytes += this.waitingBytes;

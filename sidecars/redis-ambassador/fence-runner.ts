@@ -1,6 +1,8 @@
 import type { Clock } from "../../kit/clock.ts";
 import { freshState } from "./connection-state.ts";
+import type { Generation } from "./fence.ts";
 import { encodeRequest } from "./inline.ts";
+import { LatencyHistogram } from "./latency.ts";
 import type { RedisNode, Shard } from "./node.ts";
 import type { Pool } from "./pool.ts";
 import type { Topology } from "./topology.ts";
@@ -28,6 +30,9 @@ export class FenceRunner {
   readonly #clock: Clock;
   /** Called when a replica is known to have reached a further offset. */
   readonly #onProof: () => void;
+  /** How long a fence took, from the primary's answer to a replica's that is past it. */
+  readonly waits = new LatencyHistogram();
+  readonly #fencedAt = new WeakMap<Shard, { readonly offset: number; readonly atMs: number }>();
   readonly #asking = new Set<RedisNode>();
   #wake: (() => void) | undefined;
 
@@ -70,13 +75,18 @@ export class FenceRunner {
     const sealing = fence.sealing;
     if (primary !== undefined && primary.confirmed && sealing !== undefined && fence.mayAskPrimary) {
       this.#ask(primary, (answer) => {
-        if (answer.role === "primary" && primary === shard.primary) fence.primaryAt(sealing, answer.offset);
+        if (answer.role === "primary" && primary === shard.primary) this.#fenced(shard, sealing, answer.offset);
         else if (answer.role === "replica") this.#topology.suspect(primary, "its role changed");
         this.#askReplicas(shard);
       });
     }
     this.#askReplicas(shard);
     fence.settle(shard.eligible.map((node) => node.proof));
+  }
+
+  #fenced(shard: Shard, sealing: Generation, offset: number): void {
+    shard.fence.primaryAt(sealing, offset);
+    this.#fencedAt.set(shard, { offset, atMs: this.#clock.monotonicMs() });
   }
 
   #askReplicas(shard: Shard): void {
@@ -86,7 +96,9 @@ export class FenceRunner {
       if (!node.confirmed || node.proof.offset >= wanted) continue;
       this.#ask(node, (answer) => {
         if (answer.role !== "replica" || !node.confirmed || node.notEligible !== undefined) return;
-        node.proof.offset = Math.max(node.proof.offset, answer.offset);
+        const before = node.proof.offset, fenced = this.#fencedAt.get(shard);
+        node.proof.offset = Math.max(before, answer.offset);
+        if (fenced !== undefined && before < fenced.offset && node.proof.offset >= fenced.offset) this.waits.record((this.#clock.monotonicMs() - fenced.atMs) * 1000);
         this.#onProof();
       });
     }

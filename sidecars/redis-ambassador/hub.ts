@@ -75,7 +75,7 @@ export class Hub {
   readonly otherScanner: RequestScanner;
   readonly clients = new Map<number, HubClient>();
   readonly parked = new Set<HubClient>();
-  readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, holdExpired: 0, slowClosed: 0, accepted: 0, refused: 0, handshakesFailed: 0, offloaded: 0 };
+  readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, heldMs: 0, holdExpired: 0, slowClosed: 0, accepted: 0, refused: 0, handshakesFailed: 0, offloaded: 0 };
   heldBytes = 0;
   #awaitingProof: (() => void)[] = [];
   #nextId = firstClientId;
@@ -121,7 +121,7 @@ export class Hub {
     return {
       version: settings.version, mode: settings.mode, consistency: settings.consistency, policy: settings.policy, clients: this.clients.size, dedicatedConnections: this.pool.leases, shards: topology.owners,
       counts: {
-        diverted_reads: router.diverted, offloaded_reads: counts.offloaded, reissued_commands: counts.reissued, uncertain_commands: counts.uncertain, held: counts.held, hold_expired_commands: counts.holdExpired,
+        diverted_reads: router.diverted.unproven, reads_without_replica: router.diverted.noReplica, offloaded_reads: counts.offloaded, reissued_commands: counts.reissued, uncertain_commands: counts.uncertain, held: counts.held, hold_expired_commands: counts.holdExpired,
         scripts_given_again: this.rewriter.scripts.counts.revived, slow_commands: this.slowLog.total, slow_clients_closed: counts.slowClosed,
       },
       hotKeys: this.hotKeysNow(),

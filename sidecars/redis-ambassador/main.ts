@@ -5,7 +5,6 @@ import { startAmbassador } from "./ambassador.ts";
 import { spec } from "./config.ts";
 import { explainCommand } from "./explain-command.ts";
 import { ListenError } from "./listen.ts";
-import { registerClusterMetrics } from "./cluster-metrics.ts";
 import { registerMetrics } from "./metrics.ts";
 import { TlsFileError } from "./tls-files.ts";
 
@@ -21,8 +20,7 @@ runRole({
       return undefined;
     });
     if (ambassador === undefined) return exitCode.config;
-    registerMetrics(context.metrics, ambassador.hub);
-    if (ambassador.hub.router.cluster !== undefined) registerClusterMetrics(context.metrics, ambassador.hub.router.cluster);
+    registerMetrics(context.metrics, ambassador.hub, ambassador.fenceWaits);
     addAdminRoutes(context.admin, ambassador.hub);
     context.admin.addReadinessCheck("primary", ambassador.notReady);
     context.reload(async (changed) => await ambassador.reconfigure(changed));

@@ -73,7 +73,8 @@ export class Router {
   readonly cluster: ClusterRouting | undefined;
   readonly dryRun = new DryRun();
   settings: ReadSettings;
-  diverted = 0;
+  /** Reads that went to the primary though the policy prefers replicas, by why. */
+  readonly diverted = { noReplica: 0, unproven: 0 };
   /** Monotonic time until which no replica is read, because the primary does not answer either. */
   replicasPausedUntilMs = 0;
   #hotKeys: HotKeys | undefined;
@@ -168,7 +169,7 @@ export class Router {
     }
     segment.node = node;
     if (node !== undefined) return joined.yes;
-    if (shard.eligible.length > 0 && this.settings.policy !== "primary") this.diverted += 1;
+    if (this.settings.policy !== "primary") this.diverted[shard.eligible.length > 0 ? "unproven" : "noReplica"] += 1;
     return this.settings.policy === "replica" ? joined.noReplica : joined.yes;
   }
 

@@ -43,6 +43,8 @@ export class Topology {
   /** True when the server denies COMMAND: then nothing is known about any command. */
   plansDenied = false;
   bulkBytesMax = bulkBytesMaxDefault;
+  /** How often a replica was read no more, by the reason. */
+  readonly ejections = new Map<string, number>();
   /** Monotonic time until which CLIENT PAUSE keeps the primaries from answering anything. */
   pausedUntilMs = 0;
   /** Monotonic time since when there is no command table. */
@@ -343,7 +345,10 @@ export class Topology {
       const before = node.notEligible;
       node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag) : "not asked again since it failed";
       if (node.notEligible === undefined) eligible.push(node);
-      else if (before === undefined && node !== shard.primary) this.#options.log.warn({ node: node.address, why: node.notEligible }, "Replica is not read any more");
+      else if (before === undefined && node !== shard.primary) {
+        this.ejections.set(node.notEligible, (this.ejections.get(node.notEligible) ?? 0) + 1);
+        this.#options.log.warn({ node: node.address, why: node.notEligible }, "Replica is not read any more");
+      }
     }
     shard.eligible = eligible;
   }
