@@ -3,11 +3,13 @@ import type { CommandPlan } from "./command-plan.ts";
 import type { Arguments } from "./key-positions.ts";
 import type { RedisNode, Shard } from "./node.ts";
 import { clusterRefusals, readRedirection } from "./redirection.ts";
-import { noSlot, slotOf, spreadOf } from "./spread.ts";
+import { hasSeveralKeys, noSlot, slotOf, spreadOf } from "./spread.ts";
 import type { Topology } from "./topology.ts";
 
 /** A slot that was refused is dealt with slowly and carefully for so long. */
 const unsettledMs = 2_000;
+/** After a slot was seen to move, further ones of the same shards are expected to for so long. */
+const movingMs = 3_000;
 
 /** What a refusal tells: who should be asked instead, with ASKING before or for good, and how long to wait before. */
 export type Advice = { readonly kind: "moved" | "ask" | "later"; readonly node: RedisNode | undefined; readonly pauseMs: number };
@@ -21,6 +23,8 @@ export class ClusterRouting {
   readonly #monotonicMs: () => number;
   readonly #numbers = new Map<string, number>();
   readonly #unsettled = new Map<number, number>();
+  /** Shards that slots move from or to, until when that is assumed. */
+  readonly #moving = new Map<Shard, number>();
 
   constructor(topology: Topology, monotonicMs: () => number) {
     this.#topology = topology;
@@ -57,7 +61,8 @@ export class ClusterRouting {
     const slot = slotOf(plan, spread, args);
     if (slot === noSlot.none) return this.#anywhere(plan);
     if (slot < 0 || (this.#unsettled.size > 0 && this.#isUnsettled(slot))) return undefined;
-    return this.#topology.shardOfSlot(slot);
+    const shard = this.#topology.shardOfSlot(slot);
+    return shard !== undefined && this.#moving.size > 0 && hasSeveralKeys(plan) && this.isMoving(shard) ? undefined : shard;
   }
 
   /** The slot of the request's first key, or a negative number when it has none that is known. */
@@ -76,6 +81,21 @@ export class ClusterRouting {
     return this.#topology.shardOfSlot(hashSlot(key, 0, key.length));
   }
 
+  /** Slots of the shard are on their way: its replicas do not know that keys are elsewhere already. */
+  slotsMove(shard: Shard): void {
+    this.#moving.set(shard, this.#monotonicMs() + movingMs);
+  }
+
+  /** Whether the shard's replicas may take keys for missing that only have moved. */
+  isMoving(shard: Shard): boolean {
+    if (this.#moving.size === 0) return false;
+    const until = this.#moving.get(shard);
+    if (until === undefined) return false;
+    if (until > this.#monotonicMs()) return true;
+    this.#moving.delete(shard);
+    return false;
+  }
+
   #isUnsettled(slot: number): boolean {
     const until = this.#unsettled.get(slot);
     if (until === undefined) return false;
@@ -90,6 +110,7 @@ export class ClusterRouting {
     const topology = this.#topology, { counts } = this;
     if (word === "TRYAGAIN") {
       counts.tryAgain += 1;
+      this.slotsMove(node.shard);
       return { kind: "later", node: undefined, pauseMs: 10 };
     }
     if (word === "CLUSTERDOWN") {
@@ -101,6 +122,7 @@ export class ClusterRouting {
     if (redirection === undefined) return { kind: "later", node: undefined, pauseMs: 50 };
     const { kind, slot, to } = redirection, target = topology.nodeTold(to, node);
     this.#unsettled.set(slot, this.#monotonicMs() + unsettledMs);
+    if (target?.shard !== node.shard) this.slotsMove(node.shard);
     if (kind === "ask") counts.ask += 1;
     else counts.moved += 1;
     if (kind === "moved" || target === undefined) topology.refresh();

@@ -73,12 +73,14 @@ export function newEntry(plan: CommandPlan, request: Buffer, args: Arguments, cl
       if (slot >= 0) return single({ kind: "slot", slot });
       if (slot === noSlot.unknown) return lookedUp(plan, request, args);
       const split = slot === noSlot.several ? splitBySlot(plan, request, args) : undefined;
-      if (split === undefined) return single(slot === noSlot.several ? { kind: "slot", slot: slotOf(plan, { over: "keys", how: "any" }, args) } : { kind: "home" });
+      // Keys without their values: a server that gets no more than the first key says the same.
+      if (split === undefined) return slot === noSlot.several ? entry([newPart(plan, encodeRequest(wordsOf(request, args).slice(0, 2)), { kind: "slot", slot: slotOf(plan, { over: "keys", how: "any" }, args) })], first) : single({ kind: "home" });
       return entry(split.map((part) => newPart(plan, part.request, { kind: "slot", slot: part.slot })), (replies) => combine(spread.how, replies, split.map(({ places }) => places)));
     }
   }
 }
 
+const wordsOf = (request: Buffer, args: Arguments): Buffer[] => Array.from({ length: args.argc }, (_, index) => request.subarray(args.argStart[index], args.argEnd[index]));
 const isNull = (reply: Buffer): boolean => (reply[0] === 36 && reply[1] === 45) || reply[0] === 95;
 
 // ── Commands whose keys only a server finds ────────────────────────────────────────────────────────────────────────
@@ -98,8 +100,7 @@ function lookedUp(plan: CommandPlan, request: Buffer, args: Arguments): Entry {
 }
 
 function commandGetKeys(request: Buffer, args: Arguments): Buffer {
-  const words = Array.from({ length: args.argc }, (_, index) => request.subarray(args.argStart[index], args.argEnd[index]));
-  return encodeRequest(["COMMAND", "GETKEYS", ...words]);
+  return encodeRequest(["COMMAND", "GETKEYS", ...wordsOf(request, args)]);
 }
 
 function targetOfFirst(reply: Buffer | undefined): Target {
@@ -118,7 +119,7 @@ function targetOfFirst(reply: Buffer | undefined): Target {
 const shardNumbers = 1024n, countByDefault = 10;
 
 function scanEntry(plan: CommandPlan, request: Buffer, args: Arguments, { numbered }: ClusterShape): Entry {
-  const words = Array.from({ length: args.argc }, (_, index) => request.subarray(args.argStart[index], args.argEnd[index]));
+  const words = wordsOf(request, args);
   const text = words[1]?.toString("latin1") ?? "", gathered: Buffer[] = [];
   const countAt = words.findIndex((word, index) => index > 1 && word.toString("latin1").toLowerCase() === "count");
   const wanted = countAt > 0 ? Number(words[countAt + 1]?.toString("latin1")) : countByDefault;

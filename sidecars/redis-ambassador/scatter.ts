@@ -9,7 +9,7 @@ import { scanned } from "./request-scanner.ts";
 import { isReplica, joined, newSegment, type Joined, type RoutedClient, type Segment } from "./router.ts";
 import type { Run, RunOwner } from "./run.ts";
 import { newEntry, type Entry, type Part, type Target } from "./scatter-entry.ts";
-import { spreadOf } from "./spread.ts";
+import { hasSeveralKeys, spreadOf } from "./spread.ts";
 import { errorWord } from "./upstream.ts";
 
 /** A client whose requests are spread over shards. */
@@ -53,6 +53,8 @@ export class Scatter {
   #buffered = 0;
   #pauseMs = 0;
   #primaryNext = false;
+  /** Slots of which nothing more is sent in this round. */
+  readonly #takenSlots = new Set<number>();
   #held = false;
   #ended = false;
 
@@ -109,13 +111,14 @@ export class Scatter {
     if (this.#ended || this.#outstanding > 0) return;
     const lanes = new Map<Shard | RedisNode, Lane>();
     this.#pauseMs = 0;
+    this.#takenSlots.clear();
     for (const entry of this.#entries.slice(this.#head, this.#head + this.#window)) {
       for (const part of entry.parts) if (part.reply === undefined) this.#place(part, lanes);
     }
     this.#primaryNext = false;
     // While this is above zero a reply that comes at once ends no round.
     this.#outstanding += 1;
-    for (const lane of lanes.values()) this.#sendLane(lane);
+    for (const lane of lanes.values()) if (lane.parts.length > 0) this.#sendLane(lane);
     this.#outstanding -= 1;
     this.#roundEnds();
   }
@@ -125,7 +128,7 @@ export class Scatter {
     const shard = fixed?.shard ?? this.#shardOf(part.target), key = fixed ?? shard;
     let lane = lanes.get(key);
     if (lane === undefined) lanes.set(key, (lane = { shard, node: fixed, asking: part.asking !== undefined, parts: [], segment: newSegment(shard), blocked: joined.yes }));
-    if (lane.blocked !== joined.yes) return;
+    if (lane.blocked !== joined.yes || this.#mustFollow(part, shard)) return;
     scanner.stranger = false;
     scanner.scan(part.request, 0, part.request.length);
     if (fixed !== undefined) {
@@ -135,6 +138,18 @@ export class Scatter {
       lane.blocked = router.join(this.#careful(), shard, part.plan, part.request, 0, lane.segment);
     }
     lane.parts.push(part);
+  }
+
+  /**
+   * While slots move, a request for several keys may be refused and what comes after it executed: so nothing of the same slot
+   * is sent in the same round.
+   */
+  #mustFollow(part: Part, shard: Shard): boolean {
+    if (part.target.kind !== "slot") return false;
+    const { slot } = part.target;
+    if (this.#takenSlots.has(slot)) return true;
+    if ((part.asking !== undefined || part.refusal !== undefined || this.#cluster.isMoving(shard)) && hasSeveralKeys(part.plan)) this.#takenSlots.add(slot);
+    return false;
   }
 
   /** After a refusal everything goes to primaries. */

@@ -85,6 +85,11 @@ export function slotOf(plan: CommandPlan, spread: Spread, args: Arguments): numb
   return slot === noSlot.none && !known ? noSlot.unknown : slot;
 }
 
+/** Whether a command may name several keys; while its slot moves, a server executes it only if it has all of them. */
+export function hasSeveralKeys({ allKeys: [only, ...others] }: CommandPlan): boolean {
+  return others.length > 0 || (only !== undefined && !(only.begin.kind === "index" && only.find.kind === "range" && only.find.last === 0));
+}
+
 /** The first key of XREAD or XREADGROUP. */
 function slotOfStreams(args: Arguments): number {
   for (let index = 1; index < args.argc; index += 1) {
