@@ -60,9 +60,13 @@ export class ReplyScanner {
             if (this.#numberEnded()) return at;
             break;
           }
-          if (byte === 45) this.#negative = true;
+          if (byte >= 48 && byte <= 57) this.#number = this.#number * 10 + (byte - 48);
+          else if (byte === 45) this.#negative = true;
           else if (byte === 63) this.#streamed = true;
-          else if (byte !== carriageReturn) this.#number = this.#number * 10 + (byte - 48);
+          else if (byte !== carriageReturn) {
+            this.failed = true;
+            return at;
+          }
         }
       }
     }
