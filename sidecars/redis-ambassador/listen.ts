@@ -5,6 +5,8 @@ import { unlink } from "node:fs/promises";
 const codeOf = (error: unknown): string => (error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "");
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+const remoteOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress ?? ""} ${remotePort ?? 0}`;
+
 /** A client that connects and does not finish the TLS handshake is dropped after this. */
 const handshakeTimeoutMs = 10_000;
 const backlog = 1024;
@@ -55,6 +57,9 @@ export class Listeners {
   #unix: Server | undefined;
   /** Ends of servers that accept nothing any more; each lasts until its last client has left. */
   readonly #closing = new Set<Promise<void>>();
+  /** Connections whose TLS handshake is not over, by the client's address: a TLSSocket does not tell what it stands on. */
+  readonly #handshaking = new Map<string, Socket>();
+  #closed = false;
 
   private constructor(settings: ListenSettings, onSocket: (socket: Socket) => void, onHandshakeFailed: (error: Error) => void) {
     this.#settings = settings;
@@ -106,8 +111,10 @@ export class Listeners {
     this.#settings = next;
   }
 
-  /** Accepts nothing more. Resolves when every client of it has left. */
+  /** Accepts nothing more. Resolves when every client of it has left. Who is not yet a client is turned away. */
   async close(): Promise<void> {
+    this.#closed = true;
+    for (const socket of this.#handshaking.values()) socket.destroy();
     if (this.#tcp !== undefined) this.#retire(this.#tcp);
     if (this.#unix !== undefined) this.#retire(this.#unix);
     this.#tcp = undefined;
@@ -150,7 +157,18 @@ export class Listeners {
   }
 
   #createTls(tls: TlsOptions): TlsServer {
-    const server = createTlsServer({ ...tls, noDelay: true, handshakeTimeout: handshakeTimeoutMs }, this.#onSocket);
+    const server = createTlsServer({ ...tls, noDelay: true, handshakeTimeout: handshakeTimeoutMs }, (socket) => {
+      this.#handshaking.delete(remoteOf(socket));
+      if (this.#closed) socket.destroy();
+      else this.#onSocket(socket);
+    });
+    server.on("connection", (socket) => {
+      const remote = remoteOf(socket);
+      this.#handshaking.set(remote, socket);
+      socket.once("close", () => {
+        if (this.#handshaking.get(remote) === socket) this.#handshaking.delete(remote);
+      });
+    });
     server.on("tlsClientError", (error, socket) => {
       socket.destroy();
       this.#onHandshakeFailed(error);
