@@ -162,7 +162,7 @@ export class Listeners {
       if (this.#closed) socket.destroy();
       else this.#onSocket(socket);
     });
-    server.on("connection", (socket) => {
+    server.on("connection", (socket: Socket) => {
       const remote = remoteOf(socket);
       this.#handshaking.set(remote, socket);
       socket.once("close", () => {
