@@ -62,6 +62,7 @@ export class Ambassador {
   #certificates: Certificates;
   #access: Access;
   #listeners: Listeners | undefined;
+  #changing: Promise<void> = Promise.resolve();
   #running: readonly Promise<void>[] = [];
   #stopped: Promise<void> | undefined;
 
@@ -116,7 +117,7 @@ export class Ambassador {
     this.#running = [
       ...(this.hub.router.cluster === undefined ? [] : [new SlotWatch({ topology: this.#topology, pool: this.#pool, cluster: this.hub.router.cluster, clock: this.#clock }).run(signal)]),
       this.#topology.run(signal), this.#fences.run(signal), this.#tick(signal), this.#tellStatus(signal),
-      followFiles({ files: () => tlsFilesOf(this.#config), onChange: () => this.#renewCertificates(), clock: this.#clock, log: this.#log, signal }),
+      followFiles({ files: () => tlsFilesOf(this.#config), onChange: async () => await this.#inTurn(async () => await this.#renewCertificates()), clock: this.#clock, log: this.#log, signal }),
     ];
   }
 
@@ -146,6 +147,17 @@ export class Ambassador {
    * when a part of it cannot be had: a port in use, a certificate that cannot be read, a change of what cannot be changed.
    */
   async reconfigure(next: Config): Promise<void> {
+    await this.#inTurn(async () => await this.#apply(next));
+  }
+
+  /** One change at a time: settings and certificates can change together. */
+  async #inTurn(change: () => Promise<void>): Promise<void> {
+    const changing = this.#changing.then(change);
+    this.#changing = changing.catch(() => undefined); // told to whoever asked for it
+    await changing;
+  }
+
+  async #apply(next: Config): Promise<void> {
     const before = this.#config;
     if ((next.upstream.mode === "cluster") !== (before.upstream.mode === "cluster")) throw new Error(`upstream.mode cannot change from ${before.upstream.mode} to ${next.upstream.mode} while running: restart the container`);
     const certificates = loadCertificates(next);
@@ -154,7 +166,8 @@ export class Ambassador {
     for (const [setting, one, other] of [["admin", before.admin, next.admin], ["shutdown", before.shutdown, next.shutdown]] as const) {
       if (!same(one, other)) this.#log.warn({ setting }, "This setting takes effect with the next start");
     }
-    this.#log.level = next.log.level;
+    // Else a level that was set at run time stays.
+    if (next.log.level !== before.log.level) this.#log.level = next.log.level;
     this.#config = next;
     this.#useCertificates(certificates, next);
     const sourceOf = ({ upstream, failover }: Config): unknown => [
