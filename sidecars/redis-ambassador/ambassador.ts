@@ -9,7 +9,7 @@ import { followFiles } from "./follow-files.ts";
 import { Hub } from "./hub.ts";
 import type { LatencyHistogram } from "./latency.ts";
 import { Listeners } from "./listen.ts";
-import type { RedisNode } from "./node.ts";
+import { forgetProof, type RedisNode } from "./node.ts";
 import { Pool } from "./pool.ts";
 import { whyNotReady } from "./readiness.ts";
 import { credentialsOf, hubSettings, poolSettings, topologySettings, type Access } from "./settings.ts";
@@ -74,13 +74,17 @@ export class Ambassador {
     this.#config = config;
     this.#certificates = loadCertificates(config);
     this.#access = { credentials: credentialsOf(config.upstream), tls: this.#certificates.servers?.options };
-    this.#pool = new Pool({ settings: poolSettings(config, this.#access), clock, onSharedLost: (node, reason) => this.#sharedLost(node, reason) });
+    this.#pool = new Pool({ settings: poolSettings(config, this.#access), clock, onSharedLost: (node, reason) => this.#sharedLost(node, reason), onSharedClosed: (node) => {
+      forgetProof(node);
+      this.#fences.wake();
+    } });
     this.#topology = new Topology({
       source: this.#createSource(config, this.#certificates), clustered: config.upstream.mode === "cluster", settings: topologySettings(config, this.#access), clock, random, log,
       onShard: (shard) => {
         shard.fence.onDirty = () => this.#fences.wake();
       },
       onChange: () => {
+        this.#fences.wake();
         this.hub.resumeParked();
         this.hub.checkProofs();
       },

@@ -65,7 +65,7 @@ export class FenceRunner {
   }
 
   get #clear(): boolean {
-    return this.#topology.shards.every(({ fence }) => fence.clear);
+    return this.#topology.shards.every(({ fence, eligible }) => fence.clear && eligible.every(({ proof }) => proof.offset >= (fence.wantedOffset ?? -1)));
   }
 
   /** One round; nothing in it waits. Answers come in between rounds. */
@@ -107,12 +107,12 @@ export class FenceRunner {
   #ask(node: RedisNode, onAnswer: (answer: { role: "primary" | "replica"; offset: number }) => void): void {
     if (this.#asking.has(node)) return;
     this.#asking.add(node);
-    const { history } = node.shard;
+    const { era, shard: { history } } = node;
     const owner = collector(1, (replies) => {
       this.#asking.delete(node);
       const answer = readRole(replies[0] ?? Buffer.alloc(0));
-      // Offsets of another history are other numbers.
-      if (answer !== undefined && node.shard.history === history) onAnswer(answer);
+      // Offsets of another history are other numbers, and those of a copy that is gone prove nothing.
+      if (answer !== undefined && node.shard.history === history && node.era === era) onAnswer(answer);
     }, () => this.#asking.delete(node));
     this.#pool.shared(node, freshState).send(owner, roleRequest, 0, roleRequest.length, 1, undefined);
   }

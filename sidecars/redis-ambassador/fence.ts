@@ -34,7 +34,8 @@ export class Fence {
   #sealing: Generation | undefined;
   /** Oldest first, offsets ascending. */
   #sealed: Generation[] = [];
-  #floor = 0;
+  /** Offset that every replica must have reached whatever is asked of it; -1 before the first fence. */
+  #floor = -1;
   /** Clients whose replies cannot be counted and who have written: nothing can be proven while they are there. */
   #unprovable = 0;
   onDirty: () => void = () => undefined;
@@ -122,7 +123,7 @@ export class Fence {
 
   /** The offset that a replica must reach before nothing is in doubt there; undefined when there is none to reach. */
   get wantedOffset(): number | undefined {
-    return this.#sealed.at(-1)?.offset;
+    return this.#sealed.at(-1)?.offset ?? (this.#floor < 0 ? undefined : this.#floor);
   }
 
   /** Forgets generations that every one of these replicas has passed. */
@@ -149,7 +150,7 @@ export class Fence {
     this.#open = heir;
     this.#sealing = undefined;
     this.#sealed = [];
-    this.#floor = 0;
+    this.#floor = -1;
     this.counts.resets += 1;
     this.#open.keys.addAll();
     this.onDirty();

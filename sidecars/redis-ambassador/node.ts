@@ -21,6 +21,8 @@ export type RedisNode = {
   /** Why reads do not go here, or undefined when they may. */
   notEligible: string | undefined;
   readonly proof: ReplicaProof;
+  /** Counts the times that the proof was forgotten: an offset that was asked for before counts no more. */
+  era: number;
   /** False until a probe begun after the last loss of the primary has confirmed the node: its offsets prove nothing before. */
   confirmed: boolean;
   /** True once it is no member any more: nothing new goes there. */
@@ -56,7 +58,13 @@ export function newShard(id: string, nowMs: number): Shard {
 export function newNode(shard: Shard, host: string, port: number): RedisNode {
   return {
     address: formatAddress({ host, port }), host, port, shard, facts: undefined, lastRole: undefined, suspectSinceMs: undefined,
-    notEligible: "not asked yet", proof: { offset: -1 }, confirmed: false, gone: false, probeMicros: undefined, latency: new LatencyHistogram(),
+    notEligible: "not asked yet", proof: { offset: -1 }, era: 0, confirmed: false, gone: false, probeMicros: undefined, latency: new LatencyHistogram(),
     counts: { read: 0, write: 0, other: 0, pinned: 0, bytesIn: 0, bytesOut: 0 },
   };
+}
+
+/** What the node has reported may be another process's or another copy's: nothing is proven before it reports again. */
+export function forgetProof(node: RedisNode): void {
+  node.proof.offset = -1;
+  node.era += 1;
 }

@@ -20,6 +20,8 @@ export type PoolOptions = {
   readonly clock: Clock;
   /** A shared connection was lost or could not be made. */
   readonly onSharedLost: (node: RedisNode, reason: string) => void;
+  /** A shared connection is gone for whatever reason: with none left, nobody would notice that the server starts anew. */
+  readonly onSharedClosed: (node: RedisNode) => void;
 };
 
 /** So many shared connections with the same state may a node have, when big replies keep the others busy. */
@@ -81,6 +83,7 @@ export class Pool {
 
   #connectShared(node: RedisNode, state: ConnectionState, key: string, bulk = false): Upstream {
     const upstream = this.#connect(node, { ...state, name: "podkit-ambassador", libName: "", libVersion: "" }, { learnId: false, bulk }, (reason) => {
+      this.#options.onSharedClosed(node);
       if (this.#retiring.delete(upstream) || !this.#dropShared(upstream, key)) return;
       if (reason.includes(" refused the connection: ")) this.#refused.set(`${node.address} ${leaseKey(state)}`, this.#options.clock.monotonicMs() + 10_000);
       this.#options.onSharedLost(node, reason);

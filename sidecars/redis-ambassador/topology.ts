@@ -2,7 +2,7 @@ import { supervise } from "../../kit/supervise.ts";
 import { choosePrimary, readNodeFacts, whyNotEligible, type LagLimits } from "./eligibility.ts";
 import type { PlanTable } from "./command-plan.ts";
 import { formatAddress, type Address, type Membership, type MembershipSource, type ShardMembers } from "./membership.ts";
-import { newNode, newShard, type RedisNode, type Shard } from "./node.ts";
+import { forgetProof, newNode, newShard, type RedisNode, type Shard } from "./node.ts";
 import { readServerMode } from "./peers.ts";
 import { Prober, type ProbeContext, type ProbeSettings } from "./prober.ts";
 import { bulkBytesMaxDefault, loadServerFacts, type ServerFacts } from "./server-facts.ts";
@@ -52,6 +52,8 @@ export class Topology {
   readonly #options: TopologyOptions;
   #settings: TopologySettings;
   readonly #probers = new Map<RedisNode, Prober>();
+  /** Each node's proof when it answered the probe before: what it told before the next question was asked. */
+  readonly #provenBefore = new WeakMap<RedisNode, number>();
   readonly #running = new Map<RedisNode, Promise<void>>();
   readonly #bySlot = new Int16Array(slotsCount).fill(-1);
   /** Nodes that were members, by address, for the case that they come back. */
@@ -241,7 +243,7 @@ export class Topology {
       const node = before.get(formatAddress(address)) ?? this.#newNode(shard, address);
       if (node.shard !== shard) {
         node.shard = shard;
-        node.proof.offset = -1;
+        forgetProof(node);
         node.confirmed = false;
       }
       return node;
@@ -284,7 +286,11 @@ export class Topology {
     if (node.gone) return;
     // A paused primary answers nobody, the probe included.
     if (info === undefined && node === node.shard.primary && this.#options.clock.monotonicMs() < this.pausedUntilMs) return;
+    const before = node.facts;
     node.facts = info === undefined || this.#isMisfit(node, info) ? undefined : readNodeFacts(info);
+    // A replica that has started anew, or follows somebody else, may have an older copy while its link is up already.
+    if (before?.runId !== node.facts?.runId || (node.facts?.offset ?? 0) < (this.#provenBefore.get(node) ?? -1)) forgetProof(node);
+    this.#provenBefore.set(node, node.proof.offset);
     if (node.facts !== undefined) {
       node.lastRole = node.facts.role;
       if (node.suspectSinceMs !== undefined && begunMs > node.suspectSinceMs) node.suspectSinceMs = undefined;
@@ -334,7 +340,7 @@ export class Topology {
     shard.lastPrimary = primary;
     this.doubtOffsets(shard);
     primary.confirmed = true;
-    for (const node of shard.nodes) node.proof.offset = -1;
+    for (const node of shard.nodes) forgetProof(node);
     this.#options.onNewPrimary(shard, former === primary ? undefined : former);
   }
 
@@ -344,6 +350,7 @@ export class Topology {
     for (const node of shard.nodes) {
       const before = node.notEligible;
       node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag) : "not asked again since it failed";
+      if (node.notEligible !== undefined && node.proof.offset >= 0) forgetProof(node);
       if (node.notEligible === undefined) eligible.push(node);
       else if (before === undefined && node !== shard.primary) {
         this.ejections.set(node.notEligible, (this.ejections.get(node.notEligible) ?? 0) + 1);
