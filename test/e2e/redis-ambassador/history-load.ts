@@ -34,6 +34,7 @@ export class HistoryLoad {
   readonly #latest: string[] = [];
   /** Keys of one load are not another's. */
   readonly #name = Math.floor(performance.timeOrigin + performance.now()).toString(36);
+  readonly #lists: number[] = [];
   #order = 0;
 
   constructor(place: Place, options: HistoryOptions) {
@@ -149,10 +150,15 @@ export class HistoryLoad {
 
   /** A list of one job at most: given, then taken by a pop that may block. Only this client writes it. */
   async #push(wire: Wire, client: number, value: string, span: Span): Promise<void> {
-    const key = `jobs:${this.#name}:${client}`;
-    await this.#wrote(wire, span, [[key, value]], (await this.#ask(wire, ["RPUSH", key, value])) !== undefined);
-    const popped = this.#begin(client);
-    await this.#wrote(wire, popped, [[key, undefined]], (await this.#ask(wire, ["BLPOP", key, "1"])) !== undefined);
+    const key = `jobs:${this.#name}:${client}:${this.#lists[client] ?? 0}`;
+    const pushed = await this.#ask(wire, ["RPUSH", key, value]);
+    await this.#wrote(wire, span, [[key, value]], pushed !== undefined);
+    const popping = this.#begin(client);
+    const popped = pushed === undefined ? undefined : await this.#ask(wire, ["BLPOP", key, "1"]);
+    if (popped !== undefined) return await this.#wrote(wire, popping, [[key, undefined]], true);
+    // Whether the job is still there nobody knows: a list that might hold two is no register.
+    await this.#wrote(wire, popping, [[key, undefined]], false);
+    this.#lists[client] = (this.#lists[client] ?? 0) + 1;
   }
 
   async #read(wire: Wire, client: number, round: number): Promise<void> {
