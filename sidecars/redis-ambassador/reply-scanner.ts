@@ -4,6 +4,29 @@
 const lineFeed = 10, carriageReturn = 13;
 const nestingMax = 512;
 
+/**
+ * Where the reply at `at` ends, when it is a whole one of the commonest shapes (a line that is no error, a bulk string); else -1.
+ * Bytes from `end` on may be anything.
+ */
+export function endOfSimpleReply(bytes: Uint8Array, at: number, end: number): number {
+  const type = bytes[at];
+  let index = at + 1;
+  if (type === 36) {
+    let byte = bytes[index] ?? 0, length = 0;
+    while (byte >= 48 && byte <= 57) {
+      length = length * 10 + byte - 48;
+      index += 1;
+      byte = bytes[index] ?? 0;
+    }
+    if (byte !== carriageReturn || index === at + 1) return -1;
+    const next = index + length + 4;
+    return next <= end ? next : -1;
+  }
+  if (type !== 43 && type !== 58 && type !== 95 && type !== 35 && type !== 44) return -1; // + : _ # ,
+  while (index < end && bytes[index] !== lineFeed) index += 1;
+  return index < end ? index + 1 : -1;
+}
+
 const expects = { type: 0, number: 1, line: 2, body: 3 } as const;
 
 /**
@@ -27,6 +50,11 @@ export class ReplyScanner {
   ended = false;
   /** Set when the bytes are no RESP at all: the connection is then of no use any more. */
   failed = false;
+
+  /** What is still to come of the string under way, its end included. */
+  get bodyLeft(): number {
+    return this.#bodyLeft;
+  }
 
   /** Scans `bytes[start, end)` up to the end of one top-level reply; gives the index after the last byte looked at. */
   advance(bytes: Uint8Array, start: number, end: number): number {

@@ -18,6 +18,8 @@ export type Run = {
   partial: boolean;
   /** True once the bytes were given to the socket: a server may have executed the requests. */
   handed: boolean;
+  /** Monotonic time of the turn of the event loop in which it was queued; 0 when it does not matter. */
+  readonly sentMs: number;
   readonly chunk: OutChunk | undefined;
   /** The client's own request, when its one request was put into a form that only reads. Any error then means: ask the original of the primary. */
   original: Buffer | undefined;

@@ -1,16 +1,20 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
+import { giveBackBuffer, takeBuffer } from "./big-buffers.ts";
 import type { ConnectionState, PreludeRequest } from "./connection-state.ts";
 import { encodeRequest } from "./inline.ts";
 import type { RedisNode } from "./node.ts";
-import { ReplyScanner } from "./reply-scanner.ts";
+import { endOfSimpleReply, ReplyScanner } from "./reply-scanner.ts";
 import type { OutChunk, Run, RunOwner } from "./run.ts";
 import { nobody } from "./run.ts";
 
-const readBytes = 64 * 1024, chunkBytes = 64 * 1024;
-/** Requests of this size are written from where they stand instead of being copied into the chunk. */
+/** A read buffer grows while reads fill it, so that a connection that is seldom used needs little. */
+const readBytesMin = 16 * 1024, readBytesMax = 256 * 1024, chunkBytes = 64 * 1024;
+/** Requests of this size get a chunk of their own. */
 const directBytes = 16 * 1024;
+/** A reply above this keeps others waiting. */
+const bigReplyBytes = 256 * 1024;
 /** An unfinished reply is held back up to this size, so that a connection lost inside it can be made good elsewhere. */
 const idRequest: PreludeRequest = { bytes: encodeRequest(["CLIENT", "ID"]), optional: true };
 const carryBytesMax = 4096, errorLineBytesMax = 64 * 1024;
@@ -67,11 +71,16 @@ export class Upstream {
   readonly #scanner = new ReplyScanner();
   #runs: Run[] = [];
   #head = 0;
-  #chunk: OutChunk = newChunk(chunkBytes);
+  #chunk: OutChunk = { bytes: noBytes, used: 0, flushed: 0, runs: 0 };
   #queued: Uint8Array[] = [];
   #flushPlanned = false;
-  #readBuffer = Buffer.allocUnsafeSlow(readBytes);
+  #readBuffer = Buffer.allocUnsafeSlow(readBytesMin);
   #readBufferInUse = false;
+  #readBufferFilled = false;
+  /** Monotonic time of the turn of the event loop in which requests are being gathered. */
+  #turnMs = 0;
+  /** Bytes of the unfinished reply that have come so far. */
+  #frameBytes = 0;
   #carry: Buffer | undefined;
   readonly #roomWaiters = new Set<() => void>();
 
@@ -82,12 +91,15 @@ export class Upstream {
     this.state = options.state;
     const onread = {
       buffer: () => {
-        if (this.#readBufferInUse) this.#readBuffer = Buffer.allocUnsafeSlow(readBytes);
+        const size = this.#readBuffer.length, grows = this.#readBufferFilled && size < readBytesMax;
+        if (this.#readBufferInUse || grows) this.#readBuffer = Buffer.allocUnsafeSlow(grows ? size * 2 : size);
         this.#readBufferInUse = false;
+        this.#readBufferFilled = false;
         return this.#readBuffer;
       },
       callback: (count: number) => {
         this.node.counts.bytesIn += count;
+        this.#readBufferFilled = count === this.#readBuffer.length;
         this.#received(this.#readBuffer, count);
         return true;
       },
@@ -117,26 +129,19 @@ export class Upstream {
     return this.#socket.writableLength;
   }
 
-  /** Queues a run. The bytes are copied or kept: the caller must not change them. */
+  /** Queues a run. The bytes are copied. */
   send(owner: RunOwner, bytes: Buffer, start: number, end: number, count: number, generation: Run["generation"]): Run {
     const size = end - start;
-    if (this.outstandingRuns === 0) this.lastProgressMs = this.#options.monotonicMs();
+    if (!this.#flushPlanned) this.#planFlush();
+    if (this.#head === this.#runs.length) this.lastProgressMs = this.#turnMs;
     if (generation !== undefined) generation.outstanding += 1;
-    let run: Run;
-    if (size >= directBytes) {
-      this.#closeChunk();
-      this.#queued.push(bytes.subarray(start, end));
-      run = { owner, count, replied: 0, bytes, start, end, generation, partial: false, handed: false, chunk: undefined, original: undefined };
-    } else {
-      if (this.#chunk.used + size > this.#chunk.bytes.length) this.#newChunk();
-      const chunk = this.#chunk, at = chunk.used;
-      bytes.copy(chunk.bytes, at, start, end);
-      chunk.used += size;
-      chunk.runs += 1;
-      run = { owner, count, replied: 0, bytes: chunk.bytes, start: at, end: at + size, generation, partial: false, handed: false, chunk, original: undefined };
-    }
+    const chunk = size >= directBytes ? this.#ownChunk(size) : this.#roomFor(size);
+    const at = chunk.used;
+    bytes.copy(chunk.bytes, at, start, end);
+    chunk.used += size;
+    chunk.runs += 1;
+    const run: Run = { owner, count, replied: 0, bytes: chunk.bytes, start: at, end: at + size, generation, partial: false, handed: false, sentMs: this.#turnMs, chunk, original: undefined };
     this.#runs.push(run);
-    this.#planFlush();
     return run;
   }
 
@@ -144,14 +149,14 @@ export class Upstream {
   beginStreamed(owner: RunOwner, generation: Run["generation"]): void {
     if (generation !== undefined) generation.outstanding += 1;
     this.lastProgressMs = this.#options.monotonicMs();
-    this.#runs.push({ owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, chunk: undefined, original: undefined });
+    this.#runs.push({ owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, sentMs: this.lastProgressMs, chunk: undefined, original: undefined });
   }
 
   /** Bytes that belong to no run. Gives false when the caller should wait for `whenRoom`. */
   sendRaw(bytes: Uint8Array): boolean {
     this.#closeChunk();
     this.#queued.push(bytes);
-    this.#planFlush();
+    if (!this.#flushPlanned) this.#planFlush();
     return this.ready && this.#socket.writableLength < 1024 * 1024;
   }
 
@@ -215,7 +220,7 @@ export class Upstream {
         if (reply[0] === 45 && !request.optional) this.close(`${this.node.address} refused the connection: ${reply.toString("latin1").trim().slice(1)}`);
         else if (left === 0 && this.closedBecause === undefined) this.#becomeReady();
       };
-      this.#runs.push({ owner: collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation: undefined, partial: false, handed: true, chunk: undefined, original: undefined });
+      this.#runs.push({ owner: collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation: undefined, partial: false, handed: true, sentMs: 0, chunk: undefined, original: undefined });
     }
     for (const run of waiting) this.#runs.push(run);
     this.lastProgressMs = this.#options.monotonicMs();
@@ -230,13 +235,15 @@ export class Upstream {
   }
 
   #planFlush(): void {
-    if (this.#flushPlanned) return;
     this.#flushPlanned = true;
-    setImmediate(() => {
-      this.#flushPlanned = false;
-      this.#flush();
-    });
+    this.#turnMs = this.#options.monotonicMs();
+    setImmediate(this.#flushLater);
   }
+
+  readonly #flushLater = (): void => {
+    this.#flushPlanned = false;
+    this.#flush();
+  };
 
   #flush(): void {
     if (!this.ready) return;
@@ -265,9 +272,28 @@ export class Upstream {
     chunk.flushed = chunk.used;
   }
 
-  #newChunk(): void {
+  /** The chunk being filled, or a new one when it has no room for so many bytes. */
+  #roomFor(size: number): OutChunk {
+    const chunk = this.#chunk;
+    if (chunk.used + size <= chunk.bytes.length) return chunk;
     this.#closeChunk();
     this.#chunk = newChunk(chunkBytes);
+    if (chunk.runs === 0) this.#freeChunk(chunk);
+    return this.#chunk;
+  }
+
+  /** A chunk for one run alone, queued already. */
+  #ownChunk(size: number): OutChunk {
+    this.#closeChunk();
+    const chunk = newChunk(size);
+    chunk.flushed = size;
+    this.#queued.push(chunk.bytes.subarray(0, size));
+    return chunk;
+  }
+
+  /** Nothing refers to it any more, and it is not the one being filled. */
+  #freeChunk(chunk: OutChunk): void {
+    if (chunk.bytes.length > 0 && this.#queued.length === 0 && this.#socket.writableLength === 0) giveBackBuffer(chunk.bytes);
   }
 
   #reuseChunk(): void {
@@ -288,12 +314,34 @@ export class Upstream {
     let at = 0, frameStart = 0, sliceStart = 0;
     while (at < count) {
       if (this.closedBecause !== undefined) return;
+      const head = this.#runs[this.#head];
+      if (head !== undefined && this.#scanner.atBoundary && !this.#isRaw && !head.owner.watching) {
+        // Whole replies of the commonest shapes, as many as there are.
+        let left = head.count - head.replied;
+        while (left > 0) {
+          const next = endOfSimpleReply(bytes, at, count);
+          if (next < 0) break;
+          at = next;
+          left -= 1;
+        }
+        frameStart = at;
+        head.replied = head.count - left;
+        if (left === 0) {
+          this.#finish(head);
+          this.#pass(head, bytes, sliceStart, at, true);
+          sliceStart = at;
+          continue;
+        }
+        if (at === count) break;
+      }
       at = this.#scanner.advance(bytes, at, count);
       if (this.#scanner.failed) {
         this.close(`${this.node.address} sent what is no RESP`);
         return;
       }
       if (!this.#scanner.ended) break;
+      this.bigReply = false;
+      this.#frameBytes = 0;
       if (this.#isRaw || this.#scanner.firstByte === 62) {
         this.#unmatched(bytes, sliceStart, frameStart, at);
         frameStart = sliceStart = at;
@@ -308,6 +356,7 @@ export class Upstream {
         if (this.#single(run, bytes, sliceStart, frameStart, at)) sliceStart = at;
       } else {
         this.#releaseCarry(run);
+        run.partial = false;
         run.replied += 1;
         if (run.replied === run.count) {
           this.#finish(run);
@@ -329,6 +378,7 @@ export class Upstream {
     if (this.closedBecause !== undefined) return true;
     if (!refused && !run.owner.watching) {
       this.#releaseCarry(run);
+      run.partial = false;
       run.replied += 1;
       if (run.replied !== run.count) return false;
       this.#finish(run);
@@ -362,6 +412,8 @@ export class Upstream {
     const run = this.#runs[this.#head];
     if (run !== undefined && sliceStart < frameStart) this.#pass(run, bytes, sliceStart, frameStart, false);
     if (frameStart >= count) return;
+    this.#frameBytes += count - frameStart;
+    this.bigReply = this.#frameBytes + this.#scanner.bodyLeft > bigReplyBytes && !this.#isRaw;
     const held = (this.#carry?.length ?? 0) + count - frameStart;
     const isError = this.#scanner.firstByte === 45;
     const streaming = run?.partial === true && this.#carry === undefined && !this.#isRaw && !isError && this.#scanner.firstByte !== 62;
@@ -405,15 +457,20 @@ export class Upstream {
       this.#head = 0;
     }
     if (run.generation !== undefined) run.generation.outstanding -= 1;
-    if (run.chunk !== undefined) {
-      run.chunk.runs -= 1;
-      if (run.chunk === this.#chunk) this.#reuseChunk();
-    }
+    if (!this.patient && run.sentMs > 0) this.node.latency.record((this.lastProgressMs - run.sentMs) * 1000);
+    const { chunk } = run;
+    if (chunk === undefined) return;
+    chunk.runs -= 1;
+    if (chunk.runs > 0) return;
+    if (chunk === this.#chunk) this.#reuseChunk();
+    else this.#freeChunk(chunk);
   }
 }
 
+const noBytes = Buffer.alloc(0);
+
 function newChunk(size: number): OutChunk {
-  return { bytes: Buffer.allocUnsafeSlow(size), used: 0, flushed: 0, runs: 0 };
+  return { bytes: takeBuffer(size), used: 0, flushed: 0, runs: 0 };
 }
 
 /** The first word of an error line, without the minus. */
