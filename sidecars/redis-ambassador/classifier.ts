@@ -49,6 +49,8 @@ function policyIn(tips: ReadonlySet<string>, name: "request_policy" | "response_
 }
 
 function kindOf(name: string, facts: CommandFacts): PlanKind {
+  // A server that lists its subcommands refuses all others, which changes nothing about the connection.
+  if (name === "client" && facts.subcommands.length > 0) return "ask";
   const named = special.get(name);
   if (named !== undefined) return named;
   // An unlisted CLIENT subcommand changes something about the connection that is not understood here.

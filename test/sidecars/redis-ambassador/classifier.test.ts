@@ -30,7 +30,7 @@ for (const other of ["OBJECT ENCODING k", "MEMORY USAGE k", "TOUCH k", "XINFO ST
 for (const other of ["PUBLISH c m", "SPUBLISH c m", "CONFIG GET x", "SCRIPT LOAD x", "CLUSTER INFO"]) goes(other, "other");
 for (const blocking of ["BLPOP k 0", "BLMPOP 0 1 k LEFT"]) goes(blocking, "blocking");
 for (const [command, kind] of [["WAIT 1 0", "wait"], ["MULTI", "transaction"], ["WATCH k", "transaction"], ["SELECT 1", "state"], ["HELLO 3", "state"], ["CLIENT SETNAME x", "state"],
-  ["CLIENT GETNAME", "ask"], ["INFO", "ask"], ["CLIENT ID", "local"], ["CLIENT TRACKING ON", "pin"], ["CLIENT REPLY OFF", "opaque"], ["CLIENT FUTURE-THING", "pin"], ["SUBSCRIBE c", "opaque"],
+  ["CLIENT GETNAME", "ask"], ["INFO", "ask"], ["CLIENT ID", "local"], ["CLIENT TRACKING ON", "pin"], ["CLIENT REPLY OFF", "opaque"], ["CLIENT NO-TOUCH ON", "pin"], ["CLIENT FUTURE-THING", "ask"], ["SUBSCRIBE c", "opaque"],
   ["MONITOR", "opaque"], ["DEBUG SLEEP 0", "pin"], ["SCRIPT DEBUG YES", "pin"], ["CONFIG SET a b", "reload"], ["CONFIG GET a", "other"], ["PSYNC ? -1", "refused"], ["QUIT", "local"], ["POST /", "goodbye"]] as const) goes(command, kind);
 goes("NOSUCH x", undefined);
 
