@@ -647,7 +647,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     if (advice?.kind === "ask" && this.#lease?.mode === "single") this.#asked = advice.node;
     if (advice !== undefined) this.#pauseMs = Math.max(this.#pauseMs, advice.pauseMs);
     if (refused && !this.watching) {
-      const error = ambassadorErrors.noConnection(advice === undefined ? "the primary has changed" : "the key is being moved to another shard, or its shard is down");
+      const error = this.lease.replacement;
       this.output.write(error, 0, error.length, false);
     } else {
       this.#recover.replied(run, frame, refused);

@@ -11,10 +11,11 @@ import { clusterRefusals } from "./redirection.ts";
 import { RequestTail } from "./request-tail.ts";
 import type { Outcome } from "./resend.ts";
 import type { Run, RunOwner } from "./run.ts";
-import { boundElsewhere, crossSlot, ShardBinding, transactionAborted } from "./shard-binding.ts";
-import { collector, type RawReceiver, type Upstream } from "./upstream.ts";
+import { boundElsewhere, crossSlot, queuedReply, ShardBinding, transactionAborted, watchFailed } from "./shard-binding.ts";
+import { collector, errorWord, type RawReceiver, type Upstream } from "./upstream.ts";
 
 const asking = encodeRequest(["ASKING"]), discard = encodeRequest(["DISCARD"]);
+const redoPauseMs = 20;
 const nobodyWaits = (): undefined => undefined;
 
 /**
@@ -157,13 +158,17 @@ export class Lease implements RawReceiver {
   /** MULTI in a cluster: which server it begins at is decided by the next request. */
   open(request: Buffer): void {
     this.mode = "opened";
-    this.#binding?.early.push(request);
+    this.#binding?.begin(request);
     this.#client.answer(Buffer.from("+OK\r\n"));
   }
 
   /** The first request after such a MULTI: begins the transaction on the shard of its key. */
   bind(plan: CommandPlan, request: Buffer): void {
-    const client = this.#client, early = this.#binding?.early ?? [];
+    const client = this.#client, history = [...this.#binding?.history ?? []];
+    if (this.#binding?.redo === true) {
+      this.#redo(this.#binding, request);
+      return;
+    }
     if (plan.name === "reset" || plan.name === "quit") {
       this.#letGo();
       client.putBack([{ kind: "again", request }]);
@@ -175,11 +180,11 @@ export class Lease implements RawReceiver {
       this.#multi = true;
       upstream.pushesTo = this;
       // A connection lost here ends the client's, as it does inside any transaction.
-      const owner = collector(early.length, () => {
+      const owner = collector(history.length, () => {
         client.putBack([{ kind: "again", request }]);
         client.resume();
       }, nobodyWaits);
-      for (const each of early) upstream.send(owner, each, 0, each.length, 1, undefined);
+      for (const each of history) upstream.send(owner, each, 0, each.length, 1, undefined);
     });
   }
 
@@ -187,6 +192,13 @@ export class Lease implements RawReceiver {
   #belongsHere(plan: CommandPlan, request: Buffer, upstream: Upstream): boolean {
     const binding = this.#binding, client = this.#client, transaction = this.mode === "transaction";
     if (binding === undefined) return true;
+    if (plan.name === "exec" && transaction && binding.redo && !binding.aborted) {
+      if (!this.#whenDrained(request)) return false;
+      this.upstream = undefined;
+      this.#discard(upstream);
+      this.#redo(binding, request);
+      return false;
+    }
     const verdict = plan.name === "exec" && binding.aborted ? "elsewhere" : binding.judge(plan, request, upstream.node.shard, transaction);
     if (verdict === "here") return true;
     if (!this.#whenDrained(request)) return false;
@@ -206,6 +218,41 @@ export class Lease implements RawReceiver {
       client.answer(boundElsewhere);
     }
     return false;
+  }
+
+  /** EXEC of a transaction that a server has refused for its slot's sake: makes all of it again where the slot is now. */
+  #redo(binding: ShardBinding, exec: Buffer): void {
+    const client = this.#client, { clock, settings, pool, router, topology } = this.#hub, { history } = binding;
+    this.mode = "opened";
+    const over = (reply: Buffer): void => {
+      this.#letGo();
+      client.answer(reply);
+      client.resume();
+    };
+    const sinceMs = (binding.redoSinceMs ??= clock.monotonicMs());
+    if (binding.watching || history === undefined || clock.monotonicMs() - sinceMs > settings.holdMs) {
+      client.stallForWork();
+      over(binding.watching ? watchFailed[client.state.resp] : ambassadorErrors.noConnection("the transaction's slot is being moved to another shard"));
+      return;
+    }
+    this.take(exec, (upstream) => {
+      const owner = collector(history.length + 1, (replies) => {
+        pool.release(upstream);
+        const refusal = replies.find((reply) => reply[0] === 45 && clusterRefusals.has(errorWord(reply)));
+        if (refusal === undefined) {
+          over(replies.at(-1) ?? transactionAborted);
+          return;
+        }
+        const advice = router.cluster?.refused(errorWord(refusal), refusal, upstream.node);
+        // A slot on its way takes no transaction at either end.
+        void clock.sleep(advice?.kind === "moved" ? advice.pauseMs : Math.max(advice?.pauseMs ?? 0, redoPauseMs)).finally(() => {
+          if (!client.closed) this.#redo(binding, exec);
+        });
+      }, (reason, handed) => over(handed ? ambassadorErrors.uncertain(reason) : ambassadorErrors.noConnection(reason)));
+      const generation = this.#applyMarks(this.#marks, upstream);
+      for (const each of history) upstream.send(owner, each, 0, each.length, 1, undefined);
+      upstream.send(owner, exec, 0, exec.length, 1, generation);
+    }, binding.shard ?? topology.shards[0]);
   }
 
   /** Ends the transaction on a connection that the client does not hold any more. */
@@ -283,6 +330,7 @@ export class Lease implements RawReceiver {
     const request = plan.look === undefined ? asked : hub.revived(plan.look, asked, upstream.node);
     let generation: Generation | undefined, ends = false;
     if (this.mode === "transaction") {
+      if (this.#binding !== undefined) this.#remember(this.#binding, plan, asked);
       const alone = words().length === 1;
       if (plan.name === "multi" && alone) this.#multi = true;
       ends = alone && (plan.name === "exec" || (plan.name === "discard" && this.#multi) || (plan.name === "unwatch" && !this.#multi));
@@ -301,6 +349,11 @@ export class Lease implements RawReceiver {
       this.#endingError = undefined;
       client.drained();
     }
+  }
+
+  #remember(binding: ShardBinding, plan: CommandPlan, request: Buffer): void {
+    if (plan.name === "watch") binding.watching = true;
+    else if (this.#multi && plan.name !== "exec" && plan.name !== "discard") binding.queued(request);
   }
 
   #markNow(plan: CommandPlan, request: Buffer, upstream: Upstream): Generation | undefined {
@@ -380,7 +433,7 @@ export class Lease implements RawReceiver {
   allAnswered(): void {
     const upstream = this.upstream;
     if (upstream === undefined || this.#tail !== undefined) return;
-    const over = this.mode === "single" || (this.mode === "transaction" && this.#endingRun !== undefined && (this.#endingError === undefined || this.#endingError === "EXECABORT" || clusterRefusals.has(this.#endingError)));
+    const over = this.mode === "single" || (this.mode === "transaction" && this.#endingRun !== undefined && (this.#endingError === undefined || this.#endingError === "EXECABORT"));
     this.#endingRun = undefined;
     if (!over) return;
     if (this.mode === "single") this.#applyMarks(this.#marks, upstream);
@@ -403,11 +456,24 @@ export class Lease implements RawReceiver {
   /** What to do with an error on the client's own connection. */
   takesError(run: Run, word: string, frame: Uint8Array): "again" | "replace" | "pass" {
     if (run === this.#endingRun) this.#endingError = word;
-    if (this.#binding !== undefined && clusterRefusals.has(word)) return this.mode === "single" && run.bytes !== undefined ? "again" : "replace";
+    const binding = this.#binding;
+    if (binding !== undefined && (clusterRefusals.has(word) || (binding.redo && word === "EXECABORT"))) {
+      if (this.mode === "transaction" && this.#multi) binding.redo = true;
+      if (run !== this.#endingRun) return this.mode === "single" && run.bytes !== undefined ? "again" : "replace";
+      this.#endingRun = undefined;
+      return "again";
+    }
     const refused = word === "READONLY" || word === "LOADING" || word === "MASTERDOWN" || (word === "UNBLOCKED" && this.#waitsAgain && isDemotion(frame));
     if (!refused || this.upstream === undefined) return "pass";
     this.#hub.topology.suspect(this.upstream.node, `answered ${word}`);
     return this.mode === "single" && run.bytes !== undefined ? "again" : "replace";
+  }
+
+  /** What stands for a refusal that was not passed on. */
+  get replacement(): Buffer {
+    // The server has checked the request before it refused it: in its right place it would have been queued.
+    if (this.mode === "transaction" && this.#multi && this.#binding?.redo === true) return queuedReply;
+    return ambassadorErrors.noConnection(this.#binding === undefined ? "the primary has changed" : "the primary has changed, or the key is being moved to another shard");
   }
 
   /** The connection is lost. Gives the error to send before the client is closed, or undefined when it can go on. */

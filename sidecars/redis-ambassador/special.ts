@@ -67,8 +67,9 @@ export function runSpecial(client: SpecialClient, plan: CommandPlan, request: Bu
       else if (!runClientCommand(client, plan, request, words())) askAboutConnection(client, plan, request, words());
       return;
     case "transaction":
-      if (client.hub.router.cluster !== undefined && plan.name === "multi" && arityHolds(plan, words().length)) client.lease.open(request);
-      else client.lease.hold("transaction", request);
+      if (client.hub.router.cluster === undefined || plan.name !== "multi") client.lease.hold("transaction", request);
+      else if (arityHolds(plan, words().length)) client.lease.open(request);
+      else client.lease.single(plan, request, false);
       return;
     case "pin": case "opaque":
       if (client.hub.router.cluster !== undefined && plan.name === "client|tracking" && words()[2]?.toLowerCase() === "on") {

@@ -199,6 +199,8 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
           [["INCR", key("count")], `:${round}\r\n`], [["SET", other, `${round}`], "+OK\r\n"], [["GET", key("count")], value], [["SET", key("a"), `${round}`], "+OK\r\n"],
           ...(simple ? [] : [
             [["MSET", key("a"), `${round}`, fresh, "new"], "+OK\r\n"] as const, [["MGET", key("a"), fresh, key("count")], list([value, bulk("new"), value])] as const,
+            [["MULTI"], "+OK\r\n"] as const, [["INCR", key("transactions")], "+QUEUED\r\n"] as const, [["GET", key("a")], "+QUEUED\r\n"] as const,
+            [["EXEC"], list([`:${round}\r\n`, value])] as const,
             [["MGET", other, key("a")], list([value, value])] as const, [["DEL", fresh, `${other}:none`], ":1\r\n"] as const,
           ]),
           [["GET", other], value], [["GET", key("a")], value],
