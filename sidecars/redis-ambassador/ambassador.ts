@@ -4,7 +4,7 @@ import type { Clock, Random } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import { Client } from "./client.ts";
 import type { Config } from "./config.ts";
-import { FenceRunner } from "./fence-runner.ts";
+import { askRoleOver, FenceRunner } from "./fence-runner.ts";
 import { followFiles } from "./follow-files.ts";
 import { Hub } from "./hub.ts";
 import type { LatencyHistogram } from "./latency.ts";
@@ -95,7 +95,7 @@ export class Ambassador {
       onGone: (node) => this.#pool.retireNode(node),
     });
     this.hub = new Hub({ settings: hubSettings(config, version), topology: this.#topology, pool: this.#pool, clock, random, log });
-    this.#fences = new FenceRunner({ topology: this.#topology, pool: this.#pool, clock, intervalMs: config.reads.fenceIntervalMs, onProof: () => this.hub.checkProofs() });
+    this.#fences = new FenceRunner({ topology: this.#topology, askRole: askRoleOver(this.#pool), clock, intervalMs: config.reads.fenceIntervalMs, onProof: () => this.hub.checkProofs() });
   }
 
   /**

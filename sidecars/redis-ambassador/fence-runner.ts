@@ -13,10 +13,23 @@ const roleRequest = encodeRequest(["ROLE"]);
 /** What ROLE says, as far as a fence needs it. The offset is -1 while a replica is not connected. */
 export function readRole(reply: Uint8Array): { readonly role: "primary" | "replica"; readonly offset: number } | undefined {
   const lines = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength).toString("latin1").split("\r\n");
-  if (lines[2] === "master") return { role: "primary", offset: Number(lines[3]?.slice(1)) };
-  if (lines[2] !== "slave") return undefined;
-  // *5 $5 slave $n host :port $n state :offset
-  return { role: "replica", offset: lines[7] === "connected" ? Number(lines[8]?.slice(1)) : -1 };
+  const role = lines[2] === "master" ? "primary" : lines[2] === "slave" ? "replica" : undefined;
+  if (role === undefined) return undefined;
+  // *3 $6 master :offset … or *5 $5 slave $n host :port $n state :offset
+  const line = role === "primary" ? lines[3] : lines[7] === "connected" ? lines[8] : ":-1";
+  return /^:-?\d{1,15}$/.test(line ?? "") ? { role, offset: Number(line?.slice(1)) } : undefined;
+}
+
+/** What it needs of the topology. */
+export type FencedTopology = Pick<Topology, "shards" | "suspect">;
+/** Sends ROLE to a node, behind everything that is on its way there over the same connection; calls one of the two, once. */
+export type AskRole = (node: RedisNode, onReply: (reply: Buffer) => void, onLost: () => void) => void;
+
+export function askRoleOver(pool: Pool): AskRole {
+  return (node, onReply, onLost) => {
+    const owner = collector(1, (replies) => onReply(replies[0] ?? Buffer.alloc(0)), onLost);
+    pool.shared(node, freshState).send(owner, roleRequest, 0, roleRequest.length, 1, undefined);
+  };
 }
 
 /**
@@ -25,8 +38,8 @@ export function readRole(reply: Uint8Array): { readonly role: "primary" | "repli
  */
 export class FenceRunner {
   intervalMs: number;
-  readonly #topology: Topology;
-  readonly #pool: Pool;
+  readonly #topology: FencedTopology;
+  readonly #askRole: AskRole;
   readonly #clock: Clock;
   /** Called when a replica is known to have reached a further offset. */
   readonly #onProof: () => void;
@@ -36,9 +49,9 @@ export class FenceRunner {
   readonly #asking = new Set<RedisNode>();
   #wake: (() => void) | undefined;
 
-  constructor(options: { topology: Topology; pool: Pool; clock: Clock; intervalMs: number; onProof: () => void }) {
+  constructor(options: { topology: FencedTopology; askRole: AskRole; clock: Clock; intervalMs: number; onProof: () => void }) {
     this.#topology = options.topology;
-    this.#pool = options.pool;
+    this.#askRole = options.askRole;
     this.#clock = options.clock;
     this.intervalMs = options.intervalMs;
     this.#onProof = options.onProof;
@@ -108,12 +121,11 @@ export class FenceRunner {
     if (this.#asking.has(node)) return;
     this.#asking.add(node);
     const { era, shard: { history } } = node;
-    const owner = collector(1, (replies) => {
+    this.#askRole(node, (reply) => {
       this.#asking.delete(node);
-      const answer = readRole(replies[0] ?? Buffer.alloc(0));
+      const answer = readRole(reply);
       // Offsets of another history are other numbers, and those of a copy that is gone prove nothing.
       if (answer !== undefined && node.shard.history === history && node.era === era) onAnswer(answer);
     }, () => this.#asking.delete(node));
-    this.#pool.shared(node, freshState).send(owner, roleRequest, 0, roleRequest.length, 1, undefined);
   }
 }
