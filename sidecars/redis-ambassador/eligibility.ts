@@ -10,7 +10,7 @@ export type NodeFacts = {
   readonly linkUp: boolean;
   readonly loading: boolean;
   readonly syncing: boolean;
-  /** Seconds since the replica heard from its primary. */
+  /** Seconds since the replica heard from its primary; negative when it never did. */
   readonly lastIoSeconds: number;
   readonly version: string;
   readonly runId: string;
@@ -38,7 +38,8 @@ export function readNodeFacts(info: string): NodeFacts | undefined {
     linkUp: role === "master" || fieldOf(info, "master_link_status") === "up",
     loading: fieldOf(info, "loading") === "1" || fieldOf(info, "async_loading") === "1",
     syncing: fieldOf(info, "master_sync_in_progress") === "1",
-    lastIoSeconds: role === "master" ? 0 : number("master_last_io_seconds_ago"),
+    // Without a link the one is -1 and the other is told instead.
+    lastIoSeconds: role === "master" ? 0 : number(fieldOf(info, "master_link_down_since_seconds") === undefined ? "master_last_io_seconds_ago" : "master_link_down_since_seconds"),
     version: fieldOf(info, "valkey_version") ?? fieldOf(info, "redis_version") ?? "",
     runId: fieldOf(info, "run_id") ?? "",
     zone: fieldOf(info, "availability_zone") || undefined,
@@ -61,13 +62,17 @@ export function choosePrimary(nodes: readonly { readonly address: string; readon
   return best?.address;
 }
 
-/** Why a replica may not be read, or undefined when it may. `primary` is what is known of the node written to. */
-export function whyNotEligible(replica: NodeFacts | undefined, primary: NodeFacts | undefined, limits: LagLimits): string | undefined {
+/**
+ * Why a replica may not be read, or undefined when it may. `primary` is what is known of the node written to, or was. While
+ * that one is `lost` its replicas have lost their links with it and miss nothing by that, so they are read on as long as the
+ * lag limit lasts.
+ */
+export function whyNotEligible(replica: NodeFacts | undefined, primary: NodeFacts | undefined, limits: LagLimits, lost = false): string | undefined {
   if (replica === undefined) return "not answering";
   if (replica.role !== "replica") return "not a replica";
   if (replica.loading) return "loading its dataset";
   if (replica.syncing) return "in full synchronisation";
-  if (!replica.linkUp) return "link to its primary is down";
+  if (!replica.linkUp && !(lost && replica.lastIoSeconds >= 0)) return "link to its primary is down";
   if (primary !== undefined) {
     if (replica.replicationId !== primary.replicationId) return "follows another primary";
     if (primary.offset - replica.offset > limits.lagBytesMax) return "lags in bytes";

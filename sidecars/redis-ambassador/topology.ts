@@ -349,7 +349,7 @@ export class Topology {
     const eligible: RedisNode[] = [];
     for (const node of shard.nodes) {
       const before = node.notEligible;
-      node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag) : "not asked again since it failed";
+      node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag, shard.primary === undefined) : "not asked again since it failed";
       if (node.notEligible !== undefined && node.proof.offset >= 0) forgetProof(node);
       if (node.notEligible === undefined) eligible.push(node);
       else if (before === undefined && node !== shard.primary) {

@@ -22,6 +22,16 @@ judged("of another history", { ...replica, replicationId: "other" }, "follows an
 judged("101 bytes behind", { ...replica, offset: 899 }, "lags in bytes");
 judged("that has heard nothing for long", { ...replica, lastIoSeconds: 11 }, "lags in seconds");
 
+test("while the primary is lost its replicas are read on, within the lag limit, if they ever had a link", () => {
+  const cut = { ...replica, linkUp: false, lastIoSeconds: 3 };
+  assert.equal(whyNotEligible(cut, primary, limits, true), undefined);
+  assert.equal(whyNotEligible(cut, primary, limits, false), "link to its primary is down");
+  assert.equal(whyNotEligible({ ...cut, lastIoSeconds: 11 }, primary, limits, true), "lags in seconds");
+  assert.equal(whyNotEligible({ ...cut, lastIoSeconds: -1 }, primary, limits, true), "link to its primary is down");
+  assert.equal(whyNotEligible({ ...cut, syncing: true }, primary, limits, true), "in full synchronisation");
+  assert.equal(readNodeFacts("role:slave\r\nmaster_link_status:down\r\nmaster_last_io_seconds_ago:-1\r\nmaster_link_down_since_seconds:7\r\n")?.lastIoSeconds, 7);
+});
+
 test("the primary is who says so; among two the one with more replicas, then the present one", () => {
   const node = (address: string, facts: NodeFacts | undefined) => ({ address, facts });
   assert.equal(choosePrimary([node("a", replica), node("b", primary)], "a"), "b");
