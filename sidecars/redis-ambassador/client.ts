@@ -32,6 +32,8 @@ type Stall = "none" | "drain" | "work" | "primary" | "room" | "proof";
 const streamedBytes = 1024 * 1024;
 /** Requests that have to be read whole by the ambassador itself (AUTH, HELLO, …) may not be longer. */
 const wholeRequestBytesMax = 1024 * 1024;
+/** In a cluster requests for several keys are read whole up to here, so that they can be split. */
+const splitBytesMax = 64 * 1024 * 1024;
 /** A request as big as that goes over a connection on which only big ones travel. */
 const bulkBytes = 64 * 1024;
 /** Of a client that came while nobody had to authenticate: it stays admitted when that changes. */
@@ -570,6 +572,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     if (Math.max(rest.length, scanner.needed) > streamedBytes && scanner.argc > 0) {
       const plan = this.hub.planOf(scanner, rest);
       const mustBeWhole = plan.kind === "state" || plan.kind === "ask" || plan.kind === "local" || plan.kind === "wait" || plan.kind === "refused";
+      if (!mustBeWhole && rest.length <= splitBytesMax && this.hub.router.cluster?.needsWhole(plan) === true) {
+        this.#tail = new RequestCollector(rest, scanner.needed);
+        return false;
+      }
       if (!mustBeWhole) {
         this.#inbox.addFirst(rest);
         if (this.drained()) this.#stream(plan, rest);

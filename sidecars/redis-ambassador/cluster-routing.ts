@@ -65,6 +65,11 @@ export class ClusterRouting {
     return shard !== undefined && this.#moving.size > 0 && hasSeveralKeys(plan) && this.isMoving(shard) ? undefined : shard;
   }
 
+  /** Whether a big request has to be there as a whole: to be split, or because it may be sent elsewhere once it is made. */
+  needsWhole(plan: CommandPlan): boolean {
+    return spreadOf(plan).over === "split" || this.#moving.size > 0;
+  }
+
   /** The slot of the request's first key, or a negative number when it has none that is known. */
   slotOf(plan: CommandPlan, args: Arguments): number {
     return slotOf(plan, { over: "keys", how: "any" }, args);

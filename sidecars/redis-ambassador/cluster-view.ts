@@ -94,11 +94,13 @@ export class ShardNames {
       while (taken.has(id)) id += "+";
       taken.add(id);
       for (const node of nodes) next.set(node.id, id);
-      return { id, addresses: nodes.map(({ address }) => mapAddress(addressMap, address)), slots };
+      return { id, addresses: nodes.toSorted(byName).map(({ address }) => mapAddress(addressMap, address)), slots: slots.toSorted(([one], [other]) => one - other) };
     });
     this.#nameOfNode = next;
     return membership;
   }
 }
 
+/** Every node tells of the others in an order of its own; the same state must look the same. */
+const byName = (one: ClusterNode, other: ClusterNode): number => (one.id < other.id ? -1 : 1);
 const firstSlot = ({ slots }: ClusterShard): number => Math.min(slotMax + 1, ...slots.map(([from]) => from));

@@ -107,6 +107,13 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
     await check(3, requests.slice(0, 600), true);
   });
 
+  test("big values in many slots pass both ways, split and amid a pipeline", async () => {
+    await using wire = await openWire(place);
+    const keys = Array.from({ length: 20 }, (_, index) => `big:${index}`), value = (key: string): string => key.padEnd(90_000, "0123456789abcdef");
+    const replies = await wire.ask(["MSET", ...keys.flatMap((key) => [key, value(key)])], ...keys.map((key) => ["GET", key]), ["MGET", ...keys], ["DEL", ...keys], ["PING"]);
+    assert.deepEqual(replies, ["+OK\r\n", ...keys.map((key) => bulk(value(key))), list(keys.map((key) => bulk(value(key)))), `:${keys.length}\r\n`, "+PONG\r\n"]);
+  });
+
   test("what no cluster can do gets the cluster's own words, and nobody is told of a cluster otherwise", async () => {
     await using wire = await openWire(place);
     const crossSlot = "-CROSSSLOT Keys in request don't hash to the same slot\r\n", aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
