@@ -14,6 +14,7 @@ import { isAdmitted } from "./listener-auth.ts";
 import type { RedisNode, Shard } from "./node.ts";
 import type { Look } from "./offload.ts";
 import { Recovery } from "./recovery.ts";
+import { readInto, type BufferReader } from "./read-socket.ts";
 import { RequestCollector } from "./request-collector.ts";
 import { scanned } from "./request-scanner.ts";
 import { hasBlockOption, wordsReader } from "./request-words.ts";
@@ -24,6 +25,9 @@ import type { Run } from "./run.ts";
 import { Scatter, type ScatterClient } from "./scatter.ts";
 import { runSpecial } from "./special.ts";
 import { errorWord, type Upstream } from "./upstream.ts";
+
+/** All clients are read into it, one after the other. */
+const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 
 /** Why a client's input is not being looked at. */
 type Stall = "none" | "drain" | "work" | "primary" | "room" | "proof";
@@ -50,7 +54,7 @@ const replicaRefusals = new Set([...refusals, "NOSCRIPT", "NOPERM", "NOAUTH"]);
  * until they are answered. So replies come back in the order of the requests, a read never overtakes a write, and a write
  * never overtakes a read (a pipeline with a write in it goes to the primary as a whole).
  */
-export class Client implements SpecialClient, RoutedClient, HubClient, ScatterClient {
+export class Client implements SpecialClient, RoutedClient, HubClient, ScatterClient, BufferReader {
   readonly id: number;
   readonly hub: Hub;
   readonly output: ClientOutput;
@@ -66,6 +70,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   #primaryOnly = false;
   readonly #inbox = new Inbox();
   #tail: RequestCollector | undefined;
+  /** The unfinished request that the socket is being read into. */
+  #readsTail: RequestCollector | undefined;
   #stall: Stall = "none";
   #processing = false;
   #on: Upstream | undefined;
@@ -94,7 +100,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     this.#sinceMs = this.#lastInputMs = hub.clock.monotonicMs();
     if (hub.settings.auth.kind === "open") this.state = openState;
     this.output = new ClientOutput(socket, hub.settings.clientOutputBytesMax);
-    socket.on("data", (bytes: Buffer) => this.#received(bytes));
+    if (!readInto(socket, readBuffer, this)) socket.on("data", (bytes: Buffer) => this.onRead(bytes, bytes.length));
     socket.on("end", () => this.close());
     socket.on("error", () => this.close());
     socket.on("close", () => this.close());
@@ -219,25 +225,39 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   // ── Requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #received(received: Buffer): void {
+  /** A big request that is not whole is read to where it is put together, everything else to the buffer of all clients. */
+  nextBuffer(): Buffer | undefined {
+    const room = this.#tail?.room;
+    if (room === undefined && this.#readsTail === undefined) return undefined;
+    this.#readsTail = room === undefined ? undefined : this.#tail;
+    return room ?? readBuffer;
+  }
+
+  onRead(buffer: Buffer, count: number): void {
     if (this.closed) return;
     this.#lastInputMs = this.hub.clock.monotonicMs();
-    let bytes = received;
+    let bytes = count === buffer.length ? buffer : buffer.subarray(0, count);
     if (this.#lease?.streaming === true) {
+      // The lease keeps what it is given until it has left.
+      bytes = Buffer.from(bytes);
       const used = this.#lease.stream(bytes);
       if (used === bytes.length) return;
       bytes = bytes.subarray(used);
     }
     const tail = this.#tail;
     if (tail !== undefined) {
-      const used = tail.add(bytes);
+      const inPlace = this.#readsTail === tail;
+      if (inPlace) tail.filled(count);
+      const used = inPlace ? count : tail.add(bytes);
       if (!tail.full) return;
       this.#tail = undefined;
-      this.#inbox.add(tail.bytes);
+      this.#inbox.add(tail.bytes, true);
       bytes = bytes.subarray(used);
     }
-    this.#inbox.add(bytes);
+    this.#inbox.add(bytes, true);
     this.process();
+    if (!this.#inbox.empty) this.#inbox.ownAll();
+    tail?.release();
   }
 
   process(): void {
@@ -304,9 +324,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
           this.#waitToJoin(item, outcome, next);
           return true;
         }
-        const request = bytes.subarray(at, next);
+        this.#inbox.own(item);
+        const request = item.bytes.subarray(at, next);
         this.#inbox.advance(item, next);
-        runSpecial(this, plan, request, wordsReader(scanner, bytes));
+        runSpecial(this, plan, request, wordsReader(scanner, item.bytes));
         return true;
       }
       if (!this.#sendSegment(item, at)) return true;
@@ -329,6 +350,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
    * has lost. False: nothing special is to be done with it.
    */
   #lookCloser(item: RequestItem, look: Look, plan: CommandPlan, at: number): boolean {
+    this.#inbox.own(item);
     const { hub } = this, { scanner, router } = hub, { bytes } = item, { next } = scanner;
     const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
     if (shard === undefined) return false;
@@ -383,6 +405,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   #scatterFrom(item: RequestItem, at: number, outcome: Joined): boolean {
     const { segment } = this.hub.router;
     if (this.#unansweredRuns > 0 || (outcome !== joined.scattered && outcome !== joined.elsewhere)) return false;
+    this.#inbox.own(item);
     const from = segment.count > 0 ? segment.start : at;
     segment.count = 0;
     return this.scatter(item.bytes, from, (next) => this.#inbox.advance(item, next));
@@ -577,8 +600,9 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
         return false;
       }
       if (!mustBeWhole) {
-        this.#inbox.addFirst(rest);
-        if (this.drained()) this.#stream(plan, rest);
+        const begun = item.borrowed ? Buffer.from(rest) : rest;
+        this.#inbox.addFirst(begun);
+        if (this.drained()) this.#stream(plan, begun);
         return true;
       }
       if (rest.length > wholeRequestBytesMax) {

@@ -2,7 +2,13 @@
 import type { Outcome } from "./resend.ts";
 
 /** Requests or ready replies that still have to be dealt with. `at` is where the first request not dealt with begins. */
-export type RequestItem = { readonly kind: "requests"; readonly bytes: Buffer; at: number };
+export type RequestItem = {
+  readonly kind: "requests";
+  bytes: Buffer;
+  at: number;
+  /** The bytes are a buffer that is read into again: who wants to keep them calls `own` first. */
+  borrowed: boolean;
+};
 export type InboxItem = RequestItem | { readonly kind: "reply"; readonly bytes: Buffer; readonly thenClose: boolean };
 
 /** What one client has sent and what has to be said to it, in order. */
@@ -22,13 +28,30 @@ export class Inbox {
     return bytes;
   }
 
-  add(bytes: Buffer): void {
-    if (bytes.length > 0) this.#items.push({ kind: "requests", bytes, at: 0 });
+  add(bytes: Buffer, borrowed: boolean): void {
+    if (bytes.length > 0) this.#items.push({ kind: "requests", bytes, at: 0, borrowed });
+  }
+
+  /** Makes the item's bytes its own; offsets into them stay what they are. */
+  own(item: RequestItem): void {
+    if (!item.borrowed) return;
+    item.bytes = Buffer.from(item.bytes);
+    item.borrowed = false;
+  }
+
+  /** To be called before the borrowed bytes go: those that are still needed are copied. */
+  ownAll(): void {
+    for (const item of this.#items) {
+      if (item.kind !== "requests" || !item.borrowed) continue;
+      item.bytes = Buffer.from(item.bytes.subarray(item.at));
+      item.at = 0;
+      item.borrowed = false;
+    }
   }
 
   /** These requests come before everything else. */
   addFirst(bytes: Buffer): void {
-    this.#items.unshift({ kind: "requests", bytes, at: 0 });
+    this.#items.unshift({ kind: "requests", bytes, at: 0, borrowed: false });
   }
 
   /** A reply that is due before everything else, once nothing is unanswered. */
@@ -42,7 +65,7 @@ export class Inbox {
   }
 
   putBack(outcomes: readonly Outcome[]): void {
-    this.#items.unshift(...outcomes.map((outcome): InboxItem => (outcome.kind === "again" ? { kind: "requests", bytes: outcome.request, at: 0 } : { kind: "reply", bytes: outcome.reply, thenClose: outcome.thenClose })));
+    this.#items.unshift(...outcomes.map((outcome): InboxItem => (outcome.kind === "again" ? { kind: "requests", bytes: outcome.request, at: 0, borrowed: false } : { kind: "reply", bytes: outcome.reply, thenClose: outcome.thenClose })));
   }
 
   shift(): void {
@@ -59,7 +82,7 @@ export class Inbox {
   joinWithFollowing(rest: Buffer): boolean {
     const following = this.#items[0];
     if (following?.kind !== "requests") return false;
-    this.#items[0] = { kind: "requests", bytes: Buffer.concat([rest, following.bytes.subarray(following.at)]), at: 0 };
+    this.#items[0] = { kind: "requests", bytes: Buffer.concat([rest, following.bytes.subarray(following.at)]), at: 0, borrowed: false };
     return true;
   }
 

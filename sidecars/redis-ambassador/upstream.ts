@@ -31,6 +31,8 @@ export type UpstreamOptions = {
   readonly learnId: boolean;
   /** Only big requests travel on it. */
   readonly bulk: boolean;
+  /** Runs that take longer are told to their owner. May change. */
+  readonly watch: { readonly slowMs: number };
   /** Called once, when the connection is lost, given up or refused by the server. */
   readonly onClosed: (upstream: Upstream, reason: string) => void;
 };
@@ -278,7 +280,7 @@ export class Upstream {
     if (chunk.used + size <= chunk.bytes.length) return chunk;
     this.#closeChunk();
     this.#chunk = newChunk(chunkBytes);
-    if (chunk.runs === 0) this.#freeChunk(chunk);
+    if (chunk.runs === 0 && this.#socket.writableLength === 0) this.#freeChunk(chunk);
     return this.#chunk;
   }
 
@@ -291,9 +293,9 @@ export class Upstream {
     return chunk;
   }
 
-  /** Nothing refers to it any more, and it is not the one being filled. */
+  /** Its runs are answered, its bytes have left, and it is not the one being filled. */
   #freeChunk(chunk: OutChunk): void {
-    if (chunk.bytes.length > 0 && this.#queued.length === 0 && this.#socket.writableLength === 0) giveBackBuffer(chunk.bytes);
+    if (chunk.bytes.length > 0) giveBackBuffer(chunk.bytes);
   }
 
   #reuseChunk(): void {
@@ -327,7 +329,7 @@ export class Upstream {
         frameStart = at;
         head.replied = head.count - left;
         if (left === 0) {
-          this.#finish(head);
+          this.#finish(head, false);
           this.#pass(head, bytes, sliceStart, at, true);
           sliceStart = at;
           continue;
@@ -359,7 +361,7 @@ export class Upstream {
         run.partial = false;
         run.replied += 1;
         if (run.replied === run.count) {
-          this.#finish(run);
+          this.#finish(run, false);
           this.#pass(run, bytes, sliceStart, at, true);
           sliceStart = at;
         }
@@ -381,7 +383,7 @@ export class Upstream {
       run.partial = false;
       run.replied += 1;
       if (run.replied !== run.count) return false;
-      this.#finish(run);
+      this.#finish(run, this.#scanner.firstByte === 45);
       this.#pass(run, bytes, sliceStart, at, true);
       return true;
     }
@@ -389,7 +391,7 @@ export class Upstream {
     if (sliceStart < frameStart) this.#pass(run, bytes, sliceStart, frameStart, false);
     run.replied += 1;
     const done = run.replied === run.count;
-    if (done) this.#finish(run);
+    if (done) this.#finish(run, this.#scanner.firstByte === 45);
     run.owner.replyFrame(run, Buffer.from(frame), refused, done);
     return true;
   }
@@ -447,7 +449,7 @@ export class Upstream {
   }
 
   /** Takes the head run off the queue, before its owner hears of the end and may send more. */
-  #finish(run: Run): void {
+  #finish(run: Run, failed: boolean): void {
     this.#head += 1;
     if (this.#head === this.#runs.length) {
       this.#runs.length = 0;
@@ -457,13 +459,18 @@ export class Upstream {
       this.#head = 0;
     }
     if (run.generation !== undefined) run.generation.outstanding -= 1;
-    if (!this.patient && run.sentMs > 0) this.node.latency.record((this.lastProgressMs - run.sentMs) * 1000);
+    if (!this.patient && run.sentMs > 0) {
+      const durationMs = this.lastProgressMs - run.sentMs;
+      this.node.latency.record(durationMs * 1000);
+      if (durationMs >= this.#options.watch.slowMs) run.owner.slow?.(run, durationMs, this.node);
+    }
     const { chunk } = run;
     if (chunk === undefined) return;
     chunk.runs -= 1;
     if (chunk.runs > 0) return;
     if (chunk === this.#chunk) this.#reuseChunk();
-    else this.#freeChunk(chunk);
+    // A server answers a request when it has the whole of it; with an error it may do so before.
+    else if (!failed || this.#socket.writableLength === 0) this.#freeChunk(chunk);
   }
 }
 
