@@ -26,8 +26,6 @@ export type HubSettings = ReadSettings & {
   /** What is said of it in INFO. */
   readonly mode: string;
   readonly version: string;
-  /** Commands that took longer are kept; 0: none are. */
-  readonly slowLogMs: number;
   readonly slowLogEntries: number;
   /** So many of the most used keys are told; 0: none are counted. */
   readonly hotKeysKept: number;

@@ -11,6 +11,8 @@ export type PoolSettings = {
   readonly tls: ConnectionOptions | undefined;
   readonly connectTimeoutMs: number;
   readonly leasesMax: number;
+  /** Runs of commands that take longer are told to their clients; Infinity: none are. */
+  readonly slowMs: number;
   /** The servers are a cluster's, where a replica answers reads only on connections that have said READONLY. */
   readonly clustered?: boolean;
 };
@@ -38,6 +40,7 @@ type Idle = { readonly upstream: Upstream; readonly sinceMs: number };
 export class Pool {
   readonly #options: PoolOptions;
   #settings: PoolSettings;
+  readonly #watch: { slowMs: number };
   /** By node, then by what the connection is; several where big replies keep some busy. */
   readonly #shared = new Map<RedisNode, Map<string, Upstream[]>>();
   /** Connections that finish what they have in hand and then end. */
@@ -50,6 +53,7 @@ export class Pool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#watch = { slowMs: options.settings.slowMs };
   }
 
   get leases(): number {
@@ -121,6 +125,7 @@ export class Pool {
   /** Takes effect with new connections; with `renew` those that stand are replaced, each when it has nothing in hand. */
   reconfigure(settings: PoolSettings, renew: boolean): void {
     this.#settings = settings;
+    this.#watch.slowMs = settings.slowMs;
     if (!renew) return;
     this.#refused.clear();
     for (const upstream of this.#allShared()) this.#retire(upstream);
@@ -237,7 +242,7 @@ export class Pool {
 
   #connect(node: RedisNode, state: ConnectionState, kind: { readonly learnId: boolean; readonly bulk: boolean }, onClosed: (reason: string) => void): Upstream {
     return new Upstream({
-      node, state, ...kind, opening: [...openingRequests(state, this.#settings.credentials), ...(this.#settings.clustered === true ? [readOnlyRequest] : [])], connectTimeoutMs: this.#settings.connectTimeoutMs,
+      node, state, ...kind, watch: this.#watch, opening: [...openingRequests(state, this.#settings.credentials), ...(this.#settings.clustered === true ? [readOnlyRequest] : [])], connectTimeoutMs: this.#settings.connectTimeoutMs,
       tls: this.#settings.tls, monotonicMs: () => this.#options.clock.monotonicMs(), onClosed: (_upstream, reason) => onClosed(reason),
     });
   }

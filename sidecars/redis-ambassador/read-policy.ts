@@ -41,7 +41,7 @@ export class ReadChooser {
     this.#random = random;
   }
 
-  /** The next read takes the next node. Called when a read is sent, so that a read which is diverted uses up no turn. */
+  /** The next read takes the next node. Called when a read is sent to a replica, so that a read which is diverted uses up no turn. */
   nextTurn(): void {
     this.#turn += 1;
   }
@@ -74,7 +74,11 @@ export class ReadChooser {
   #inTurn(nodes: readonly RedisNode[], places: number, from: number, mayRead: (node: RedisNode) => boolean): RedisNode | undefined {
     for (let tried = 0; tried < places; tried += 1) {
       const node = nodes[(from + tried) % places];
-      if (node === undefined || mayRead(node)) return node;
+      if (node === undefined) {
+        this.#turn += tried + 1; // the primary has had its turn
+        return undefined;
+      }
+      if (mayRead(node)) return node;
     }
     return undefined;
   }
@@ -85,7 +89,9 @@ export class ReadChooser {
     const best = Math.min(micros(shard.primary), ...may.map(micros));
     const quick = may.filter((node) => micros(node) <= best * nearlyTheQuickest);
     const places = quick.length + (micros(shard.primary) <= best * nearlyTheQuickest ? 1 : 0);
-    return quick[this.#turn % Math.max(1, places)];
+    const node = quick[this.#turn % Math.max(1, places)];
+    if (node === undefined) this.#turn += 1; // the primary has had its turn
+    return node;
   }
 
   #isNear(node: RedisNode): boolean {

@@ -1,5 +1,6 @@
 // pure
 import type { Generation } from "./fence.ts";
+import type { RedisNode } from "./node.ts";
 
 /**
  * A run: consecutive requests of one client that go to one server connection in one piece and whose replies come back in
@@ -38,6 +39,8 @@ export interface RunOwner {
   takesError(run: Run, word: string, frame: Uint8Array): boolean;
   /** One whole reply while `watching` or taken; `refused` says that the request was not executed. */
   replyFrame(run: Run, frame: Buffer, refused: boolean, runDone: boolean): void;
+  /** The run has been answered whole, and that took long. */
+  slow?(run: Run, durationMs: number, node: RedisNode): void;
   /** The connection is gone. `runs` are this owner's unanswered ones on it, in order. */
   runsLost(runs: readonly Run[], reason: string): void;
 }

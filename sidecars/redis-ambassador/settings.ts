@@ -20,15 +20,15 @@ export function topologySettings({ failover, reads }: Config, { credentials, tls
   return { credentials, tls, probeIntervalMs: failover.probeIntervalMs, probeTimeoutMs: failover.probeTimeoutMs, lag: { lagBytesMax: reads.lagBytesMax, lagSecondsMax: reads.lagSecondsMax } };
 }
 
-export function poolSettings({ upstream, limits }: Config, { credentials, tls }: Access): PoolSettings {
-  return { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections, clustered: upstream.mode === "cluster" };
+export function poolSettings({ upstream, limits, see }: Config, { credentials, tls }: Access): PoolSettings {
+  return { credentials, tls, connectTimeoutMs: upstream.connectTimeoutMs, leasesMax: limits.dedicatedConnections, slowMs: see.slowLogMs === 0 ? Number.POSITIVE_INFINITY : see.slowLogMs, clustered: upstream.mode === "cluster" };
 }
 
 export function hubSettings({ listen, upstream, reads, failover, limits, see }: Config, version: string): HubSettings {
   return {
     auth: listenerAuth(listen),
     consistency: reads.consistency, dryRun: reads.dryRun, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
-    mode: upstream.mode, version, slowLogMs: see.slowLogMs, slowLogEntries: see.slowLogEntries, hotKeysKept: see.hotKeys, offload: reads.offload,
+    mode: upstream.mode, version, slowLogEntries: see.slowLogEntries, hotKeysKept: see.hotKeys, offload: reads.offload,
     holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
   };
 }

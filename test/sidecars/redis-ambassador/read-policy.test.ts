@@ -19,9 +19,9 @@ const settings = (policy: ReadPolicy, more: Partial<ReadPolicySettings> = {}): R
 function spread(chooser: ReadChooser, shard: Shard, reads: number, mayRead: (node: RedisNode) => boolean = () => true): Record<string, number> {
   const counts: Record<string, number> = {};
   for (let read = 0; read < reads; read += 1) {
-    const address = chooser.choose(shard, mayRead)?.address ?? shard.primary?.address ?? "none";
+    const node = chooser.choose(shard, mayRead), address = node?.address ?? shard.primary?.address ?? "none";
     counts[address] = (counts[address] ?? 0) + 1;
-    chooser.nextTurn();
+    if (node !== undefined) chooser.nextTurn();
   }
   return counts;
 }
@@ -57,6 +57,8 @@ test("least-latency takes the quickest, and those hardly slower in turn", () => 
   assert.deepEqual(spread(chooser, shard, 10), { [near.address]: 10 });
   far.probeMicros = 320;
   assert.deepEqual(spread(chooser, shard, 10), { [near.address]: 5, [far.address]: 5 });
+  primary.probeMicros = 310;
+  assert.deepEqual(spread(chooser, shard, 12), { [primary.address]: 4, [near.address]: 4, [far.address]: 4 });
   primary.probeMicros = 100;
   assert.deepEqual(spread(chooser, shard, 10), { [primary.address]: 10 });
 });

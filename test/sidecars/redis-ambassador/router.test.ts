@@ -39,7 +39,7 @@ function scene(consistency: Consistency, policy: ReadPolicy = "prefer-replica") 
   const clock = createVirtualClock(), scanner = new RequestScanner(() => 1e9);
   const log = createLog({ role: "test", level: "silent" });
   const settings = { credentials: undefined, tls: undefined };
-  const pool = new Pool({ settings: { ...settings, connectTimeoutMs: 1000, leasesMax: 1 }, clock, onSharedLost: () => undefined, onSharedClosed: () => undefined });
+  const pool = new Pool({ settings: { ...settings, connectTimeoutMs: 1000, leasesMax: 1, slowMs: Number.POSITIVE_INFINITY }, clock, onSharedLost: () => undefined, onSharedClosed: () => undefined });
   const topology = new Topology({
     source: { run: async () => undefined, wake: () => undefined }, clustered: false, clock, random: () => 0.5, log, onShard: () => undefined, onChange: () => undefined, onNewPrimary: () => undefined, onGone: () => undefined,
     settings: { ...settings, probeIntervalMs: 1000, probeTimeoutMs: 1000, lag: { lagBytesMax: 1e9, lagSecondsMax: 10 } },
