@@ -64,11 +64,10 @@ describe("what the ambassador tells of itself", () => {
   test("the slow log names command, key and server, and never a value or a password", async () => {
     await using wire = await openWire(ambassador);
     await wire.one("SET", "slow:key", "secret-value");
-    await scene.node(0).ask("CONFIG", "SET", "lua-time-limit", "5000");
-    await wire.one("EVAL", "local t = redis.call('TIME'); repeat local n = redis.call('TIME'); until (n[1] - t[1]) * 1000000 + n[2] - t[2] > 120000; return redis.call('GET', KEYS[1])", "1", "slow:key");
+    await wire.one("EVAL", "for round = 1, 20000000 do end; return redis.call('GET', KEYS[1])", "1", "slow:key");
     await eventually(async () => JSON.stringify(await ambassador.admin("/slowlog")).includes("slow:key"), { what: "the slow command in the log" });
     const text = JSON.stringify(await ambassador.admin("/slowlog"));
-    assert.match(text, new RegExp(`"durationMicros":\\d{6},"command":"eval","key":"slow:key","commands":1,"node":"${scene.node(0).address}","client":"127`));
+    assert.match(text, new RegExp(`"durationMicros":\\d{5,8},"command":"eval","key":"slow:key","commands":1,"node":"${scene.node(0).address}","client":"127`));
     assert.doesNotMatch(text, /secret/);
   });
 
