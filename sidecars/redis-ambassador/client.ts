@@ -616,11 +616,11 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   #stream(plan: CommandPlan, begun: Buffer): void {
     const { router } = this.hub, shard = router.shardOf(plan, begun);
-    const generation = plan.marks === "none" || !router.marksWrites ? undefined : router.markBegun(this, shard, plan, begun);
+    const mark = plan.marks === "none" || !router.marksWrites ? undefined : router.markerOf(this, shard, plan, begun);
     this.#inbox.shift();
     this.stallForWork();
     const { lease } = this;
-    lease.beginStream(plan, generation, begun, shard, () => {
+    lease.beginStream(plan, mark, begun, shard, () => {
       this.#inbox.addFirst(begun);
       while (lease.streaming) {
         const item = this.#inbox.first;
@@ -641,6 +641,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     if (this.#on !== undefined) this.output.holdBack(this.#on, this.#free, () => this.hub.clock.monotonicMs());
     if (runDone && this.#unansweredRuns === 0) this.#allAnswered();
     return retained;
+  }
+
+  slow(run: Run, durationMs: number, node: RedisNode): void {
+    this.hub.noteSlow(run, Math.round(durationMs * 1000), node, this.address);
   }
 
   #answered(run: Run): void {
