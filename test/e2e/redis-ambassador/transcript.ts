@@ -3,7 +3,7 @@ import { stepsOf, type Step } from "./conversations.ts";
 import { Dialogue, requestBytes } from "./dialogue.ts";
 import type { Place } from "./wire.ts";
 
-const quietMs = 1_500;
+const quietMs = 5_000;
 
 /** What a conversation got from one place, step by step. Numbers of connections are told by the connection's letter. */
 export async function transcript(place: Place, conversation: string, protocol: 2 | 3, directly: Place): Promise<string[]> {
