@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Wait, type StartedTestContainer } from "testcontainers";
 import { container } from "../../support/containers.ts";
 import { eventually } from "../../support/eventually.ts";
+import type { ServerImage } from "../../support/redis-topology.ts";
 import type { Place } from "./wire.ts";
 
 /** Nothing is saved, and a replica's first copy does not wait for others. */
@@ -46,6 +47,11 @@ export class ServerBox implements AsyncDisposable {
 
   async sentinel(port: number, ...lines: readonly string[]): Promise<void> {
     await this.put(`/tmp/${port}.conf`, [...(lines.includes("port 0") ? [] : [`port ${port}`]), "daemonize yes", "protected-mode no", `pidfile /tmp/${port}.pid`, ...lines, ""].join("\n"));
+    await this.resumeSentinel(port);
+  }
+
+  /** Starts it with what it knew when it ended. */
+  async resumeSentinel(port: number): Promise<void> {
     await this.#exec(["redis-sentinel", `/tmp/${port}.conf`]);
   }
 
@@ -78,8 +84,8 @@ export class ServerBox implements AsyncDisposable {
   }
 }
 
-export async function startServerBox(ports: readonly number[]): Promise<ServerBox> {
-  const started = await container("redis").withExposedPorts(...ports).withCommand(["sh", "-c", "while :; do sleep 1; done"]).withWaitStrategy(Wait.forAll([])).start();
+export async function startServerBox(ports: readonly number[], image: ServerImage = "redis"): Promise<ServerBox> {
+  const started = await container(image).withExposedPorts(...ports).withCommand(["sh", "-c", "while :; do sleep 1; done"]).withWaitStrategy(Wait.forAll([])).start();
   return new ServerBox(started, ports);
 }
 
