@@ -11,8 +11,8 @@ const unsettledMs = 2_000;
 /** After a slot was seen to move, further ones of the same shards are expected to for so long. */
 const movingMs = 3_000;
 
-/** What a refusal tells: who should be asked instead, with ASKING before or for good, and how long to wait before. */
-export type Advice = { readonly kind: "moved" | "ask" | "later"; readonly node: RedisNode | undefined; readonly pauseMs: number };
+/** What a refusal tells: who should be asked instead, with ASKING before or for good, how long to wait before, and the request's slot. */
+export type Advice = { readonly kind: "moved" | "ask" | "later"; readonly node: RedisNode | undefined; readonly pauseMs: number; readonly slot?: number };
 
 /** Which shard of a cluster a request belongs to, and what is learnt from refusals. */
 export class ClusterRouting {
@@ -131,14 +131,14 @@ export class ClusterRouting {
     if (kind === "ask") counts.ask += 1;
     else counts.moved += 1;
     if (kind === "moved" || target === undefined) topology.refresh();
-    if (target === undefined) return { kind: "later", node: undefined, pauseMs: 50 };
-    if (kind === "ask") return { kind, node: target, pauseMs: 0 };
+    if (target === undefined) return { kind: "later", node: undefined, pauseMs: 50, slot };
+    if (kind === "ask") return { kind, node: target, pauseMs: 0, slot };
     if (topology.shardOfSlot(slot) !== target.shard) {
       topology.moveSlot(slot, target.address);
-      return { kind, node: target, pauseMs: 0 };
+      return { kind, node: target, pauseMs: 0, slot };
     }
     // Its own shard sends the request back: whoever was asked is the primary no more, or does not know yet that it is.
     if (node.shard === target.shard && node !== target) topology.suspect(node, "answered MOVED");
-    return { kind, node: target, pauseMs: 25 };
+    return { kind, node: target, pauseMs: node.shard === target.shard ? 25 : 0, slot };
   }
 }

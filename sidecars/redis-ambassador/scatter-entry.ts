@@ -15,7 +15,8 @@ export type Target = { readonly kind: "slot"; readonly slot: number } | { readon
 export type Part = {
   readonly plan: CommandPlan;
   readonly request: Buffer;
-  readonly target: Target;
+  /** Changes when a server says that it belongs to another slot than was thought. */
+  target: Target;
   reply: Buffer | undefined;
   /** It is on its way. */
   sent: boolean;

@@ -287,6 +287,7 @@ export class Scatter {
     // What the server itself says is an answer too when it says so for too long; a redirection never is.
     this.#again(part, word === "TRYAGAIN" || word === "CLUSTERDOWN" ? frame : undefined);
     if (advice.kind === "ask") part.asking = advice.node;
+    if (advice.slot !== undefined && part.target.kind !== "shard" && part.target.kind !== "node") part.target = { kind: "slot", slot: advice.slot };
     this.#pause(advice.pauseMs);
   }
 
