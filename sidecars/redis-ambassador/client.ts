@@ -624,11 +624,13 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       this.#inbox.addFirst(begun);
       while (lease.streaming) {
         const item = this.#inbox.first;
-        if (item?.kind !== "requests") return;
+        if (item?.kind !== "requests") break;
         this.#inbox.shift();
         const used = lease.stream(item.bytes);
         if (used < item.bytes.length) this.#inbox.addFirst(item.bytes.subarray(used));
       }
+      // Much may have come while the connection was being readied, which stopped the reading.
+      this.adjustReading();
     });
   }
 

@@ -372,12 +372,14 @@ export class Lease implements RawReceiver {
   // ── A big request, passed on as it arrives ───────────────────────────────────────────────────────────────────────
 
   /** Readies a connection for a request that is not complete; `onReady` then feeds `stream`. Nothing may be unanswered. */
-  beginStream(plan: CommandPlan, generation: Generation | undefined, begun: Buffer, shard: Shard, onReady: () => void): void {
+  beginStream(plan: CommandPlan, mark: (() => Generation) | undefined, begun: Buffer, shard: Shard, onReady: () => void): void {
     const start = (upstream: Upstream): void => {
       this.#tail = new RequestTail();
       if (!upstream.raw) {
         this.#client.sentOn(upstream, 0);
-        upstream.beginStreamed(this.#client, generation);
+        upstream.beginStreamed(this.#client, mark?.());
+      } else if (mark !== undefined) {
+        this.#holdUnprovable();
       }
       upstream.node.counts.pinned += 1;
       onReady();

@@ -281,13 +281,19 @@ export class Router {
     return generation;
   }
 
-  /** The same for a request of which only the beginning is there: marks its first key, if it is the only one. */
-  markBegun(client: RoutedClient, shard: Shard, plan: CommandPlan, begun: Uint8Array): Generation {
+  /**
+   * The same for a request of which only the beginning is there: what it gives marks the first key, if that is the only one.
+   * It is to be called when the request is sent, in one go with that: what is marked before could be proven before.
+   */
+  markerOf(client: RoutedClient, shard: Shard, plan: CommandPlan, begun: Uint8Array): () => Generation {
     const { fence } = shard, spec = plan.keys[0], args = this.#arguments(begun);
     const index = plan.marks === "keys" && plan.keys.length === 1 && spec?.begin.kind === "index" && spec.find.kind === "range" && spec.find.last === 0 ? spec.begin.index : args.argc;
-    const generation = index < args.argc ? fence.mark(hashKey(begun, args.argStart[index] ?? 0, args.argEnd[index] ?? 0)) : fence.markAll();
-    if (this.settings.consistency === "session") client.noteWrite(shard, generation);
-    return generation;
+    const hash = index < args.argc ? hashKey(begun, args.argStart[index] ?? 0, args.argEnd[index] ?? 0) : undefined;
+    return () => {
+      const generation = hash === undefined ? fence.markAll() : fence.mark(hash);
+      if (this.settings.consistency === "session") client.noteWrite(shard, generation);
+      return generation;
+    };
   }
 
   #arguments(bytes: Uint8Array): Arguments {
