@@ -89,6 +89,7 @@ const readsSpec = object({
   zones: map(string({ doc: "its zone" }), { doc: "host:port -> zone, for servers that do not tell it themselves (Valkey does: availability-zone)", default: {} }),
   weights: map(integer({ doc: "its share of the reads; 0 for none", min: 0, max: 1_000_000 }), { doc: "host:port -> share of the reads, for policy weighted; of servers that are not named a replica has 1 and the primary 0", default: {} }),
   offload: boolean({ doc: "let replicas also answer reads that the servers flag as writes: SORT, GEORADIUS, BITFIELD with GET alone, GETEX without options, EVAL of scripts that declare no-writes", default: true }),
+  withoutPrimary: boolean({ doc: "go on reading replicas while no primary is known, though they have lost their links with it, up to lagSecondsMax; false: reads wait as writes do", default: true }),
   dryRun: boolean({ doc: "send everything to the primary and only count where reads would have gone", default: false }),
   lagBytesMax: sizeBytes({ doc: "a replica further behind is not read", default: 16 * 1024 * 1024 }),
   lagSecondsMax: integer({ doc: "a replica that has not heard from its primary for so many seconds is not read", default: 30, min: 1 }),
@@ -121,10 +122,9 @@ const limitsSpec = object({
   clients: integer({ doc: "most connections of applications at one time", default: 10_000, min: 1 }),
   dedicatedConnections: integer({ doc: "most server connections that belong to one client each (transactions, blocking commands, subscriptions)", default: 1_000, min: 1 }),
   clientInputBytes: sizeBytes({ doc: "a client is not read while it has more than this in hand", default: 1024 * 1024 }),
-  clientOutputBytes: sizeBytes({ doc: "replies waiting for a client above this stop its server connection, and end a client that does not read", default: 4 * 1024 * 1024 }),
+  clientOutputBytes: sizeBytes({ doc: "while more replies than this wait for a client, nothing more is asked or read for it", default: 4 * 1024 * 1024 }),
   allClientsOutputBytes: sizeBytes({ doc: "replies waiting for all clients together; above it the client with the most is ended", default: 64 * 1024 * 1024 }),
   heldBytes: sizeBytes({ doc: "most bytes of commands held while there is no primary", default: 16 * 1024 * 1024 }),
-  slowReaderMs: durationMs({ doc: "how long a client may keep a shared server connection waiting before it is closed", default: 200, min: 10 }),
 }, { doc: "bounds" });
 
 const seeSpec = object({

@@ -17,7 +17,7 @@ export function credentialsOf({ username, password }: { readonly username: strin
 export type Access = { readonly credentials: Credentials | undefined; readonly tls: ConnectionOptions | undefined };
 
 export function topologySettings({ failover, reads }: Config, { credentials, tls }: Access): TopologySettings {
-  return { credentials, tls, probeIntervalMs: failover.probeIntervalMs, probeTimeoutMs: failover.probeTimeoutMs, lag: { lagBytesMax: reads.lagBytesMax, lagSecondsMax: reads.lagSecondsMax } };
+  return { credentials, tls, probeIntervalMs: failover.probeIntervalMs, probeTimeoutMs: failover.probeTimeoutMs, lag: { lagBytesMax: reads.lagBytesMax, lagSecondsMax: reads.lagSecondsMax }, readsWithoutPrimary: reads.withoutPrimary };
 }
 
 export function poolSettings({ upstream, limits, see }: Config, { credentials, tls }: Access): PoolSettings {
@@ -29,6 +29,6 @@ export function hubSettings({ listen, upstream, reads, failover, limits, see }: 
     auth: listenerAuth(listen),
     consistency: reads.consistency, dryRun: reads.dryRun, policy: reads.policy, zone: reads.zone, zones: reads.zones, weights: reads.weights,
     mode: upstream.mode, version, slowLogEntries: see.slowLogEntries, hotKeysKept: see.hotKeys, offload: reads.offload,
-    holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes,
+    holdMs: failover.holdMs, heldBytesMax: limits.heldBytes, clientInputBytesMax: limits.clientInputBytes, clientOutputBytesMax: limits.clientOutputBytes, allClientsOutputBytesMax: limits.allClientsOutputBytes,
   };
 }

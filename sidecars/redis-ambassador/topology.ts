@@ -7,7 +7,11 @@ import { readServerMode } from "./peers.ts";
 import { Prober, type ProbeContext, type ProbeSettings } from "./prober.ts";
 import { bulkBytesMaxDefault, loadServerFacts, type ServerFacts } from "./server-facts.ts";
 
-export type TopologySettings = ProbeSettings & { readonly lag: LagLimits };
+export type TopologySettings = ProbeSettings & {
+  readonly lag: LagLimits;
+  /** Replicas are read on while no primary is known. */
+  readonly readsWithoutPrimary: boolean;
+};
 
 export type TopologyOptions = ProbeContext & {
   readonly source: MembershipSource;
@@ -349,7 +353,7 @@ export class Topology {
     const eligible: RedisNode[] = [];
     for (const node of shard.nodes) {
       const before = node.notEligible;
-      node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag, shard.primary === undefined) : "not asked again since it failed";
+      node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag, shard.primary === undefined && this.#settings.readsWithoutPrimary) : "not asked again since it failed";
       if (node.notEligible !== undefined && node.proof.offset >= 0) forgetProof(node);
       if (node.notEligible === undefined) eligible.push(node);
       else if (before === undefined && node !== shard.primary) {

@@ -97,6 +97,25 @@ describe("where reads go", () => {
     assert.equal(await scene.node(0).calls("get"), before);
   });
 
+  for (const serves of [true, false]) {
+    test(`reads ${serves ? "go on at the replicas" : "wait"} while the primary is lost, by reads.withoutPrimary`, async () => {
+      await using ambassador = await startAmbassadorProcess(addresses(), { PODKIT_READS_WITHOUT_PRIMARY: String(serves), PODKIT_FAILOVER_HOLD_MS: "300ms" });
+      await spread(ambassador);
+      await scene.node(0).kill();
+      try {
+        await ambassador.sees({ primary: "none", ...(serves ? {} : { eligible: [] }) });
+        await using wire = await openWire(ambassador);
+        const reply = await wire.one("GET", "quiet");
+        if (serves) assert.equal(reply, "$-1\r\n");
+        else assert.match(reply, /^-ERR podkit ambassador: no primary is known/);
+        assert.match(await wire.one("SET", "k", "v"), /^-ERR podkit ambassador: no primary is known for \d+ ms; the command was not executed/);
+      } finally {
+        await scene.node(0).start();
+      }
+      await scene.inSync(scene.node(0), [scene.node(1), scene.node(2)]);
+    });
+  }
+
   test("READWRITE binds one connection to the primary, and READONLY frees it", async () => {
     await using ambassador = await start("policy: prefer-replica");
     await spread(ambassador);

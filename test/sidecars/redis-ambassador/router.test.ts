@@ -42,7 +42,7 @@ function scene(consistency: Consistency, policy: ReadPolicy = "prefer-replica") 
   const pool = new Pool({ settings: { ...settings, connectTimeoutMs: 1000, leasesMax: 1, slowMs: Number.POSITIVE_INFINITY }, clock, onSharedLost: () => undefined, onSharedClosed: () => undefined });
   const topology = new Topology({
     source: { run: async () => undefined, wake: () => undefined }, clustered: false, clock, random: () => 0.5, log, onShard: () => undefined, onChange: () => undefined, onNewPrimary: () => undefined, onGone: () => undefined,
-    settings: { ...settings, probeIntervalMs: 1000, probeTimeoutMs: 1000, lag: { lagBytesMax: 1e9, lagSecondsMax: 10 } },
+    settings: { ...settings, probeIntervalMs: 1000, probeTimeoutMs: 1000, lag: { lagBytesMax: 1e9, lagSecondsMax: 10 }, readsWithoutPrimary: true },
   });
   topology.apply(listedMembers([0, 1, 2].map((index) => ({ host: `redis-${index}`, port: 6379 }))));
   const [shard] = topology.shards, [primary, first, second] = shard.nodes;
