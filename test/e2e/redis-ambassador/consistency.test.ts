@@ -94,6 +94,28 @@ describe("what is written through the ambassador is read through it", () => {
     });
   }
 
+  test("pod: a big value is read once it is written, also when the connection for it takes long to be readied", async () => {
+    const [primary] = scene.nodes;
+    assert.ok(primary);
+    await using ambassador = await startAmbassadorProcess(scene.nodes.map(({ address }) => address));
+    await ambassador.sees({ primary, eligible: scene.nodes.slice(1) });
+    primary.proxy.setWeather({ delayMs: 20 });
+    try {
+      await Promise.all(Array.from({ length: 4 }, async (_, index) => {
+        await using writer = await openWire(ambassador);
+        await using reader = await openWire(ambassador);
+        // This leaves a connection behind that has to be given the next client's name first.
+        await writer.ask(["MULTI"], ["PING"], ["EXEC"]);
+        assert.equal(await writer.one("CLIENT", "SETNAME", `writer-${index}`), "+OK\r\n");
+        assert.equal(await writer.one("SET", `huge:${index}`, "x".repeat(2 * 1024 * 1024)), "+OK\r\n");
+        const until = performance.now() + 500;
+        while (performance.now() < until) assert.equal(await reader.one("GETRANGE", `huge:${index}`, "0", "1"), "$2\r\nxx\r\n");
+      }));
+    } finally {
+      primary.proxy.setWeather({});
+    }
+  });
+
   test("pod, while a replica comes back with what it had long ago: nothing of that is read", async (t) => {
     // It has the copy that it began with. What came since is sent to it from the backlog, the last written last, and meanwhile its link is up.
     const [primary, replica, other] = [scene.node(0), scene.node(1), scene.node(2)];
