@@ -30,6 +30,8 @@ export type LeaseMode = "free" | "single" | "opened" | "transaction" | "pinned";
 
 /** The client that a lease belongs to, as far as the lease is concerned. */
 export interface LeaseHolder extends RunOwner {
+  /** The number that it is known by here. */
+  readonly id: number;
   readonly state: ConnectionState;
   readonly closed: boolean;
   readonly output: ClientOutput;
@@ -271,6 +273,8 @@ export class Lease implements RawReceiver {
       this.#reset(request, upstream);
     } else if (upstream.raw) {
       this.#forwardRaw(plan, request, upstream);
+    } else if (plan.name === "client|id" && !this.#multi && arityHolds(plan, words().length)) {
+      if (this.#whenDrained(request)) client.answer(Buffer.from(`:${client.id}\r\n`));
     } else if (plan.name === "quit" || plan.kind === "refused") {
       if (!this.#whenDrained(request)) return;
       client.answer(plan.name === "quit" ? Buffer.from("+OK\r\n") : ambassadorErrors.refused(plan.name));

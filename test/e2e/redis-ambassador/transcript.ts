@@ -40,8 +40,9 @@ export async function transcript(place: Place, conversation: string, protocol: 2
   };
   try {
     for (const step of stepsOf(conversation)) {
-      const frames = await perform(step, await on(step.on));
-      if (step.words.join(" ").toUpperCase() === "CLIENT ID" && step.how === "send") ids.set(step.on, frames[0]?.slice(1).trim() ?? "");
+      // What MONITOR tells is the primary's life, probes and all.
+      const frames = (await perform(step, await on(step.on))).filter((frame) => !/^\+\d+\.\d+ \[/.test(frame));
+      if (step.words.join(" ").toUpperCase() === "CLIENT ID" && step.how === "send" && !ids.has(step.on)) ids.set(step.on, frames[0]?.slice(1).trim() ?? "");
       lines.push(`${step.text} => ${frames.map((frame) => JSON.stringify(masked(frame))).join(" ") || "nothing"}`);
     }
   } finally {
