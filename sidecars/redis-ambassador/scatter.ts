@@ -20,6 +20,8 @@ export interface ScatterClient extends RoutedClient {
   scatterReply(bytes: Buffer): void;
 }
 
+/** Of so many requests the replies are awaited at a time to begin with: nobody knows yet how big they are. */
+export const windowAtFirst = 16;
 const entriesMax = 512, requestBytesMax = 1024 * 1024, bulkBytes = 64 * 1024;
 const retryMs = 20;
 const asking = encodeRequest(["ASKING"]);
@@ -48,8 +50,9 @@ export class Scatter {
   #bytes = 0;
   #head = 0;
   #outstanding = 0;
-  /** So many entries from the head on may be under way: fewer after replies have piled up. */
-  #window = entriesMax;
+  /** So many entries from the head on may be under way: fewer after replies have piled up, more after they have not. */
+  #window: number;
+  #piledUp = false;
   #buffered = 0;
   #pauseMs = 0;
   #primaryNext = false;
@@ -58,11 +61,12 @@ export class Scatter {
   #held = false;
   #ended = false;
 
-  constructor(options: { readonly hub: Hub; readonly cluster: ClusterRouting; readonly client: ScatterClient; readonly stateKey: string; readonly onEnd: () => void }) {
+  constructor(options: { readonly hub: Hub; readonly cluster: ClusterRouting; readonly client: ScatterClient; readonly stateKey: string; readonly window: number; readonly onEnd: () => void }) {
     this.#hub = options.hub;
     this.#cluster = options.cluster;
     this.#client = options.client;
     this.#stateKey = options.stateKey;
+    this.#window = options.window;
     this.#onEnd = options.onEnd;
   }
 
@@ -87,6 +91,11 @@ export class Scatter {
       if (alone) break;
     }
     return at;
+  }
+
+  /** What the next scatter of the same client may begin with. */
+  get window(): number {
+    return this.#window;
   }
 
   get size(): number {
@@ -277,7 +286,8 @@ export class Scatter {
     if (mayDrop && this.#buffered + outputBacklog > limit && !(atHead && outputBacklog <= limit)) {
       // Too much has come before its turn: a read is simply made again when its turn is there.
       part.sent = false;
-      this.#window = Math.max(1, this.#window >> 3);
+      this.#window = this.#piledUp ? this.#window : Math.max(1, this.#window >> 3);
+      this.#piledUp = true;
       return;
     }
     this.#answered(part, frame);
@@ -343,6 +353,8 @@ export class Scatter {
 
   #roundEnds(): void {
     if (this.#ended || this.#outstanding > 0) return;
+    if (!this.#piledUp) this.#window = Math.min(entriesMax, this.#window * 2);
+    this.#piledUp = false;
     if (this.#head === this.#entries.length) {
       this.#ended = true;
       this.#release();
