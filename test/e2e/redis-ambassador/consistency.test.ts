@@ -48,7 +48,7 @@ describe("what is written through the ambassador is read through it", () => {
     return { ...verdict, atReplicas };
   }
 
-  const enough = (history: History): boolean => history.reads.length >= readsMin * 1.5;
+  const enough = (history: History): boolean => history.recentReads >= readsMin;
 
   test(`pod: of ${readsMin} reads of recently written keys none is stale, none goes back, and the replicas do answer`, async (t) => {
     await using ambassador = await ambassadorWith({});
@@ -121,7 +121,7 @@ describe("what is written through the ambassador is read through it", () => {
     const [primary, replica, other] = [scene.node(0), scene.node(1), scene.node(2)];
     await using ambassador = await ambassadorWith({});
     await using wire = await openWire(ambassador);
-    for (let index = 0; index < 15; index += 1) await wire.one("SET", `backlog:${index}`, "x".repeat(1024 * 1024));
+    for (let index = 0; index < 8; index += 1) await wire.one("SET", `backlog:${index}`, "x".repeat(1024 * 1024));
     await seed(ambassador);
     await scene.inSync(primary, [replica, other]);
     const recorder = new Recorder(ambassador, { readers: 6 });

@@ -1,7 +1,13 @@
 import type { Read, Write } from "../../support/register-history.ts";
 import { openWire, type Place, type Wire } from "./wire.ts";
 
-export type History = { readonly writes: Write[]; readonly reads: Read[]; errors: string[] };
+export type History = {
+  readonly writes: Write[];
+  readonly reads: Read[];
+  readonly errors: string[];
+  /** How many of the reads were of a key of which a write had ended within the last 100 ms. */
+  recentReads: number;
+};
 
 export type HistoryOptions = {
   readonly clients?: number;
@@ -28,7 +34,8 @@ type Span = { readonly client: number; readonly order: number; readonly begunMs:
  * that expire or are removed, and values too big for the common connections. Reads prefer what was written last.
  */
 export class HistoryLoad {
-  readonly history: History = { writes: [], reads: [], errors: [] };
+  readonly history: History = { writes: [], reads: [], errors: [], recentReads: 0 };
+  readonly #endedMs = new Map<string, number>();
   readonly #place: Place;
   readonly #options: HistoryOptions;
   readonly #latest: string[] = [];
@@ -91,6 +98,7 @@ export class HistoryLoad {
     for (const [key, value] of values) {
       this.history.writes.push({ ...span, key, value, endedMs: known ? endedMs : Number.POSITIVE_INFINITY, ...(expiresMs === undefined ? {} : { expiresMs }) });
       this.#latest.push(key);
+      if (known) this.#endedMs.set(key, endedMs);
     }
     if (this.#latest.length > latestMax) this.#latest.splice(0, this.#latest.length - latestMax);
   }
@@ -185,6 +193,8 @@ export class HistoryLoad {
     keys.forEach((key, index) => {
       const text = /^\$\d+\r\n([^:]*:)/.exec(replies[index] ?? "")?.[1];
       this.history.reads.push({ ...span, key, value: text, endedMs });
+      const writtenMs = this.#endedMs.get(key) ?? Number.POSITIVE_INFINITY;
+      if (writtenMs <= span.begunMs && writtenMs > span.begunMs - 100) this.history.recentReads += 1;
     });
   }
 }
