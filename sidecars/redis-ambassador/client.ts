@@ -22,7 +22,7 @@ import { clusterRefusals } from "./redirection.ts";
 import type { Outcome } from "./resend.ts";
 import { isReplica, joined, type Joined, type ReadPlace, type RoutedClient } from "./router.ts";
 import type { Run } from "./run.ts";
-import { Scatter, windowAtFirst, type ScatterClient } from "./scatter.ts";
+import { Scatter, scatterWindowAtFirst, type ScatterClient } from "./scatter.ts";
 import { runSpecial } from "./special.ts";
 import { errorWord, type Upstream } from "./upstream.ts";
 
@@ -86,7 +86,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   #ending = false;
   /** Requests spread over the shards of a cluster; nothing else is unanswered meanwhile. */
   #scatter: Scatter | undefined;
-  #scatterWindow = windowAtFirst;
+  #scatterWindow = scatterWindowAtFirst;
   /** So many of the next requests were refused by a cluster and go by way of a scatter, which knows how to deal with that. */
   #refusedBefore = 0;
   /** Where a cluster wants the request asked once that travels on a connection of its own. */

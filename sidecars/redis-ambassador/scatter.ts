@@ -21,7 +21,7 @@ export interface ScatterClient extends RoutedClient {
 }
 
 /** Of so many requests the replies are awaited at a time to begin with: nobody knows yet how big they are. */
-export const windowAtFirst = 16;
+export const scatterWindowAtFirst = 16;
 const entriesMax = 512, requestBytesMax = 1024 * 1024, bulkBytes = 64 * 1024;
 const retryMs = 20;
 const asking = encodeRequest(["ASKING"]);

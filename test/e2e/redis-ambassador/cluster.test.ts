@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { Redis } from "ioredis";
 import { hashSlot } from "../../../sidecars/redis-ambassador/hash-slot.ts";
 import { eventually } from "../../support/eventually.ts";
 import { commandGroups, requestsOf } from "./commands.ts";
@@ -146,6 +147,26 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
       assert.match(await wire.one("SSUBSCRIBE", channel), /^\*3\r\n\$10\r\nssubscribe/);
       assert.equal(await second.one("SPUBLISH", channel, "hi"), ":1\r\n");
       assert.deepEqual(await wire.replies(1), [list([bulk("smessage"), bulk(channel), bulk("hi")])]);
+    }
+  });
+
+  test("ioredis, as a plain client, runs unchanged: pipelines, transactions, subscriptions, scans", async () => {
+    const redis = new Redis({ host: place.host, port: place.port }), subscriber = redis.duplicate();
+    try {
+      await redis.flushall();
+      assert.deepEqual(await redis.pipeline().set("a", "1").set("b", "2").incr("a").mget("a", "b", "c").exec(), [[null, "OK"], [null, "OK"], [null, 2], [null, ["2", "2", null]]]);
+      assert.deepEqual(await redis.multi().hset("h", "f", "v").hgetall("h").exec(), [[null, 1], [null, { f: "v" }]]);
+      const message = new Promise((resolve) => subscriber.on("message", (_channel, text) => resolve(text)));
+      await subscriber.subscribe("ch");
+      assert.equal(await redis.publish("ch", "hi"), 1);
+      assert.equal(await message, "hi");
+      assert.equal(await redis.eval("return redis.call('get', KEYS[1])", 1, "a"), "2");
+      const found: string[] = [];
+      for await (const keys of redis.scanStream({ count: 1 })) for (const key of Array.isArray(keys) ? keys : []) found.push(String(key));
+      assert.deepEqual(found.toSorted(), ["a", "b", "h"]);
+    } finally {
+      redis.disconnect();
+      subscriber.disconnect();
     }
   });
 
