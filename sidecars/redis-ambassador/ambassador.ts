@@ -18,7 +18,7 @@ import { createSource } from "./sources.ts";
 import { loadListenerTls, loadUpstreamTls, tlsFilesOf, type Loaded } from "./tls-files.ts";
 import { Topology } from "./topology.ts";
 
-/** How often stuck connections, expired holds and slow readers are looked for. */
+/** How often stuck connections and expired holds are looked for. */
 const tickMs = 25;
 /** How long a former primary may take to answer what it has in hand. */
 const leaveMs = 250;
@@ -265,15 +265,8 @@ export class Ambassador {
       return clock.monotonicMs() < this.#topology.pausedUntilMs ? Number.POSITIVE_INFINITY : this.#config.failover.stuckAfterMs;
     };
     while (!signal.aborted) {
-      const nowMs = clock.monotonicMs(), { limits } = this.#config;
+      const nowMs = clock.monotonicMs();
       hub.pool.sweep(nowMs, stuckAfterMs);
-      for (const client of hub.clients.values()) {
-        const since = client.pausingSharedSinceMs;
-        if (since === undefined || nowMs - since <= limits.slowReaderMs) continue;
-        hub.counts.slowClosed += 1;
-        hub.log.warn({ client: client.address, limit: limits.clientOutputBytes }, "Closed a client that does not read its replies (limits.clientOutputBytes)");
-        client.close();
-      }
       if (hub.parked.size > 0) hub.expireHolds(nowMs);
       hub.checkProofs();
       await clock.sleep(tickMs, signal).catch(() => undefined);

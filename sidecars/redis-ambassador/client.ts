@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { SpecialClient } from "./ask.ts";
-import { ClientOutput } from "./client-output.ts";
+import { ClientOutput, type OutputClient } from "./client-output.ts";
 import type { ClientDescription } from "./client-list.ts";
 import type { CommandPlan } from "./command-plan.ts";
 import { freshState, shareKey, type ConnectionState } from "./connection-state.ts";
@@ -40,6 +40,11 @@ const wholeRequestBytesMax = 1024 * 1024;
 const splitBytesMax = 64 * 1024 * 1024;
 /** A request as big as that goes over a connection on which only big ones travel. */
 const bulkBytes = 64 * 1024;
+/**
+ * So many requests of one client are on their way at first, and twice as many with every run whose replies were small: a
+ * server does nothing for others while it puts the replies of a long pipeline together.
+ */
+const requestsAtFirst = 16, windowMax = 8192, windowReplyBytes = 4 * 1024 * 1024;
 /** Of a client that came while nobody had to authenticate: it stays admitted when that changes. */
 const openState: ConnectionState = { ...freshState, admitted: true };
 const upstreamUnsentBytesMax = 8 * 1024 * 1024;
@@ -54,7 +59,7 @@ const replicaRefusals = new Set([...refusals, "NOSCRIPT", "NOPERM", "NOAUTH"]);
  * until they are answered. So replies come back in the order of the requests, a read never overtakes a write, and a write
  * never overtakes a read (a pipeline with a write in it goes to the primary as a whole).
  */
-export class Client implements SpecialClient, RoutedClient, HubClient, ScatterClient, BufferReader {
+export class Client implements SpecialClient, RoutedClient, HubClient, ScatterClient, BufferReader, OutputClient {
   readonly id: number;
   readonly hub: Hub;
   readonly output: ClientOutput;
@@ -77,6 +82,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   #on: Upstream | undefined;
   #unansweredRuns = 0;
   #unansweredBytes = 0;
+  #unansweredRequests = 0;
+  #window = requestsAtFirst;
+  /** Of the run that is being answered. */
+  #replyBytes = 0;
   #lease: Lease | undefined;
   #recovery: Recovery | undefined;
   /** Monotonic time since when a read waits for a replica. */
@@ -100,7 +109,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     this.#socket = socket;
     this.#sinceMs = this.#lastInputMs = hub.clock.monotonicMs();
     if (hub.settings.auth.kind === "open") this.state = openState;
-    this.output = new ClientOutput(socket, hub.settings.clientOutputBytesMax);
+    this.output = new ClientOutput(socket, hub.outputBacklog, this);
     if (!readInto(socket, readBuffer, this)) socket.on("data", (bytes: Buffer) => this.onRead(bytes, bytes.length));
     socket.on("end", () => this.close());
     socket.on("error", () => this.close());
@@ -128,9 +137,6 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       type: lease?.subscribed === true ? "pubsub" : "normal", inTransaction: lease?.inTransaction ?? false, blocked: lease?.mode === "single" && lease.waits,
       db: state.db, user: state.credentials?.username ?? "default", resp: state.resp, libName: state.libName, libVersion: state.libVersion,
     };
-  }
-  get pausingSharedSinceMs(): number | undefined {
-    return this.output.pausingSharedSinceMs;
   }
   get primaryOnly(): boolean {
     return this.#primaryOnly || (this.#recovery !== undefined && this.#recovery.attempts > 0);
@@ -264,7 +270,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   process(): void {
     if (this.#processing) return;
     this.#processing = true;
-    while (this.#stall === "none" && !this.closed) {
+    while (this.#stall === "none" && !this.closed && !this.output.overfull) {
       const item = this.#inbox.first;
       if (item === undefined) break;
       if (item.kind === "requests") {
@@ -286,7 +292,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** Back-pressure: a client with much in hand is not read. */
   adjustReading(): void {
     const { clientInputBytesMax } = this.hub.settings;
-    const full = this.#unansweredBytes > clientInputBytesMax || this.#lease?.full === true
+    const full = this.#unansweredBytes > clientInputBytesMax || this.#lease?.full === true || this.output.overfull
       || (this.#stall !== "none" && this.waitingBytes > clientInputBytesMax);
     if (full) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
@@ -310,6 +316,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
         let outcome: Joined | undefined;
         if (plan.look !== undefined && this.#free && !stranger && this.#lookCloser(item, plan.look, plan, at)) return true;
         if (this.#free && !stranger && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes))) {
+          if (this.#unansweredRequests + segment.count >= this.#window) {
+            if (this.#sendSegment(item, at) && this.#stall === "none") this.#stall = "drain";
+            return true;
+          }
           const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
           outcome = shard === undefined ? joined.scattered : router.join(this, shard, plan, bytes, at);
           if (outcome === joined.yes) {
@@ -497,13 +507,14 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       return false;
     }
     this.#readWaitsSinceMs = undefined;
-    this.sentOn(upstream, end - segment.start);
+    this.sentOn(upstream, end - segment.start, segment.count);
     const { counts } = node;
     if (segment.node !== undefined) hub.router.chooser.nextTurn();
     counts.read += segment.reads;
     counts.write += segment.writes;
     counts.other += segment.count - segment.reads - segment.writes;
-    upstream.send(this, item.bytes, segment.start, end, segment.count, segment.generation);
+    const run = upstream.send(this, item.bytes, segment.start, end, segment.count, segment.generation);
+    run.onlyReads = segment.reads === segment.count;
     item.at = end;
     segment.start = end;
     segment.count = 0;
@@ -524,8 +535,9 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   }
 
   /** Notes that a run is on its way. */
-  sentOn(upstream: Upstream, bytes: number): void {
+  sentOn(upstream: Upstream, bytes: number, count = 1): void {
     this.#on = upstream;
+    this.#unansweredRequests += count;
     this.#unansweredRuns += 1;
     this.#unansweredBytes += bytes;
   }
@@ -640,9 +652,14 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   replyBytes(run: Run, bytes: Buffer, start: number, end: number, runDone: boolean): boolean {
     if (this.#recovery !== undefined) this.#recovery.attempts = 0;
-    if (runDone) this.#answered(run);
+    this.#replyBytes += end - start;
+    if (runDone) {
+      this.#answered(run);
+      this.#window = Math.max(1, Math.min(this.#window * 2, windowMax, Math.floor(windowReplyBytes * run.count / Math.max(1, this.#replyBytes))));
+      this.#replyBytes = 0;
+    }
     const retained = this.output.write(bytes, start, end, this.#unansweredRuns === 0 && runDone);
-    if (this.#on !== undefined) this.output.holdBack(this.#on, this.#free, () => this.hub.clock.monotonicMs());
+    if (this.output.overfull) this.#throttle();
     if (runDone && this.#unansweredRuns === 0) this.#allAnswered();
     return retained;
   }
@@ -651,9 +668,35 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     this.hub.noteSlow(run, Math.round(durationMs * 1000), node, this.address);
   }
 
+  /**
+   * The client does not read as fast as its replies come. Its connection is read on only as long as others wait for something
+   * on it; nobody's new requests join them, and their reads are asked again elsewhere.
+   */
+  #throttle(): void {
+    const upstream = this.#on;
+    if (upstream === undefined || this.closed || this.#unansweredRuns === 0 || upstream.closedBecause !== undefined) return;
+    if (this.#free) {
+      this.hub.pool.detach(upstream);
+      upstream.shedReads(this);
+    }
+    if (upstream.servesOnly(this)) this.output.holdBack(upstream);
+  }
+
+  outputDrained(): void {
+    if (!this.closed) this.process();
+  }
+
+  tooSlow(): void {
+    const { hub } = this;
+    hub.counts.slowClosed += 1;
+    hub.log.warn({ client: this.address, waitingBytes: this.output.waitingBytes, limit: hub.outputBacklog.allBytesMax }, "Closed a client that reads too slowly: too many replies wait for clients (limits.allClientsOutputBytes)");
+    setImmediate(() => this.close()); // not amid the delivery of a reply
+  }
+
   #answered(run: Run): void {
     this.#unansweredRuns -= 1;
     this.#unansweredBytes -= run.end - run.start;
+    this.#unansweredRequests -= run.count;
   }
 
   #allAnswered(): void {
@@ -712,6 +755,12 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     recovery.lost(runs, reason);
     if (reason.includes(" refused the connection: ") && shard?.primary !== undefined && runs[0]?.replied === 0 && recovery.attempts > 0) recovery.giveUp();
     this.#retry(reason);
+  }
+
+  moved(runs: readonly Run[]): void {
+    this.runsLost(runs, "a client that reads slowly keeps the connection busy");
+    // It is no failure, after which the primary alone would be asked.
+    if (this.#recovery !== undefined) this.#recovery.attempts -= 1;
   }
 
   get #recover(): Recovery {

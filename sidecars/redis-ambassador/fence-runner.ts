@@ -28,7 +28,7 @@ export type AskRole = (node: RedisNode, onReply: (reply: Buffer) => void, onLost
 export function askRoleOver(pool: Pool): AskRole {
   return (node, onReply, onLost) => {
     const owner = collector(1, (replies) => onReply(replies[0] ?? Buffer.alloc(0)), onLost);
-    pool.shared(node, freshState).send(owner, roleRequest, 0, roleRequest.length, 1, undefined);
+    pool.shared(node, freshState).send(owner, roleRequest, 0, roleRequest.length, 1, undefined).onlyReads = true;
   };
 }
 

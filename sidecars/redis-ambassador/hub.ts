@@ -11,6 +11,7 @@ import { firstKeyOf } from "./key-positions.ts";
 import type { ListenerAuth } from "./listener-auth.ts";
 import type { RedisNode } from "./node.ts";
 import type { Look } from "./offload.ts";
+import { OutputBacklog } from "./output-backlog.ts";
 import type { Pool } from "./pool.ts";
 import { RequestScanner, scanned } from "./request-scanner.ts";
 import { Rewriter } from "./rewriter.ts";
@@ -35,6 +36,7 @@ export type HubSettings = ReadSettings & {
   readonly heldBytesMax: number;
   readonly clientInputBytesMax: number;
   readonly clientOutputBytesMax: number;
+  readonly allClientsOutputBytesMax: number;
 };
 
 /** A client as all others and the process see it. */
@@ -43,8 +45,6 @@ export interface HubClient {
   readonly address: string;
   /** The server's number for the connection that the client has for itself at present. */
   readonly serverId: number | undefined;
-  /** Monotonic time since when a shared server connection is not read because of this client. */
-  readonly pausingSharedSinceMs: number | undefined;
   describe(): ClientDescription;
   resume(): void;
   close(): void;
@@ -75,12 +75,14 @@ export class Hub {
   readonly parked = new Set<HubClient>();
   readonly counts = { local: 0, reissued: 0, uncertain: 0, held: 0, heldMs: 0, holdExpired: 0, slowClosed: 0, accepted: 0, refused: 0, handshakesFailed: 0, offloaded: 0 };
   heldBytes = 0;
+  readonly outputBacklog: OutputBacklog;
   #awaitingProof: (() => void)[] = [];
   #nextId = firstClientId;
   readonly #specialPlans = buildPlans([]);
 
   constructor(options: { settings: HubSettings; topology: Topology; pool: Pool; clock: Clock; random: Random; log: Log }) {
     this.settings = options.settings;
+    this.outputBacklog = new OutputBacklog(options.settings.clientOutputBytesMax, options.settings.allClientsOutputBytesMax);
     this.topology = options.topology;
     this.pool = options.pool;
     this.clock = options.clock;
@@ -158,6 +160,8 @@ export class Hub {
   reconfigure(settings: HubSettings): void {
     const markedBefore = this.router.marksWrites;
     this.settings = settings;
+    this.outputBacklog.clientBytesMax = settings.clientOutputBytesMax;
+    this.outputBacklog.allBytesMax = settings.allClientsOutputBytesMax;
     this.router.settings = settings;
     this.router.chooser.settings = settings;
     this.slowLog.capacity = settings.slowLogEntries;

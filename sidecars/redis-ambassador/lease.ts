@@ -508,7 +508,7 @@ export class Lease implements RawReceiver {
       return false;
     }
     const retained = output.write(bytes, start, end, true);
-    if (upstream !== undefined) output.holdBack(upstream, false, () => this.#hub.clock.monotonicMs());
+    if (upstream !== undefined && output.overfull) output.holdBack(upstream);
     return retained;
   }
 

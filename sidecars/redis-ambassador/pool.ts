@@ -113,6 +113,13 @@ export class Pool {
     return false;
   }
 
+  /** Nothing new is sent over a shared connection; what is in hand there is finished. */
+  detach(upstream: Upstream): void {
+    if (!this.#dropShared(upstream)) return;
+    upstream.outdated = true;
+    this.#retiring.add(upstream);
+  }
+
   #allShared(): Upstream[] {
     return [...this.#shared.values()].flatMap((byKey) => [...byKey.values()].flat());
   }
@@ -209,7 +216,7 @@ export class Pool {
     for (const upstream of [...this.#allShared(), ...this.#leased, ...this.#retiring]) {
       const stillMs = nowMs - upstream.lastProgressMs;
       if (upstream.outstandingRuns > 0) {
-        if (!upstream.patient && upstream.ready && stillMs > stuckAfterMs(upstream.node)) upstream.close(`${upstream.node.address} has not answered for ${Math.round(stillMs)} ms`);
+        if (!upstream.patient && !upstream.paused && upstream.ready && stillMs > stuckAfterMs(upstream.node)) upstream.close(`${upstream.node.address} has not answered for ${Math.round(stillMs)} ms`);
       } else if (this.#retiring.delete(upstream)) {
         upstream.close("not needed any more");
       } else if (upstream.ready && !this.#leased.has(upstream) && stillMs > idleSharedMs) {

@@ -19,6 +19,8 @@ export type Run = {
   partial: boolean;
   /** True once the bytes were given to the socket: a server may have executed the requests. */
   handed: boolean;
+  /** It asks for nothing but reads, and may be asked again elsewhere. */
+  onlyReads: boolean;
   /** Monotonic time of the turn of the event loop in which it was queued; 0 when it does not matter. */
   readonly sentMs: number;
   readonly chunk: OutChunk | undefined;
@@ -41,6 +43,8 @@ export interface RunOwner {
   replyFrame(run: Run, frame: Buffer, refused: boolean, runDone: boolean): void;
   /** The run has been answered whole, and that took long. */
   slow?(run: Run, durationMs: number, node: RedisNode): void;
+  /** These runs, all of this owner's on their connection, are to be asked again elsewhere; without this method `runsLost` is called. */
+  moved?(runs: readonly Run[]): void;
   /** The connection is gone. `runs` are this owner's unanswered ones on it, in order. */
   runsLost(runs: readonly Run[], reason: string): void;
 }

@@ -66,6 +66,8 @@ export class Upstream {
   /** Set while the connection belongs to one client: pushes are passed on to it, and `raw` ends the matching of replies. */
   pushesTo: RawReceiver | undefined;
   raw = false;
+  /** It is not read at present, because the one client that waits for it does not read either. */
+  paused = false;
   /** The server's number for this connection, if it was asked for and given. */
   serverId: number | undefined;
   readonly #options: UpstreamOptions;
@@ -142,7 +144,7 @@ export class Upstream {
     bytes.copy(chunk.bytes, at, start, end);
     chunk.used += size;
     chunk.runs += 1;
-    const run: Run = { owner, count, replied: 0, bytes: chunk.bytes, start: at, end: at + size, generation, partial: false, handed: false, sentMs: this.#turnMs, chunk, original: undefined };
+    const run: Run = { owner, count, replied: 0, bytes: chunk.bytes, start: at, end: at + size, generation, partial: false, handed: false, onlyReads: false, sentMs: this.#turnMs, chunk, original: undefined };
     this.#runs.push(run);
     return run;
   }
@@ -151,7 +153,7 @@ export class Upstream {
   beginStreamed(owner: RunOwner, generation: Run["generation"]): void {
     if (generation !== undefined) generation.outstanding += 1;
     this.lastProgressMs = this.#options.monotonicMs();
-    this.#runs.push({ owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, sentMs: this.lastProgressMs, chunk: undefined, original: undefined });
+    this.#runs.push({ owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, onlyReads: false, sentMs: this.lastProgressMs, chunk: undefined, original: undefined });
   }
 
   /** Bytes that belong to no run. Gives false when the caller should wait for `whenRoom`. */
@@ -177,10 +179,43 @@ export class Upstream {
   }
 
   pauseReading(): void {
+    this.paused = true;
     this.#socket.pause();
   }
   resumeReading(): void {
+    this.paused = false;
+    this.lastProgressMs = this.#options.monotonicMs();
     if (this.closedBecause === undefined) this.#socket.resume();
+  }
+
+  /** Whether nobody else waits for anything here. */
+  servesOnly(owner: RunOwner): boolean {
+    for (let at = this.#head; at < this.#runs.length; at += 1) {
+      const other = this.#runs[at]?.owner;
+      if (other !== owner && other !== nobody) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Gives back the requests of all owners but one who have asked for reads alone, as if they were lost, and swallows the
+   * replies. To be called while a reply to `keeper` is being passed on, so that nothing of the others' has been.
+   */
+  shedReads(keeper: RunOwner): void {
+    const byOwner = new Map<RunOwner, Run[]>();
+    for (let at = this.#head; at < this.#runs.length; at += 1) {
+      const run = this.#runs[at];
+      if (run === undefined || run.owner === keeper || run.owner === nobody) continue;
+      const own = byOwner.get(run.owner);
+      if (own === undefined) byOwner.set(run.owner, [run]);
+      else own.push(run);
+    }
+    for (const [owner, runs] of byOwner) {
+      if (!runs.every((run) => run.onlyReads && run.replied === 0 && !run.partial)) continue;
+      for (const run of runs) this.#runs[this.#runs.indexOf(run, this.#head)] = { ...run, owner: nobody };
+      if (owner.moved === undefined) owner.runsLost(runs, `${this.node.address} is kept busy by a client that reads slowly`);
+      else owner.moved(runs);
+    }
   }
 
   /** Ends the connection; every unanswered run is given back to its owner. */
@@ -222,7 +257,7 @@ export class Upstream {
         if (reply[0] === 45 && !request.optional) this.close(`${this.node.address} refused the connection: ${reply.toString("latin1").trim().slice(1)}`);
         else if (left === 0 && this.closedBecause === undefined) this.#becomeReady();
       };
-      this.#runs.push({ owner: collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation: undefined, partial: false, handed: true, sentMs: 0, chunk: undefined, original: undefined });
+      this.#runs.push({ owner: collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation: undefined, partial: false, handed: true, onlyReads: false, sentMs: 0, chunk: undefined, original: undefined });
     }
     for (const run of waiting) this.#runs.push(run);
     this.lastProgressMs = this.#options.monotonicMs();
