@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { createAuthority } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startConfigured, startServerBox, type ServerBox } from "./server-box.ts";
-import { openWire, Wire, type Place } from "./wire.ts";
+import { openTlsWire, openWire, type Place, type Wire } from "./wire.ts";
 
 // How the ambassador finds its servers, takes its clients in and takes over changed settings. About 45 s.
 
@@ -56,14 +56,7 @@ const refused = async (place: Place): Promise<boolean> => {
   }
 };
 
-async function openTls(place: Place, options: object): Promise<Wire> {
-  const socket = connectTls({ ...place, servername: "localhost", ca: authority.certificate, ...options });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("secureConnect", resolve);
-    socket.once("error", reject);
-  });
-  return new Wire(socket);
-}
+const openTls = async (place: Place, options: object): Promise<Wire> => await openTlsWire({ ...place, servername: "localhost", ca: authority.certificate, ...options });
 
 test("the primary and the other replica are discovered from one replica, through mapped addresses", async () => {
   await using ambassador = await startConfigured({ upstream: { nodes: [box.address(7002)], discover: true, addressMap: box.addressMap } });

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { ReplyScanner } from "../../../sidecars/redis-ambassador/reply-scanner.ts";
 import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
 
@@ -105,10 +106,18 @@ export class Wire implements AsyncDisposable {
 
 export type Place = { readonly host: string; readonly port: number };
 
-export async function openWire(place: Place): Promise<Wire> {
-  const socket = connect(place);
+export async function openWire(place: Place | { readonly path: string }): Promise<Wire> {
+  return await whenOpen(connect(place), "connect");
+}
+
+/** The same through TLS; the options say which certificates count. */
+export async function openTlsWire(options: Place & ConnectionOptions): Promise<Wire> {
+  return await whenOpen(connectTls(options), "secureConnect");
+}
+
+async function whenOpen(socket: Socket, event: "connect" | "secureConnect"): Promise<Wire> {
   await new Promise<void>((resolve, reject) => {
-    socket.once("connect", () => resolve());
+    socket.once(event, () => resolve());
     socket.once("error", reject);
   });
   return new Wire(socket);
