@@ -78,6 +78,13 @@ export function visitKeys(spec: KeySpec, args: Arguments, visit: (index: number)
   return true;
 }
 
+/** The argument that is the only key, where the key specifications say so without a look at the request; else -1. */
+export function soleKey(keys: readonly KeySpec[]): number {
+  const spec = keys[0];
+  if (spec === undefined || keys.length > 1 || spec.begin.kind !== "index" || spec.find.kind !== "range" || spec.find.last !== 0) return -1;
+  return spec.begin.index;
+}
+
 /** The index of the first key among the arguments, or undefined when there is none or it is not known. */
 export function firstKeyOf(plan: { readonly keys: readonly KeySpec[] }, args: Arguments): number | undefined {
   let first: number | undefined;

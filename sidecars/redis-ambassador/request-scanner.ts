@@ -69,7 +69,8 @@ export class RequestScanner {
     this.argc = 0;
     this.argcTotal = 0;
     if (start >= end) return this.#incomplete(1);
-    return bytes[start] === star ? this.#multibulk(bytes, start, end) : this.#inline(bytes, start, end);
+    if (bytes[start] !== star) return this.#inline(bytes, start, end);
+    return this.#short(bytes, start, end) ? scanned.complete : this.#multibulk(bytes, start, end);
   }
 
   #incomplete(needed: number): Scanned {
@@ -89,6 +90,35 @@ export class RequestScanner {
     }
     this.next = newline + 1;
     return scanned.inline;
+  }
+
+  /** The commonest shape: whole, up to nine arguments, none of 100 bytes or more. False: it has to be looked at by all the rules. */
+  #short(bytes: Uint8Array, start: number, end: number): boolean {
+    const count = (bytes[start + 1] ?? 0) - zero;
+    if (!(count > 0 && count <= 9) || bytes[start + 2] !== carriageReturn || this.stranger) return false;
+    let at = start + 4;
+    for (let index = 0; index < count; index += 1) {
+      if (bytes[at] !== dollar) return false;
+      let length = (bytes[at + 1] ?? 0) - zero;
+      if (length < 0 || length > 9) return false;
+      at += 2;
+      const second = bytes[at] ?? 0;
+      if (second !== carriageReturn) {
+        if (length === 0 || second < zero || second > nine || bytes[at + 1] !== carriageReturn) return false;
+        length = length * 10 + second - zero;
+        at += 1;
+      }
+      at += 2;
+      this.argStart[index] = at;
+      at += length;
+      this.argEnd[index] = at;
+      at += 2;
+      if (at > end) return false;
+    }
+    this.argc = count;
+    this.argcTotal = count;
+    this.next = at;
+    return true;
   }
 
   #multibulk(bytes: Uint8Array, start: number, end: number): Scanned {
