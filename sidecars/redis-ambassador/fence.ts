@@ -21,6 +21,8 @@ export type Generation = {
   offset: number | undefined;
   /** After a reset: the generation that stands for this one. */
   heir: Generation | undefined;
+  /** Those that it stands for and whose writes were not answered at the reset: their server may still execute them. */
+  readonly before: readonly Generation[];
 };
 
 /** What is known of one replica: the offset that it itself reported, or -1 when nothing is proven. */
@@ -103,7 +105,7 @@ export class Fence {
 
   /** True when the primary's offset may be asked now: all writes of the sealing generation are answered. */
   get mayAskPrimary(): boolean {
-    return this.#sealing !== undefined && this.#sealing.outstanding === 0;
+    return this.#sealing !== undefined && isAnswered(this.#sealing);
   }
 
   /** The generation being sealed, to be given back to `primaryAt` with an answer that was asked for after it drained. */
@@ -113,7 +115,7 @@ export class Fence {
 
   /** The primary's offset, asked after `generation` drained. An answer for a generation from before a reset is ignored. */
   primaryAt(generation: Generation, offset: number): void {
-    if (generation !== this.#sealing || generation.outstanding > 0) return;
+    if (generation !== this.#sealing || !isAnswered(generation)) return;
     generation.offset = offset;
     this.#sealed.push(generation);
     this.#sealing = undefined;
@@ -145,8 +147,9 @@ export class Fence {
    * caller also sets every replica's proof to -1. Until the next fence every read goes to the primary.
    */
   reset(): void {
-    const heir = newGeneration();
-    for (const generation of [this.#open, this.#sealing, ...this.#sealed]) if (generation !== undefined) generation.heir = heir;
+    const former = [this.#open, this.#sealing, ...this.#sealed].filter((generation) => generation !== undefined);
+    const heir = newGeneration([...former, ...former.flatMap(({ before }) => before)].filter(({ outstanding }) => outstanding > 0));
+    for (const generation of former) generation.heir = heir;
     this.#open = heir;
     this.#sealing = undefined;
     this.#sealed = [];
@@ -157,6 +160,11 @@ export class Fence {
   }
 }
 
-function newGeneration(): Generation {
-  return { keys: new WriteFilter(), outstanding: 0, offset: undefined, heir: undefined };
+function newGeneration(before: readonly Generation[] = []): Generation {
+  return { keys: new WriteFilter(), outstanding: 0, offset: undefined, heir: undefined, before };
+}
+
+/** Whether all writes of a generation are answered, or their connections lost. */
+function isAnswered(generation: Generation): boolean {
+  return generation.outstanding === 0 && generation.before.every(({ outstanding }) => outstanding === 0);
 }
