@@ -245,6 +245,25 @@ describe("the fences as they are driven", () => {
     }), { numRuns: 1500 });
   });
 
+  test("a write that a primary still has in hand when it is replaced counts when it is the primary again", () => {
+    const world = new World();
+    world.write(0, 1);
+    world.failOver(0);
+    world.failOver(0);
+    assert.equal(world.shard.primary, world.at(0));
+    world.runner.step(world.shard);
+    for (const node of world.replicas) world.probe(node);
+    for (let round = 0; round < 3; round += 1) {
+      for (const node of world.shard.nodes) world.serve(node, 0);
+      for (const node of world.shard.nodes) world.deliver(node, 0);
+      world.runner.step(world.shard);
+    }
+    world.serve(world.at(0), 1);
+    world.deliver(world.at(0), 1);
+    assert.deepEqual(world.staleReads, []);
+    assert.ok(world.acknowledged.has(0));
+  });
+
   test("whatever has happened, in the end every replica may answer for every key, without a further write", () => {
     fc.assert(fc.property(steps, (each) => {
       const world = new World();
