@@ -13,6 +13,7 @@ export function endOfSimpleReply(bytes: Uint8Array, at: number, end: number): nu
   let index = at + 1;
   if (type === 36) {
     let byte = bytes[index] ?? 0, length = 0;
+    if (byte === 45) return at + 5 <= end && bytes[at + 2] === 49 && bytes[at + 3] === carriageReturn ? at + 5 : -1; // null
     while (byte >= 48 && byte <= 57) {
       length = length * 10 + byte - 48;
       index += 1;
