@@ -239,6 +239,7 @@ export class Ambassador {
 
   #sharedLost(node: RedisNode, reason: string): void {
     if (this.#ending.signal.aborted || reason.includes(" refused the connection: ")) return;
+    this.hub.rewriter.forget(node);
     if (node === node.shard.primary) this.#topology.doubtOffsets(node.shard);
     this.#topology.suspect(node, reason);
   }

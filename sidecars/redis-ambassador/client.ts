@@ -707,6 +707,12 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   takesError(run: Run, word: string, frame: Uint8Array): boolean {
     const node = this.#on?.node, lease = this.#lease;
+    if (run.original !== undefined) {
+      if (node !== undefined && word === "NOSCRIPT") this.hub.rewriter.forget(node);
+      if (node !== undefined && refusals.has(word)) this.hub.topology.suspect(node, `answered ${word}`);
+      this.watching = true;
+      return true;
+    }
     if (lease !== undefined && lease.mode !== "free") {
       const verdict = lease.takesError(run, word, frame);
       if (verdict === "again") this.watching = true;

@@ -3,7 +3,7 @@ import { encodeRequest } from "./inline.ts";
 import type { Arguments } from "./key-positions.ts";
 import type { RedisNode } from "./node.ts";
 import { readFormOf, wordsFrom, type Look } from "./offload.ts";
-import { ScriptRegistry } from "./script-registry.ts";
+import { ScriptRegistry, sha1Of } from "./script-registry.ts";
 
 /** What may be done with a request instead of passing it on as it is. */
 export type Rewritten =
@@ -47,7 +47,7 @@ export class Rewriter {
   peek(kind: Look, args: Arguments, primary: RedisNode | undefined): { readonly keyIndex: number | undefined } | undefined {
     if (kind === "eval" || kind === "eval_ro" || kind === "evalsha" || kind === "evalsha_ro") {
       if (args.argc < 3) return undefined;
-      const sha1 = kind.startsWith("evalsha") ? text(args, 1).toLowerCase() : this.scripts.note(word(args, 1), "");
+      const sha1 = kind.startsWith("evalsha") ? text(args, 1).toLowerCase() : sha1Of(word(args, 1));
       const mayRun = kind.endsWith("_ro") || this.scripts.isReadOnly(sha1);
       return mayRun && this.scripts.isLoaded(sha1, runIdOf(primary)) ? { keyIndex: undefined } : undefined;
     }
@@ -84,6 +84,11 @@ export class Rewriter {
     const sha1 = text(args, 1).toLowerCase(), body = this.scripts.body(sha1);
     if (body === undefined || (kind === "evalsha" && !this.scripts.isReadOnly(sha1))) return undefined;
     return { kind: "read", keyIndex: undefined, requestFor: (node) => this.#forReplica(kind === "evalsha" ? "eval" : "eval_ro", sha1, body, wordsFrom(args, 2), node) };
+  }
+
+  /** A connection to the node is gone, or the node lacks a script that it was given: nothing is known of what it has. */
+  forget(node: RedisNode): void {
+    this.scripts.forgetNode(runIdOf(node));
   }
 
   #forReplica(kind: "eval" | "eval_ro", sha1: string, body: Buffer, rest: readonly Uint8Array[], node: RedisNode): Buffer {

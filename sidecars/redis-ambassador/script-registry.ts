@@ -23,7 +23,7 @@ export class ScriptRegistry {
 
   /** Notes that this body is sent to a server process. Gives its SHA1. */
   note(body: Uint8Array, runId: string): string {
-    const sha1 = createHash("sha1").update(body).digest("hex");
+    const sha1 = sha1Of(body);
     const known = this.#scripts.get(sha1);
     if (known !== undefined) {
       this.#noteLoaded(known, runId);
@@ -71,6 +71,11 @@ export class ScriptRegistry {
     this.#scripts.clear();
     this.#bytes = 0;
   }
+}
+
+/** How the server names a script. */
+export function sha1Of(body: Uint8Array): string {
+  return createHash("sha1").update(body).digest("hex");
 }
 
 /** Whether a script begins with `#!lua …flags=…no-writes…`, as the server reads it (Redis 7.0 on). */

@@ -81,6 +81,21 @@ describe("reads that the server flags as writes", () => {
     });
   }
 
+  test("an error of a replica is no answer: the primary is asked in the client's own words", async () => {
+    await answers(ambassador, false);
+    await scene.resetStats();
+    await using wire = await openWire(ambassador);
+    await untilReplicas("sort_ro", async () => assert.ok(!(await wire.one("SORT", "l")).startsWith("-")));
+    await scene.resetStats();
+    assert.match(await wire.one("SORT", "s"), /^-WRONGTYPE/);
+    assert.deepEqual([await calls("sort_ro"), await calls("sort")], [[0, 1], [1, 0]]);
+    await wire.one("ACL", "SETUSER", "sorter", "on", ">pw", "~*", "+sort", "+ping");
+    await using sorter = await openWire(ambassador);
+    assert.equal(await sorter.one("AUTH", "sorter", "pw"), "+OK\r\n");
+    for (let count = 0; count < 10; count += 1) assert.match(await sorter.one("SORT", "l"), /^\*3/);
+    assert.match(await sorter.one("SORT_RO", "l"), /^-NOPERM .*'sort_ro'/);
+  });
+
   test("a script that declares no-writes runs at replicas once the primary has it, and SCRIPT EXISTS stays true", async () => {
     await using wire = await openWire(ambassador);
     await wire.ask(["SCRIPT", "FLUSH"], ["SET", "k", "v"]);
