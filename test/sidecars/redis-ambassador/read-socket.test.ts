@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, Socket } from "node:net";
+import { test } from "node:test";
+import { canReadInto, readInto } from "../../../sidecars/redis-ambassador/read-socket.ts";
+import { eventually } from "../../support/eventually.ts";
+
+test("an accepted socket reads into the buffers of its reader, can be paused, and ends", async () => {
+  assert.ok(canReadInto, "this version of Node keeps the properties behind onread elsewhere: see read-socket.ts");
+  const first = Buffer.alloc(8), second = Buffer.alloc(4), seen: [Buffer, string][] = [];
+  let nextBuffer: Buffer | undefined, ended = false;
+  const accepted: Socket[] = [];
+  const server = createServer((socket) => {
+    accepted.push(socket);
+    assert.ok(readInto(socket, first, { nextBuffer: () => nextBuffer, onRead: (bytes, count) => seen.push([bytes, bytes.toString("latin1", 0, count)]) }));
+    socket.on("end", () => (ended = true));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const bound = server.address();
+  assert.ok(typeof bound === "object" && bound !== null);
+  const client = connect({ host: "127.0.0.1", port: bound.port, noDelay: true });
+  client.write("one");
+  await eventually(() => seen.length === 1);
+  assert.deepEqual(seen[0], [first, "one"]);
+  nextBuffer = second;
+  client.write("two");
+  await eventually(() => seen.length === 2);
+  assert.equal(seen[1]?.[0], first);
+  nextBuffer = undefined;
+  accepted[0]?.pause();
+  client.write("three");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(seen.length, 2);
+  accepted[0]?.resume();
+  await eventually(() => seen.map(([, text]) => text).join("") === "onetwothree");
+  assert.ok(seen.slice(2).every(([buffer]) => buffer === second));
+  client.end();
+  await eventually(() => ended);
+  server.close();
+});
