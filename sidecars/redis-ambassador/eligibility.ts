@@ -65,9 +65,9 @@ export function choosePrimary(nodes: readonly { readonly address: string; readon
 /**
  * Why a replica may not be read, or undefined when it may. `primary` is what is known of the node written to, or was. While
  * that one is `lost` its replicas have lost their links with it and miss nothing by that, so they are read on as long as the
- * lag limit lasts.
+ * lag limit lasts. `lagBytes` is how far the replica was behind when it was asked.
  */
-export function whyNotEligible(replica: NodeFacts | undefined, primary: NodeFacts | undefined, limits: LagLimits, lost = false): string | undefined {
+export function whyNotEligible(replica: NodeFacts | undefined, primary: NodeFacts | undefined, limits: LagLimits, lost = false, lagBytes = (primary?.offset ?? 0) - (replica?.offset ?? 0)): string | undefined {
   if (replica === undefined) return "not answering";
   if (replica.role !== "replica") return "not a replica";
   if (replica.loading) return "loading its dataset";
@@ -75,7 +75,7 @@ export function whyNotEligible(replica: NodeFacts | undefined, primary: NodeFact
   if (!replica.linkUp && !(lost && replica.lastIoSeconds >= 0)) return "link to its primary is down";
   if (primary !== undefined) {
     if (replica.replicationId !== primary.replicationId) return "follows another primary";
-    if (primary.offset - replica.offset > limits.lagBytesMax) return "lags in bytes";
+    if (lagBytes > limits.lagBytesMax) return "lags in bytes";
   }
   if (replica.lastIoSeconds > limits.lagSecondsMax) return "lags in seconds";
   return undefined;

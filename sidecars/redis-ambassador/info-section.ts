@@ -34,8 +34,7 @@ export function ambassadorSection(facts: InfoFacts): string {
 
 function nodeLine(node: RedisNode): string {
   const { shard, facts } = node, isPrimary = node === shard.primary;
-  const offset = shard.primary?.facts?.offset;
-  const lag = facts?.role === "replica" && offset !== undefined ? `,lag_bytes=${Math.max(0, offset - facts.offset)}` : "";
+  const lag = node.lagBytes === undefined ? "" : `,lag_bytes=${node.lagBytes}`;
   const state = isPrimary ? "written" : node.notEligible === undefined ? "read" : `unused (${node.notEligible})`;
   const p99 = node.latency.quantileMs(0.99);
   return `address=${node.address},role=${facts?.role ?? "unknown"},state=${state}${lag},p99_ms=${p99 ?? 0},reads=${node.counts.read},writes=${node.counts.write}`;

@@ -54,10 +54,7 @@ export function registerMetrics(registry: MetricRegistry, hub: Hub, fenceWaits: 
   gauge("primary", "1 for the server that is written to.", ["node"], perNode((node) => (node === node.shard.primary ? 1 : 0)));
   gauge("replica_eligible", "1 for a replica that may be read.", ["node"], perNode((node) => (node.shard.eligible.includes(node) ? 1 : 0)));
   counter("replica_ejections_total", "Times that a replica was read no more, by the reason.", ["cause"], () => [...topology.ejections].map(([cause, value]) => ({ value, labels: { cause } })));
-  gauge("replica_lag_bytes", "How far a replica was behind the primary at the last probe.", ["node"], perNode((node) => {
-    const offset = node.shard.primary?.facts?.offset;
-    return node.facts?.role === "replica" && offset !== undefined ? Math.max(0, offset - node.facts.offset) : undefined;
-  }));
+  gauge("replica_lag_bytes", "How far a replica was behind the primary at the last probe.", ["node"], perNode((node) => node.lagBytes));
   gauge("replica_lag_seconds", "How long ago a replica had heard from its primary, at the last probe.", ["node"], perNode((node) => (node.facts?.role === "replica" ? Math.max(0, node.facts.lastIoSeconds) : undefined)));
 
   total("fences_total", "Proofs made that the primary has executed all marked writes.", () => overShards(({ fence }) => fence.counts.fences));

@@ -27,6 +27,11 @@ export type RedisNode = {
   confirmed: boolean;
   /** True once it is no member any more: nothing new goes there. */
   gone: boolean;
+  /**
+   * How far a replica was behind the primary when it was asked: behind what the primary had said before. What the primary
+   * says later is not compared, since between two questions a busy primary writes more than any limit.
+   */
+  lagBytes: number | undefined;
   /** Smoothed time of a probe's answer, in microseconds; for the policy that prefers the quickest. */
   probeMicros: number | undefined;
   readonly latency: LatencyHistogram;
@@ -58,7 +63,7 @@ export function newShard(id: string, nowMs: number): Shard {
 export function newNode(shard: Shard, host: string, port: number): RedisNode {
   return {
     address: formatAddress({ host, port }), host, port, shard, facts: undefined, lastRole: undefined, suspectSinceMs: undefined,
-    notEligible: "not asked yet", proof: { offset: -1 }, era: 0, confirmed: false, gone: false, probeMicros: undefined, latency: new LatencyHistogram(),
+    notEligible: "not asked yet", proof: { offset: -1 }, era: 0, confirmed: false, gone: false, lagBytes: undefined, probeMicros: undefined, latency: new LatencyHistogram(),
     counts: { read: 0, write: 0, other: 0, pinned: 0, bytesIn: 0, bytesOut: 0 },
   };
 }

@@ -32,6 +32,9 @@ const slotsCount = 16_384;
 const formerMax = 256;
 const sourceRestart = { initialMs: 200, maxMs: 10_000, factor: 2, jitter: 0.5 };
 
+/** The same replica for the same reason is told of this often. */
+const tellAgainMs = 30_000;
+
 /**
  * Knows the servers: asks each one INFO and decides, shard by shard and from the servers' own words, who is written to and
  * who may be read. Loads the routing table from a server that is written to.
@@ -47,6 +50,7 @@ export class Topology {
   /** True when the server denies COMMAND: then nothing is known about any command. */
   plansDenied = false;
   bulkBytesMax = bulkBytesMaxDefault;
+  readonly #told = new WeakMap<RedisNode, { readonly why: string; readonly atMs: number }>();
   /** How often a replica was read no more, by the reason. */
   readonly ejections = new Map<string, number>();
   /** Monotonic time until which CLIENT PAUSE keeps the primaries from answering anything. */
@@ -295,6 +299,8 @@ export class Topology {
     // A replica that has started anew, or follows somebody else, may have an older copy while its link is up already.
     if (before?.runId !== node.facts?.runId || (node.facts?.offset ?? 0) < (this.#provenBefore.get(node) ?? -1)) forgetProof(node);
     this.#provenBefore.set(node, node.proof.offset);
+    const primaryOffset = node.shard.lastPrimary?.facts?.offset;
+    node.lagBytes = node.facts?.role === "replica" && primaryOffset !== undefined ? Math.max(0, primaryOffset - node.facts.offset) : undefined;
     if (node.facts !== undefined) {
       node.lastRole = node.facts.role;
       if (node.suspectSinceMs !== undefined && begunMs > node.suspectSinceMs) node.suspectSinceMs = undefined;
@@ -332,7 +338,7 @@ export class Topology {
     if (primary !== undefined) this.#noteHistory(shard, primary);
     this.#judgeReplicas(shard);
     if (primary === before && shard.eligible.length === eligibleBefore.length && shard.eligible.every((node, index) => node === eligibleBefore[index])) return;
-    this.#options.log.info({ ...(this.clustered ? { shard: shard.id } : {}), primary: primary?.address ?? "unknown", eligible: shard.eligible.map((node) => node.address) }, "Nodes changed");
+    this.#options.log[primary === before ? "debug" : "info"]({ ...(this.clustered ? { shard: shard.id } : {}), primary: primary?.address ?? "unknown", eligible: shard.eligible.map((node) => node.address) }, "Nodes changed");
     this.#options.onChange();
   }
 
@@ -353,15 +359,23 @@ export class Topology {
     const eligible: RedisNode[] = [];
     for (const node of shard.nodes) {
       const before = node.notEligible;
-      node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag, shard.primary === undefined && this.#settings.readsWithoutPrimary) : "not asked again since it failed";
+      node.notEligible = node.suspectSinceMs === undefined ? whyNotEligible(node.facts, primaryFacts, this.#settings.lag, shard.primary === undefined && this.#settings.readsWithoutPrimary, node.lagBytes ?? 0) : "not asked again since it failed";
       if (node.notEligible !== undefined && node.proof.offset >= 0) forgetProof(node);
       if (node.notEligible === undefined) eligible.push(node);
       else if (before === undefined && node !== shard.primary) {
         this.ejections.set(node.notEligible, (this.ejections.get(node.notEligible) ?? 0) + 1);
-        this.#options.log.warn({ node: node.address, why: node.notEligible }, "Replica is not read any more");
+        this.#tellEjection(node, node.notEligible);
       }
     }
     shard.eligible = eligible;
+  }
+
+  /** A replica that comes and goes is told of now and then; the metric counts every time. */
+  #tellEjection(node: RedisNode, why: string): void {
+    const nowMs = this.#options.clock.monotonicMs(), told = this.#told.get(node);
+    const again = told?.why === why && nowMs - told.atMs < tellAgainMs;
+    if (!again) this.#told.set(node, { why, atMs: nowMs });
+    this.#options.log[again ? "debug" : "warn"]({ node: node.address, why }, "Replica is not read any more");
   }
 
   async #loadFacts(node: RedisNode): Promise<void> {
