@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, createServer, Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { canReadInto, readInto } from "../../../sidecars/redis-ambassador/read-socket.ts";
 import { eventually } from "../../support/eventually.ts";
