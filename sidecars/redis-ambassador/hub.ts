@@ -1,25 +1,25 @@
 import type { Clock, Random } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
-import { buildPlans, unknownPlan } from "./classifier.ts";
-import { firstClientId } from "./client-id.ts";
-import type { ClientDescription } from "./client-list.ts";
-import type { CommandPlan } from "./command-plan.ts";
-import { HotKeys, printable, type HotKey } from "./hot-keys.ts";
-import type { InfoFacts } from "./info-section.ts";
-import { encodeRequest } from "./inline.ts";
-import { firstKeyOf } from "./key-positions.ts";
-import type { ListenerAuth } from "./listener-auth.ts";
-import type { RedisNode } from "./node.ts";
-import type { Look } from "./offload.ts";
-import { OutputBacklog } from "./output-backlog.ts";
-import type { Pool } from "./pool.ts";
-import { RequestScanner, scanned } from "./request-scanner.ts";
-import { Rewriter } from "./rewriter.ts";
-import { Router, type ReadSettings } from "./router.ts";
-import type { Run } from "./run.ts";
-import { SlowLog } from "./slow-log.ts";
-import type { Topology } from "./topology.ts";
-import { collector } from "./upstream.ts";
+import { buildPlans, unknownPlan } from "./commands/classifier.ts";
+import { firstClientId } from "./commands/client-id.ts";
+import type { ClientDescription } from "./commands/client-list.ts";
+import type { CommandPlan } from "./commands/command-plan.ts";
+import { HotKeys, printable, type HotKey } from "./see/hot-keys.ts";
+import type { InfoFacts } from "./see/info-section.ts";
+import { encodeRequest } from "./protocol/inline.ts";
+import { firstKeyOf } from "./commands/key-positions.ts";
+import type { ListenerAuth } from "./listener/listener-auth.ts";
+import type { RedisNode } from "./servers/node.ts";
+import type { Look } from "./commands/offload.ts";
+import { OutputBacklog } from "./connections/output-backlog.ts";
+import type { Pool } from "./connections/pool.ts";
+import { RequestScanner, scanned } from "./protocol/request-scanner.ts";
+import { Rewriter } from "./commands/rewriter.ts";
+import { Router, type ReadSettings } from "./routing/router.ts";
+import type { Run } from "./connections/run.ts";
+import { SlowLog } from "./see/slow-log.ts";
+import type { Topology } from "./servers/topology.ts";
+import { collector } from "./connections/upstream.ts";
 
 export type HubSettings = ReadSettings & {
   /** How clients must authenticate; those that are connected stay admitted when it changes. */

@@ -1,12 +1,12 @@
 import { exitCode } from "../../kit/exit-code.ts";
 import { runRole } from "../../kit/process.ts";
-import { addAdminRoutes } from "./admin-routes.ts";
+import { addAdminRoutes } from "./see/admin-routes.ts";
 import { startAmbassador } from "./ambassador.ts";
 import { spec } from "./config.ts";
-import { explainCommand } from "./explain-command.ts";
-import { ListenError } from "./listen.ts";
-import { registerMetrics } from "./metrics.ts";
-import { TlsFileError } from "./tls-files.ts";
+import { explainCommand } from "./see/explain-command.ts";
+import { ListenError } from "./listener/listen.ts";
+import { registerMetrics } from "./see/metrics.ts";
+import { TlsFileError } from "./listener/tls-files.ts";
 
 runRole({
   role: "redis-ambassador",

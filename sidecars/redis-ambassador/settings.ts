@@ -1,11 +1,11 @@
 // pure
 import type { ConnectionOptions } from "node:tls";
 import type { Config } from "./config.ts";
-import type { Credentials } from "./connection-state.ts";
+import type { Credentials } from "./connections/connection-state.ts";
 import type { HubSettings } from "./hub.ts";
-import { listenerAuth } from "./listener-auth.ts";
-import type { PoolSettings } from "./pool.ts";
-import type { TopologySettings } from "./topology.ts";
+import { listenerAuth } from "./listener/listener-auth.ts";
+import type { PoolSettings } from "./connections/pool.ts";
+import type { TopologySettings } from "./servers/topology.ts";
 
 // What each part needs of the configuration. Called again for a changed one; credentials and TLS that have not changed are
 // handed over as the same objects, because another object means other connections.

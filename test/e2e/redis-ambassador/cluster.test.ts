@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Redis } from "ioredis";
-import { hashSlot } from "../../../sidecars/redis-ambassador/hash-slot.ts";
+import { hashSlot } from "../../../sidecars/redis-ambassador/cluster/hash-slot.ts";
 import { eventually } from "../../support/eventually.ts";
 import { commandGroups, requestsOf } from "./commands.ts";
 import { startConfigured, startServerBox, type ConfiguredAmbassador, type ServerBox } from "./server-box.ts";

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
+import { encodeRequest } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
 import { decodeResp } from "../../support/resp.ts";
 import type { Place } from "./wire.ts";
 

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { ReplyScanner } from "../../../sidecars/redis-ambassador/reply-scanner.ts";
-import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
+import { ReplyScanner } from "../../../sidecars/redis-ambassador/protocol/reply-scanner.ts";
+import { encodeRequest } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
 
 /** A client that knows nothing but bytes: what it sent and the whole replies that came back, in order. */
 export class Wire implements AsyncDisposable {

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { buildPlans } from "../../../sidecars/redis-ambassador/classifier.ts";
-import { readCommandFacts, type Answer } from "../../../sidecars/redis-ambassador/command-facts.ts";
-import { arityHolds, type CommandPlan, type PlanKind } from "../../../sidecars/redis-ambassador/command-plan.ts";
-import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
-import { addMarks, noMarks } from "../../../sidecars/redis-ambassador/marks.ts";
-import { RequestScanner } from "../../../sidecars/redis-ambassador/request-scanner.ts";
-import { hashKey } from "../../../sidecars/redis-ambassador/write-filter.ts";
+import { buildPlans } from "../../../sidecars/redis-ambassador/commands/classifier.ts";
+import { readCommandFacts, type Answer } from "../../../sidecars/redis-ambassador/commands/command-facts.ts";
+import { arityHolds, type CommandPlan, type PlanKind } from "../../../sidecars/redis-ambassador/commands/command-plan.ts";
+import { encodeRequest } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
+import { addMarks, noMarks } from "../../../sidecars/redis-ambassador/routing/marks.ts";
+import { RequestScanner } from "../../../sidecars/redis-ambassador/protocol/request-scanner.ts";
+import { hashKey } from "../../../sidecars/redis-ambassador/routing/write-filter.ts";
 
 // What COMMAND INFO of Redis 8.0.2 answers for these commands, without categories and tips.
 const recorded = JSON.parse(readFileSync(new URL("command-info-8.0.2.json", import.meta.url), "utf8")) as Answer;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clientLine, matches, readFilter, replyWithText, textOfReply, type ClientDescription } from "../../../sidecars/redis-ambassador/client-list.ts";
+import { clientLine, matches, readFilter, replyWithText, textOfReply, type ClientDescription } from "../../../sidecars/redis-ambassador/commands/client-list.ts";
 
 const template = "id=7 addr=10.0.0.1:5 laddr=10.0.0.2:6379 fd=9 name=x age=1 idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=26 tot-mem=22298 events=r cmd=client|info user=default redir=-1 resp=2 lib-name=a lib-ver=1";
 const client: ClientDescription = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readClusterInfo, readClusterShards, readClusterSlots, ShardNames, type ClusterShard } from "../../../sidecars/redis-ambassador/cluster-view.ts";
+import { readClusterInfo, readClusterShards, readClusterSlots, ShardNames, type ClusterShard } from "../../../sidecars/redis-ambassador/servers/cluster-view.ts";
 
 const asked = { host: "seed", tls: false };
 const node = (id: string, port: number, role: string, more: readonly (string | number)[] = []): readonly (string | number)[] => ["id", id, "port", port, "ip", "10.0.0.1", "endpoint", "10.0.0.1", "role", role, "replication-offset", 5, "health", "online", ...more];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { combine, elementsOf, type Combining } from "../../../sidecars/redis-ambassador/combine.ts";
+import { combine, elementsOf, type Combining } from "../../../sidecars/redis-ambassador/cluster/combine.ts";
 
 const check = (how: Combining, frames: readonly string[], expected: string | RegExp, places?: readonly (readonly number[])[]): void => {
   const got = combine(how, frames.map((frame) => Buffer.from(frame)), places).toString();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { explainFailure } from "../../../sidecars/redis-ambassador/connection-trouble.ts";
+import { explainFailure } from "../../../sidecars/redis-ambassador/servers/connection-trouble.ts";
 
 const explain = (message: string, what: "server" | "sentinel" = "server", tls = false): string =>
   explainFailure({ address: "redis-0:6379", what, message, nodesSetting: "upstream.nodes", credentialsSetting: "upstream.password", tlsSetting: "upstream.tls", tls });

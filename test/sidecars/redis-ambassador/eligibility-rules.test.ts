@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { choosePrimary, readNodeFacts, whyNotEligible, type NodeFacts } from "../../../sidecars/redis-ambassador/eligibility.ts";
+import { choosePrimary, readNodeFacts, whyNotEligible, type NodeFacts } from "../../../sidecars/redis-ambassador/servers/eligibility.ts";
 
 const facts: fc.Arbitrary<NodeFacts> = fc.record({
   role: fc.constantFrom("primary", "replica"), offset: fc.nat({ max: 300 }), replicationId: fc.constantFrom("one", "two"), connectedReplicas: fc.nat({ max: 3 }), linkUp: fc.boolean(),

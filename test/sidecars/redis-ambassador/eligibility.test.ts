@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withClientId } from "../../../sidecars/redis-ambassador/client-id.ts";
-import { afterAccepted, freshState, openingRequests, shareKey, stateRequests } from "../../../sidecars/redis-ambassador/connection-state.ts";
-import { choosePrimary, readNodeFacts, whyNotEligible, type NodeFacts } from "../../../sidecars/redis-ambassador/eligibility.ts";
-import { readRole } from "../../../sidecars/redis-ambassador/fence-runner.ts";
+import { withClientId } from "../../../sidecars/redis-ambassador/commands/client-id.ts";
+import { afterAccepted, freshState, openingRequests, shareKey, stateRequests } from "../../../sidecars/redis-ambassador/connections/connection-state.ts";
+import { choosePrimary, readNodeFacts, whyNotEligible, type NodeFacts } from "../../../sidecars/redis-ambassador/servers/eligibility.ts";
+import { readRole } from "../../../sidecars/redis-ambassador/routing/fence-runner.ts";
 
 const primary: NodeFacts = { role: "primary", offset: 1000, replicationId: "id", connectedReplicas: 2, linkUp: true, loading: false, syncing: false, lastIoSeconds: 0, version: "8.0.2", runId: "r", zone: undefined };
 const replica: NodeFacts = { ...primary, role: "replica", offset: 990, connectedReplicas: 0 };

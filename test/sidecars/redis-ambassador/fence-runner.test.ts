@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { FenceRunner, readRole } from "../../../sidecars/redis-ambassador/fence-runner.ts";
-import type { Generation } from "../../../sidecars/redis-ambassador/fence.ts";
-import { forgetProof, newNode, newShard, type RedisNode, type Shard } from "../../../sidecars/redis-ambassador/node.ts";
-import { hashKey } from "../../../sidecars/redis-ambassador/write-filter.ts";
+import { FenceRunner, readRole } from "../../../sidecars/redis-ambassador/routing/fence-runner.ts";
+import type { Generation } from "../../../sidecars/redis-ambassador/routing/fence.ts";
+import { forgetProof, newNode, newShard, type RedisNode, type Shard } from "../../../sidecars/redis-ambassador/servers/node.ts";
+import { hashKey } from "../../../sidecars/redis-ambassador/routing/write-filter.ts";
 import { createVirtualClock } from "../../support/virtual-clock.ts";
 
 const keys = 5;

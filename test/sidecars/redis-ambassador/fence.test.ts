@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Fence } from "../../../sidecars/redis-ambassador/fence.ts";
-import { hashKey, WriteFilter } from "../../../sidecars/redis-ambassador/write-filter.ts";
+import { Fence } from "../../../sidecars/redis-ambassador/routing/fence.ts";
+import { hashKey, WriteFilter } from "../../../sidecars/redis-ambassador/routing/write-filter.ts";
 
 const hash = (key: string): number => hashKey(Buffer.from(key), 0, Buffer.byteLength(key));
 const at = (offset: number) => ({ offset });

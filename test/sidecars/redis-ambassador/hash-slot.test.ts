@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hashSlot } from "../../../sidecars/redis-ambassador/hash-slot.ts";
+import { hashSlot } from "../../../sidecars/redis-ambassador/cluster/hash-slot.ts";
 
 /** What CLUSTER KEYSLOT of redis 8.0.2 says; cluster-key-slot 1.1.2 says the same of all but those with an empty tag before another. */
 const slots: readonly (readonly [key: string, slot: number])[] = [

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { ListenError, Listeners, type ListenSettings } from "../../../sidecars/redis-ambassador/listen.ts";
+import { ListenError, Listeners, type ListenSettings } from "../../../sidecars/redis-ambassador/listener/listen.ts";
 import { createAuthority } from "../../support/certificates.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "podkit-listen-"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freshState } from "../../../sidecars/redis-ambassador/connection-state.ts";
-import { isAdmitted, listenerAuth, passGate, type Gate } from "../../../sidecars/redis-ambassador/listener-auth.ts";
+import { freshState } from "../../../sidecars/redis-ambassador/connections/connection-state.ts";
+import { isAdmitted, listenerAuth, passGate, type Gate } from "../../../sidecars/redis-ambassador/listener/listener-auth.ts";
 
 const own = listenerAuth({ auth: "password", username: undefined, password: "gate" });
 const named = listenerAuth({ auth: "password", username: "app", password: "gäte" });

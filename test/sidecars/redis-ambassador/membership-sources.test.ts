@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Log } from "../../../kit/log.ts";
-import { choosePrimary, type NodeFacts } from "../../../sidecars/redis-ambassador/eligibility.ts";
-import { formatAddress, type Membership } from "../../../sidecars/redis-ambassador/membership.ts";
-import { mapAddress, readPeers, readServerMode } from "../../../sidecars/redis-ambassador/peers.ts";
-import { mergeViews, readEntryAddresses, readPair, readSentinels, type SentinelView } from "../../../sidecars/redis-ambassador/sentinel-view.ts";
-import { DiscoveredSource } from "../../../sidecars/redis-ambassador/source-discovered.ts";
+import { choosePrimary, type NodeFacts } from "../../../sidecars/redis-ambassador/servers/eligibility.ts";
+import { formatAddress, type Membership } from "../../../sidecars/redis-ambassador/servers/membership.ts";
+import { mapAddress, readPeers, readServerMode } from "../../../sidecars/redis-ambassador/servers/peers.ts";
+import { mergeViews, readEntryAddresses, readPair, readSentinels, type SentinelView } from "../../../sidecars/redis-ambassador/servers/sentinel-view.ts";
+import { DiscoveredSource } from "../../../sidecars/redis-ambassador/servers/source-discovered.ts";
 import { createVirtualClock } from "../../support/virtual-clock.ts";
 
 const silent: Log = { level: "silent", trace: () => undefined, debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, fatal: () => undefined, child: () => silent };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
-import { readFormOf, type ReadFormKind } from "../../../sidecars/redis-ambassador/offload.ts";
-import { RequestScanner } from "../../../sidecars/redis-ambassador/request-scanner.ts";
-import { declaresNoWrites, ScriptRegistry } from "../../../sidecars/redis-ambassador/script-registry.ts";
+import { encodeRequest } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
+import { readFormOf, type ReadFormKind } from "../../../sidecars/redis-ambassador/commands/offload.ts";
+import { RequestScanner } from "../../../sidecars/redis-ambassador/protocol/request-scanner.ts";
+import { declaresNoWrites, ScriptRegistry } from "../../../sidecars/redis-ambassador/commands/script-registry.ts";
 
 const scanner = new RequestScanner(() => 1e9);
 function formOf(command: string): { readonly request: string; readonly keyIndex: number | undefined } | undefined {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { giveBackBuffer, takeBuffer } from "../../../sidecars/redis-ambassador/big-buffers.ts";
-import { OutputBacklog, type BackloggedOutput } from "../../../sidecars/redis-ambassador/output-backlog.ts";
-import { endOfSimpleReply, ReplyScanner } from "../../../sidecars/redis-ambassador/reply-scanner.ts";
+import { giveBackBuffer, takeBuffer } from "../../../sidecars/redis-ambassador/protocol/big-buffers.ts";
+import { OutputBacklog, type BackloggedOutput } from "../../../sidecars/redis-ambassador/connections/output-backlog.ts";
+import { endOfSimpleReply, ReplyScanner } from "../../../sidecars/redis-ambassador/protocol/reply-scanner.ts";
 
 class Output implements BackloggedOutput {
   waitingBytes: number;

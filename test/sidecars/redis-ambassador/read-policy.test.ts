@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newNode, newShard, type RedisNode, type Shard } from "../../../sidecars/redis-ambassador/node.ts";
-import { ReadChooser, type ReadPolicy, type ReadPolicySettings } from "../../../sidecars/redis-ambassador/read-policy.ts";
+import { newNode, newShard, type RedisNode, type Shard } from "../../../sidecars/redis-ambassador/servers/node.ts";
+import { ReadChooser, type ReadPolicy, type ReadPolicySettings } from "../../../sidecars/redis-ambassador/routing/read-policy.ts";
 
 function shardOf(replicas: number): { shard: Shard; primary: RedisNode; replicas: readonly RedisNode[] } {
   const shard = newShard("all", 0);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { canReadInto, readInto } from "../../../sidecars/redis-ambassador/read-socket.ts";
+import { canReadInto, readInto } from "../../../sidecars/redis-ambassador/connections/read-socket.ts";
 import { eventually } from "../../support/eventually.ts";
 
 test("an accepted socket reads into the buffers of its reader, can be paused, and ends", async () => {

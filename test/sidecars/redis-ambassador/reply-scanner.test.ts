@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ReplyScanner } from "../../../sidecars/redis-ambassador/reply-scanner.ts";
+import { ReplyScanner } from "../../../sidecars/redis-ambassador/protocol/reply-scanner.ts";
 
 const bulk = (mark: string) => fc.string({ maxLength: 12, unit: "binary-ascii" }).map((text) => `${mark}${text.length}\r\n${text}\r\n`);
 const leaf = fc.oneof(

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildPlans, unknownPlan } from "../../../sidecars/redis-ambassador/classifier.ts";
-import { readCommandFacts } from "../../../sidecars/redis-ambassador/command-facts.ts";
-import { requestProblem } from "../../../sidecars/redis-ambassador/request-problem.ts";
+import { buildPlans, unknownPlan } from "../../../sidecars/redis-ambassador/commands/classifier.ts";
+import { readCommandFacts } from "../../../sidecars/redis-ambassador/commands/command-facts.ts";
+import { requestProblem } from "../../../sidecars/redis-ambassador/protocol/request-problem.ts";
 
 const table = buildPlans(readCommandFacts([
   ["get", 2, ["readonly"], 1, 1, 1], ["exec", 1, [], 0, 0, 0], ["config", -2, [], 0, 0, 0, [], [], [], [["config|get", -3, [], 0, 0, 0]]],

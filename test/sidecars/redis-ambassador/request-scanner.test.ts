@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { encodeRequest, splitInline } from "../../../sidecars/redis-ambassador/inline.ts";
-import { RequestScanner, parseLength, scanned } from "../../../sidecars/redis-ambassador/request-scanner.ts";
-import { RequestTail } from "../../../sidecars/redis-ambassador/request-tail.ts";
+import { encodeRequest, splitInline } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
+import { RequestScanner, parseLength, scanned } from "../../../sidecars/redis-ambassador/protocol/request-scanner.ts";
+import { RequestTail } from "../../../sidecars/redis-ambassador/protocol/request-tail.ts";
 
 const limit = 512 * 1024 * 1024;
 const scanner = new RequestScanner(() => limit);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { encodeRequest, splitInline } from "../../../sidecars/redis-ambassador/inline.ts";
-import { ReplyScanner } from "../../../sidecars/redis-ambassador/reply-scanner.ts";
-import { lineBytesMax, RequestScanner, scanned } from "../../../sidecars/redis-ambassador/request-scanner.ts";
-import { RequestTail } from "../../../sidecars/redis-ambassador/request-tail.ts";
+import { encodeRequest, splitInline } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
+import { ReplyScanner } from "../../../sidecars/redis-ambassador/protocol/reply-scanner.ts";
+import { lineBytesMax, RequestScanner, scanned } from "../../../sidecars/redis-ambassador/protocol/request-scanner.ts";
+import { RequestTail } from "../../../sidecars/redis-ambassador/protocol/request-tail.ts";
 import { decodeAll } from "../../support/resp.ts";
 
 const bulkBytesMax = 512 * 1024 * 1024;

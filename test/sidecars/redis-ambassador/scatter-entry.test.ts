@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { buildPlans } from "../../../sidecars/redis-ambassador/classifier.ts";
-import { readCommandFacts, type Answer } from "../../../sidecars/redis-ambassador/command-facts.ts";
-import { hashSlot } from "../../../sidecars/redis-ambassador/hash-slot.ts";
-import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
-import { newNode, newShard } from "../../../sidecars/redis-ambassador/node.ts";
-import { RequestScanner } from "../../../sidecars/redis-ambassador/request-scanner.ts";
-import { newEntry, type Entry, type Part } from "../../../sidecars/redis-ambassador/scatter-entry.ts";
-import { hasMovingSlots } from "../../../sidecars/redis-ambassador/slot-watch.ts";
+import { buildPlans } from "../../../sidecars/redis-ambassador/commands/classifier.ts";
+import { readCommandFacts, type Answer } from "../../../sidecars/redis-ambassador/commands/command-facts.ts";
+import { hashSlot } from "../../../sidecars/redis-ambassador/cluster/hash-slot.ts";
+import { encodeRequest } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
+import { newNode, newShard } from "../../../sidecars/redis-ambassador/servers/node.ts";
+import { RequestScanner } from "../../../sidecars/redis-ambassador/protocol/request-scanner.ts";
+import { newEntry, type Entry, type Part } from "../../../sidecars/redis-ambassador/cluster/scatter-entry.ts";
+import { hasMovingSlots } from "../../../sidecars/redis-ambassador/servers/slot-watch.ts";
 
 // What this table leaves out: tips. They are as the servers give them.
 const tips: Readonly<Record<string, readonly string[]>> = {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HotKeys, printable } from "../../../sidecars/redis-ambassador/hot-keys.ts";
-import { LatencyHistogram, latencyBoundsSeconds } from "../../../sidecars/redis-ambassador/latency.ts";
-import { SlowLog } from "../../../sidecars/redis-ambassador/slow-log.ts";
-import { hashKey } from "../../../sidecars/redis-ambassador/write-filter.ts";
+import { HotKeys, printable } from "../../../sidecars/redis-ambassador/see/hot-keys.ts";
+import { LatencyHistogram, latencyBoundsSeconds } from "../../../sidecars/redis-ambassador/see/latency.ts";
+import { SlowLog } from "../../../sidecars/redis-ambassador/see/slow-log.ts";
+import { hashKey } from "../../../sidecars/redis-ambassador/routing/write-filter.ts";
 
 const use = (hot: HotKeys, key: string): void => {
   const bytes = Buffer.from(key);

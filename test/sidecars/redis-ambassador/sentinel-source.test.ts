@@ -4,9 +4,9 @@ import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { systemClock } from "../../../kit/clock.ts";
 import type { Log } from "../../../kit/log.ts";
-import { formatAddress, type Membership } from "../../../sidecars/redis-ambassador/membership.ts";
-import { RequestScanner, scanned } from "../../../sidecars/redis-ambassador/request-scanner.ts";
-import { SentinelSource } from "../../../sidecars/redis-ambassador/source-sentinel.ts";
+import { formatAddress, type Membership } from "../../../sidecars/redis-ambassador/servers/membership.ts";
+import { RequestScanner, scanned } from "../../../sidecars/redis-ambassador/protocol/request-scanner.ts";
+import { SentinelSource } from "../../../sidecars/redis-ambassador/servers/source-sentinel.ts";
 import { eventually } from "../../support/eventually.ts";
 
 const silent: Log = { level: "silent", trace: () => undefined, debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, fatal: () => undefined, child: () => silent };

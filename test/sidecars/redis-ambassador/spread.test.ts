@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { planOf } from "../../../sidecars/redis-ambassador/classifier.ts";
-import { readCommandFacts, type Answer } from "../../../sidecars/redis-ambassador/command-facts.ts";
-import type { CommandPlan } from "../../../sidecars/redis-ambassador/command-plan.ts";
-import { hashSlot } from "../../../sidecars/redis-ambassador/hash-slot.ts";
-import { encodeRequest } from "../../../sidecars/redis-ambassador/inline.ts";
-import type { Arguments } from "../../../sidecars/redis-ambassador/key-positions.ts";
-import { readRedirection } from "../../../sidecars/redis-ambassador/redirection.ts";
-import { RequestScanner } from "../../../sidecars/redis-ambassador/request-scanner.ts";
-import { noSlot, slotOf, splitBySlot, spreadOf } from "../../../sidecars/redis-ambassador/spread.ts";
+import { planOf } from "../../../sidecars/redis-ambassador/commands/classifier.ts";
+import { readCommandFacts, type Answer } from "../../../sidecars/redis-ambassador/commands/command-facts.ts";
+import type { CommandPlan } from "../../../sidecars/redis-ambassador/commands/command-plan.ts";
+import { hashSlot } from "../../../sidecars/redis-ambassador/cluster/hash-slot.ts";
+import { encodeRequest } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
+import type { Arguments } from "../../../sidecars/redis-ambassador/commands/key-positions.ts";
+import { readRedirection } from "../../../sidecars/redis-ambassador/cluster/redirection.ts";
+import { RequestScanner } from "../../../sidecars/redis-ambassador/protocol/request-scanner.ts";
+import { noSlot, slotOf, splitBySlot, spreadOf } from "../../../sidecars/redis-ambassador/cluster/spread.ts";
 
 const keySlot = (key: string): number => hashSlot(Buffer.from(key), 0, Buffer.byteLength(key));
 const range = (index: number, last: number, step: number): Answer => ["flags", ["RW"], "begin_search", ["type", "index", "spec", ["index", index]], "find_keys", ["type", "range", "spec", ["lastkey", last, "keystep", step, "limit", 0]]];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { hashKey, WriteFilter } from "../../../sidecars/redis-ambassador/write-filter.ts";
+import { hashKey, WriteFilter } from "../../../sidecars/redis-ambassador/routing/write-filter.ts";
 
 const hash = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }).filter((value) => value !== 0);
 

@@ -1,0 +1,793 @@
+import type { Socket } from "node:net";
+import type { SpecialClient } from "../commands/ask.ts";
+import { ClientOutput, type OutputClient } from "./client-output.ts";
+import type { ClientDescription } from "../commands/client-list.ts";
+import type { CommandPlan } from "../commands/command-plan.ts";
+import { freshState, shareKey, type ConnectionState } from "./connection-state.ts";
+import { ambassadorErrors } from "../errors.ts";
+import type { Generation } from "../routing/fence.ts";
+import type { Hub, HubClient } from "../hub.ts";
+import { Inbox, type RequestItem } from "./inbox.ts";
+import { encodeRequest, splitInline } from "../protocol/inline.ts";
+import { Lease } from "./lease.ts";
+import { isAdmitted } from "../listener/listener-auth.ts";
+import type { RedisNode, Shard } from "../servers/node.ts";
+import type { Look } from "../commands/offload.ts";
+import { Recovery } from "./recovery.ts";
+import { readInto, type BufferReader } from "./read-socket.ts";
+import { RequestCollector } from "../protocol/request-collector.ts";
+import { scanned } from "../protocol/request-scanner.ts";
+import { hasBlockOption, wordsReader } from "../protocol/request-words.ts";
+import { clusterRefusals } from "../cluster/redirection.ts";
+import type { Outcome } from "./resend.ts";
+import { isReplica, joined, type Joined, type ReadPlace, type RoutedClient } from "../routing/router.ts";
+import type { Run } from "./run.ts";
+import { Scatter, scatterWindowAtFirst, type ScatterClient } from "../cluster/scatter.ts";
+import { runSpecial } from "../commands/special.ts";
+import { errorWord, type Upstream } from "./upstream.ts";
+
+/** All clients are read into it, one after the other. */
+const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
+
+/** Why a client's input is not being looked at. */
+type Stall = "none" | "drain" | "work" | "primary" | "room" | "proof";
+
+/** An unfinished request above this size is passed on as it arrives, over a connection of its own. */
+const streamedBytes = 1024 * 1024;
+/** Requests that have to be read whole by the ambassador itself (AUTH, HELLO, …) may not be longer. */
+const wholeRequestBytesMax = 1024 * 1024;
+/** In a cluster requests for several keys are read whole up to here, so that they can be split. */
+const splitBytesMax = 64 * 1024 * 1024;
+/** A request as big as that goes over a connection on which only big ones travel. */
+const bulkBytes = 64 * 1024;
+/**
+ * So many requests of one client are on their way at first, and twice as many with every run whose replies were small: a
+ * server does nothing for others while it puts the replies of a long pipeline together.
+ */
+const requestsAtFirst = 16, windowMax = 8192, windowReplyBytes = 4 * 1024 * 1024;
+/** Of a client that came while nobody had to authenticate: it stays admitted when that changes. */
+const openState: ConnectionState = { ...freshState, admitted: true };
+const upstreamUnsentBytesMax = 8 * 1024 * 1024;
+/** Refusals that tell that nothing was executed. A replica's further reasons all mean "ask the primary instead". */
+const refusals = new Set(["READONLY", "LOADING", "MASTERDOWN"]);
+const replicaRefusals = new Set([...refusals, "NOSCRIPT", "NOPERM", "NOAUTH"]);
+
+/**
+ * One connection of the application.
+ *
+ * Invariant: all unanswered requests of a client are at one server connection. A request that belongs elsewhere waits
+ * until they are answered. So replies come back in the order of the requests, a read never overtakes a write, and a write
+ * never overtakes a read (a pipeline with a write in it goes to the primary as a whole).
+ */
+export class Client implements SpecialClient, RoutedClient, HubClient, ScatterClient, BufferReader, OutputClient {
+  readonly id: number;
+  readonly hub: Hub;
+  readonly output: ClientOutput;
+  state: ConnectionState = freshState;
+  closed = false;
+  watching = false;
+  lastWrites: Map<Shard, Generation> | undefined;
+  readsAt: Map<Shard, ReadPlace> | undefined;
+  readonly #socket: Socket;
+  readonly #sinceMs: number;
+  #lastInputMs: number;
+  #key = shareKey(freshState);
+  #primaryOnly = false;
+  readonly #inbox = new Inbox();
+  #tail: RequestCollector | undefined;
+  /** The unfinished request that the socket is being read into. */
+  #readsTail: RequestCollector | undefined;
+  #stall: Stall = "none";
+  #processing = false;
+  #on: Upstream | undefined;
+  #unansweredRuns = 0;
+  #unansweredBytes = 0;
+  #unansweredRequests = 0;
+  #window = requestsAtFirst;
+  /** Of the run that is being answered. */
+  #replyBytes = 0;
+  #lease: Lease | undefined;
+  #recovery: Recovery | undefined;
+  /** Monotonic time since when a read waits for a replica. */
+  #readWaitsSinceMs: number | undefined;
+  /** Monotonic time since when the input waits for a primary. */
+  #parkedSinceMs: number | undefined;
+  #ending = false;
+  /** Requests spread over the shards of a cluster; nothing else is unanswered meanwhile. */
+  #scatter: Scatter | undefined;
+  #scatterWindow = scatterWindowAtFirst;
+  /** So many of the next requests were refused by a cluster and go by way of a scatter, which knows how to deal with that. */
+  #refusedBefore = 0;
+  /** Where a cluster wants the request asked once that travels on a connection of its own. */
+  #asked: RedisNode | undefined;
+  /** How long to wait before a refused request is sent again. */
+  #pauseMs = 0;
+
+  constructor(hub: Hub, socket: Socket) {
+    this.hub = hub;
+    this.id = hub.newClientId();
+    this.#socket = socket;
+    this.#sinceMs = this.#lastInputMs = hub.clock.monotonicMs();
+    if (hub.settings.auth.kind === "open") this.state = openState;
+    this.output = new ClientOutput(socket, hub.outputBacklog, this);
+    if (!readInto(socket, readBuffer, this)) socket.on("data", (bytes: Buffer) => this.onRead(bytes, bytes.length));
+    socket.on("end", () => this.close());
+    socket.on("error", () => this.close());
+    socket.on("close", () => this.close());
+  }
+
+  /** Made when it is first needed: most clients never need a connection of their own. */
+  get lease(): Lease {
+    return (this.#lease ??= new Lease(this, this.hub));
+  }
+  get #free(): boolean {
+    return this.#lease === undefined || this.#lease.mode === "free";
+  }
+  get serverId(): number | undefined {
+    return this.#lease?.upstream?.serverId;
+  }
+  get address(): string {
+    return `${this.#socket.remoteAddress ?? ""}:${this.#socket.remotePort ?? 0}`;
+  }
+  describe(): ClientDescription {
+    const { state, hub } = this, lease = this.#lease, nowMs = hub.clock.monotonicMs();
+    return {
+      id: this.id, address: this.address, localAddress: `${this.#socket.localAddress ?? ""}:${this.#socket.localPort ?? 0}`, name: state.name,
+      ageSeconds: Math.floor((nowMs - this.#sinceMs) / 1000), idleSeconds: Math.floor((nowMs - this.#lastInputMs) / 1000),
+      type: lease?.subscribed === true ? "pubsub" : "normal", inTransaction: lease?.inTransaction ?? false, blocked: lease?.mode === "single" && lease.waits,
+      db: state.db, user: state.credentials?.username ?? "default", resp: state.resp, libName: state.libName, libVersion: state.libVersion,
+    };
+  }
+  get primaryOnly(): boolean {
+    return this.#primaryOnly || (this.#recovery !== undefined && this.#recovery.attempts > 0);
+  }
+  get unansweredAt(): RedisNode | undefined {
+    return this.#unansweredRuns > 0 ? this.#on?.node : undefined;
+  }
+
+  setState(state: ConnectionState): void {
+    this.state = state;
+    this.#key = shareKey(state);
+  }
+  setPrimaryOnly(only: boolean): void {
+    this.#primaryOnly = only;
+  }
+  noteWrite(shard: Shard, generation: Generation): void {
+    if (this.hub.settings.consistency === "session") (this.lastWrites ??= new Map()).set(shard, generation);
+  }
+  noteRead(shard: Shard, place: ReadPlace): void {
+    (this.readsAt ??= new Map()).set(shard, place);
+  }
+
+  shardFor(request: Buffer): Shard {
+    const { hub } = this;
+    hub.scanner.stranger = false;
+    hub.scanner.scan(request, 0, request.length);
+    return hub.router.shardOf(hub.planOf(hub.scanner, request), request);
+  }
+
+  /** Ends the connection at once, without a further reply. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.hub.clients.delete(this.id);
+    if (this.hub.parked.delete(this)) this.hub.heldBytes = Math.max(0, this.hub.heldBytes - this.waitingBytes);
+    this.#on?.disown(this);
+    this.#scatter?.abandon();
+    this.#lease?.abandon();
+    this.output.drop();
+    this.#inbox.clear();
+    this.#tail = undefined;
+    this.#socket.destroy();
+  }
+
+  /** Ends the connection after what was answered has been written. */
+  closeAfterOutput(): void {
+    this.output.flush();
+    if (this.closed) return;
+    this.#socket.end();
+    this.#socket.destroySoon();
+    this.close();
+  }
+
+  /** For draining: ends as soon as nothing is in hand. Subscribers and blocked clients end at once. */
+  endWhenIdle(): void {
+    this.#ending = true;
+    if (this.#idle || this.#lease?.waits === true) this.closeAfterOutput();
+  }
+
+  get #idle(): boolean {
+    return this.#unansweredRuns === 0 && this.#scatter === undefined && this.#inbox.empty && this.#free;
+  }
+
+  /** Sends a reply of the ambassador's own. Nothing may be unanswered. */
+  answer(bytes: Buffer): void {
+    this.hub.counts.local += 1;
+    if (!this.closed) this.output.write(bytes, 0, bytes.length, false);
+  }
+
+  putBack(outcomes: readonly Outcome[]): void {
+    this.#inbox.putBack(outcomes);
+  }
+
+  get waitingBytes(): number {
+    return (this.#tail?.length ?? 0) + this.#inbox.waitingBytes;
+  }
+
+  /** The input may be looked at again. */
+  resume(): void {
+    if (this.closed) return;
+    if (this.#parkedSinceMs !== undefined) {
+      this.hub.counts.heldMs += this.hub.clock.monotonicMs() - this.#parkedSinceMs;
+      this.#parkedSinceMs = undefined;
+    }
+    this.#stall = "none";
+    this.process();
+  }
+
+  /** Leaves the input alone until `resume`. */
+  stallForWork(): void {
+    this.#stall = "work";
+  }
+
+  // ── Requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A big request that is not whole is read to where it is put together, everything else to the buffer of all clients. */
+  nextBuffer(): Buffer | undefined {
+    const room = this.#tail?.room;
+    if (room === undefined && this.#readsTail === undefined) return undefined;
+    this.#readsTail = room === undefined ? undefined : this.#tail;
+    return room ?? readBuffer;
+  }
+
+  onRead(buffer: Buffer, count: number): void {
+    if (this.closed) return;
+    this.#lastInputMs = this.hub.clock.monotonicMs();
+    let bytes = count === buffer.length ? buffer : buffer.subarray(0, count);
+    if (this.#lease?.streaming === true) {
+      // The lease keeps what it is given until it has left.
+      bytes = Buffer.from(bytes);
+      const used = this.#lease.stream(bytes);
+      if (used === bytes.length) return;
+      bytes = bytes.subarray(used);
+    }
+    const tail = this.#tail;
+    if (tail !== undefined) {
+      const inPlace = this.#readsTail === tail;
+      if (inPlace) tail.filled(count);
+      const used = inPlace ? count : tail.add(bytes);
+      if (!tail.full) return;
+      this.#tail = undefined;
+      this.#inbox.add(tail.bytes, true);
+      bytes = bytes.subarray(used);
+    }
+    this.#inbox.add(bytes, true);
+    this.process();
+    if (!this.#inbox.empty) this.#inbox.ownAll();
+    tail?.release();
+  }
+
+  process(): void {
+    if (this.#processing) return;
+    this.#processing = true;
+    while (this.#stall === "none" && !this.closed && !this.output.overfull) {
+      const item = this.#inbox.first;
+      if (item === undefined) break;
+      if (item.kind === "requests") {
+        if (!this.#consume(item)) break;
+      } else if (this.#unansweredRuns > 0) {
+        this.#stall = "drain";
+      } else {
+        this.#inbox.shift();
+        this.answer(item.bytes);
+        if (item.thenClose) this.closeAfterOutput();
+      }
+    }
+    this.#processing = false;
+    if (this.closed) return;
+    if (this.#ending && this.#idle) this.closeAfterOutput();
+    else this.adjustReading();
+  }
+
+  /** Back-pressure: a client with much in hand is not read. */
+  adjustReading(): void {
+    const { clientInputBytesMax } = this.hub.settings;
+    const full = this.#unansweredBytes > clientInputBytesMax || this.#lease?.full === true || this.output.overfull
+      || (this.#stall !== "none" && this.waitingBytes > clientInputBytesMax);
+    if (full) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** Looks at the requests of one piece of input. False when it ends in an unfinished request. */
+  #consume(item: RequestItem): boolean {
+    const { bytes } = item, { hub } = this, { scanner, router } = hub, { segment } = router;
+    if (!hub.tableKnown) {
+      this.#holdWithoutTable();
+      return true;
+    }
+    const stranger = !isAdmitted(hub.settings.auth, this.state);
+    scanner.stranger = stranger;
+    segment.count = 0;
+    let at = item.at;
+    while (at < bytes.length) {
+      const found = scanner.scan(bytes, at, bytes.length);
+      if (found === scanned.complete) {
+        const plan = hub.planOf(scanner, bytes);
+        let outcome: Joined | undefined;
+        if (plan.look !== undefined && this.#free && !stranger && this.#lookCloser(item, plan.look, plan, at)) return true;
+        if (this.#free && !stranger && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes))) {
+          if (this.#unansweredRequests + segment.count >= this.#window) {
+            if (this.#sendSegment(item, at) && this.#stall === "none") this.#stall = "drain";
+            return true;
+          }
+          const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
+          outcome = shard === undefined ? joined.scattered : router.join(this, shard, plan, bytes, at);
+          if (outcome === joined.yes) {
+            at = scanner.next;
+            continue;
+          }
+          if (router.cluster !== undefined && this.#scatterFrom(item, at, outcome)) return true;
+        }
+        const next = scanner.next;
+        if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
+        if (outcome !== undefined) {
+          item.at = at;
+          this.#waitToJoin(item, outcome, next);
+          return true;
+        }
+        this.#inbox.own(item);
+        const request = item.bytes.subarray(at, next);
+        this.#inbox.advance(item, next);
+        runSpecial(this, plan, request, wordsReader(scanner, item.bytes));
+        return true;
+      }
+      if (!this.#sendSegment(item, at)) return true;
+      if (this.#stall !== "none") return true;
+      if (found === scanned.incomplete) return this.#keepTail(item, at);
+      if (found === scanned.failed) {
+        this.#inbox.replyAndClose(Buffer.from(scanner.errorText, "latin1"));
+        return true;
+      }
+      at = scanner.next;
+      item.at = at;
+      if (found === scanned.inline && this.#inline(item, bytes.subarray(segment.start, at))) return true;
+    }
+    if (this.#sendSegment(item, at) && this.#inbox.first === item) this.#inbox.shift();
+    return true;
+  }
+
+  /**
+   * Takes a request that only reads to a replica, in the form that a replica accepts; or gives the primary a script that it
+   * has lost. False: nothing special is to be done with it.
+   */
+  #lookCloser(item: RequestItem, look: Look, plan: CommandPlan, at: number): boolean {
+    this.#inbox.own(item);
+    const { hub } = this, { scanner, router } = hub, { bytes } = item, { next } = scanner;
+    const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
+    if (shard === undefined) return false;
+    const args = { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
+    const rewritten = hub.rewriter.look(look, args, shard.primary);
+    if (rewritten === undefined) return false;
+    if (rewritten.kind === "replaced") {
+      if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
+      this.#inbox.advance(item, next);
+      this.#inbox.addFirst(rewritten.request);
+      return true;
+    }
+    const node = hub.settings.offload ? router.nodeForReadForm(this, shard, rewritten.keyIndex, bytes) : undefined;
+    if (node === undefined) return false;
+    const request = rewritten.requestFor(node), original = Buffer.from(bytes.subarray(at, next));
+    if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
+    const upstream = this.#upstreamFor(node, request.length);
+    if (upstream === undefined) {
+      this.#stall = "drain";
+      return true;
+    }
+    this.sentOn(upstream, request.length);
+    router.chooser.nextTurn();
+    node.counts.read += 1;
+    hub.counts.offloaded += 1;
+    upstream.send(this, request, 0, request.length, 1, undefined).original = original;
+    this.#inbox.advance(item, next);
+    return true;
+  }
+
+  /** The request at `item.at` could not be joined to anything yet. */
+  #waitToJoin(item: RequestItem, outcome: Joined, next: number): void {
+    if (outcome === joined.elsewhere || outcome === joined.scattered) {
+      if (this.#unansweredRuns > 0) this.#stall = "drain";
+      return;
+    }
+    const { hub } = this, nowMs = hub.clock.monotonicMs();
+    const sinceMs = (this.#readWaitsSinceMs ??= nowMs);
+    if (outcome === joined.noReplica && nowMs - sinceMs >= hub.settings.holdMs) {
+      this.#readWaitsSinceMs = undefined;
+      this.#inbox.advance(item, next);
+      this.#inbox.replyFirst(ambassadorErrors.noReplica(Math.round(nowMs - sinceMs)));
+      return;
+    }
+    this.#stall = "proof";
+    hub.awaitProof(() => {
+      if (this.#stall === "proof") this.resume();
+    });
+  }
+
+  /** Spreads the requests from the segment under way on over the shards. False when something is unanswered, or one shard will do. */
+  #scatterFrom(item: RequestItem, at: number, outcome: Joined): boolean {
+    const { segment } = this.hub.router;
+    if (this.#unansweredRuns > 0 || (outcome !== joined.scattered && outcome !== joined.elsewhere)) return false;
+    this.#inbox.own(item);
+    const from = segment.count > 0 ? segment.start : at;
+    segment.count = 0;
+    return this.scatter(item.bytes, from, (next) => this.#inbox.advance(item, next));
+  }
+
+  /** Sends requests over as many shards as they concern. Nothing may be unanswered. */
+  scatter(bytes: Buffer, from: number, onTaken: (next: number) => void, entriesMax?: number): boolean {
+    const { cluster } = this.hub.router;
+    if (cluster === undefined) return false;
+    const scatter = new Scatter({
+      hub: this.hub, cluster, client: this, stateKey: this.#key, window: this.#scatterWindow,
+      onEnd: () => {
+        this.#scatterWindow = scatter.window;
+        this.#scatter = undefined;
+        if (this.#recovery !== undefined) this.#recovery.attempts = 0;
+        this.resume();
+      },
+    });
+    const next = scatter.take(bytes, from, entriesMax);
+    if (scatter.size === 0) return false;
+    this.#refusedBefore = Math.max(0, this.#refusedBefore - scatter.size);
+    onTaken(next);
+    this.#scatter = scatter;
+    this.stallForWork();
+    scatter.start();
+    return true;
+  }
+
+  takeAsked(): RedisNode | undefined {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    return asked;
+  }
+
+  get outputBacklog(): number {
+    return this.#socket.writableLength;
+  }
+  whenOutputDrained(callback: () => void): void {
+    this.output.flush();
+    if (this.#socket.writableNeedDrain) this.#socket.once("drain", callback);
+    else setImmediate(callback);
+  }
+  scatterReply(bytes: Buffer): void {
+    if (!this.closed) this.output.write(bytes, 0, bytes.length, false);
+  }
+
+  /** Without a table no request can be told from another: all wait, and at last the connection is closed with an error. */
+  #holdWithoutTable(): void {
+    const { topology } = this.hub;
+    const error = this.#holdError(Math.min(topology.tableMissingSinceMs, ...topology.shards.map((shard) => shard.primaryLostAtMs)));
+    if (error === undefined) this.#park();
+    else this.#inbox.replyAndClose(error);
+  }
+
+  /** An inline request becomes an ordinary one. True when the inbox has changed. */
+  #inline(item: RequestItem, line: Buffer): boolean {
+    let end = line.length - 1;
+    if (end > 0 && line[end - 1] === 13) end -= 1;
+    const words = splitInline(line.subarray(0, end));
+    if (words === undefined) {
+      this.#inbox.replyAndClose(Buffer.from("-ERR Protocol error: unbalanced quotes in request\r\n"));
+      return true;
+    }
+    this.hub.router.segment.start = item.at;
+    if (words.length === 0) return false;
+    this.#inbox.advance(item, item.at);
+    this.#inbox.addFirst(encodeRequest(words));
+    return true;
+  }
+
+  /** Sends the segment that ends at `end`. False when it could not be sent: it stays in the inbox. */
+  #sendSegment(item: RequestItem, end: number): boolean {
+    const { hub } = this, { segment } = hub.router;
+    if (segment.count === 0) {
+      item.at = end;
+      segment.start = end;
+      return true;
+    }
+    const node = segment.node ?? segment.shard.primary;
+    if (node === undefined) {
+      this.#holdSegment(item, segment.shard, segment.start, segment.count, end);
+      return false;
+    }
+    const upstream = this.#upstreamFor(node, end - segment.start);
+    if (upstream === undefined) {
+      item.at = segment.start;
+      this.#stall = "drain";
+      return false;
+    }
+    this.#readWaitsSinceMs = undefined;
+    this.sentOn(upstream, end - segment.start, segment.count);
+    const { counts } = node;
+    if (segment.node !== undefined) hub.router.chooser.nextTurn();
+    counts.read += segment.reads;
+    counts.write += segment.writes;
+    counts.other += segment.count - segment.reads - segment.writes;
+    const run = upstream.send(this, item.bytes, segment.start, end, segment.count, segment.generation);
+    run.onlyReads = segment.reads === segment.count;
+    item.at = end;
+    segment.start = end;
+    segment.count = 0;
+    if (upstream.unsentBytes > upstreamUnsentBytesMax) {
+      this.#stall = "room";
+      upstream.whenRoom(() => {
+        if (this.#stall === "room") this.resume();
+      });
+    }
+    return true;
+  }
+
+  /** The connection that carries the client's next requests; undefined when what is unanswered travels on another one. */
+  #upstreamFor(node: RedisNode, bytes: number): Upstream | undefined {
+    const bulk = bytes >= bulkBytes, on = this.#on;
+    if (this.#unansweredRuns > 0 && on !== undefined) return on.node === node && on.bulk === bulk && !on.outdated ? on : undefined;
+    return bulk ? this.hub.pool.bulk(node, this.state, this.#key) : this.hub.pool.shared(node, this.state, this.#key);
+  }
+
+  /** Notes that a run is on its way. */
+  sentOn(upstream: Upstream, bytes: number, count = 1): void {
+    this.#on = upstream;
+    this.#unansweredRequests += count;
+    this.#unansweredRuns += 1;
+    this.#unansweredBytes += bytes;
+  }
+
+  drained(): boolean {
+    if (this.#unansweredRuns === 0) return true;
+    this.#stall = "drain";
+    return false;
+  }
+
+  /** Keeps the requests `[start, end)` until a primary is known, or fails them when that has taken too long. */
+  #holdSegment(item: RequestItem, shard: Shard, start: number, count: number, end: number): void {
+    item.at = start;
+    const error = this.#holdError(shard.primaryLostAtMs);
+    if (error === undefined) {
+      this.#park();
+      return;
+    }
+    this.hub.counts.holdExpired += count;
+    this.#inbox.advance(item, end);
+    this.#inbox.replyFirst(Buffer.concat(Array.from({ length: count }, () => error)));
+  }
+
+  hold(request: Buffer, shard: Shard): void {
+    const error = this.#holdError(shard.primaryLostAtMs);
+    if (error === undefined) {
+      this.putBack([{ kind: "again", request }]);
+      this.#park();
+    } else {
+      this.hub.counts.holdExpired += 1;
+      this.answer(error);
+      this.resume();
+    }
+  }
+
+  /** Why commands are not held any longer, as an error; undefined while they are. */
+  #holdError(sinceMs: number): Buffer | undefined {
+    const { hub } = this, outageMs = hub.clock.monotonicMs() - sinceMs;
+    if (outageMs >= hub.settings.holdMs) return ambassadorErrors.noPrimary(Math.round(outageMs));
+    return hub.heldBytes + this.waitingBytes > hub.settings.heldBytesMax ? ambassadorErrors.holdFull() : undefined;
+  }
+
+  /** Waits until a primary is known again, or until the hold is over. */
+  #park(): void {
+    this.#stall = "primary";
+    this.#parkedSinceMs ??= this.hub.clock.monotonicMs();
+    this.hub.counts.held += 1;
+    this.hub.parked.add(this);
+    this.hub.heldBytes += this.waitingBytes;
+  }
+
+  again(request: Buffer, reason: string): void {
+    if (this.closed) return;
+    this.#recover.again(request);
+    this.#stall = "drain";
+    this.#retry(reason);
+  }
+
+  failProtocol(text: string): void {
+    this.answer(Buffer.from(`-ERR Protocol error: ${text}\r\n`, "latin1"));
+    this.closeAfterOutput();
+  }
+
+  #keepTail(item: RequestItem, at: number): boolean {
+    const { scanner } = this.hub;
+    const rest = item.bytes.subarray(at);
+    this.#inbox.shift();
+    if (this.#inbox.joinWithFollowing(rest)) return true;
+    if (Math.max(rest.length, scanner.needed) > streamedBytes && scanner.argc > 0) {
+      const plan = this.hub.planOf(scanner, rest);
+      const mustBeWhole = plan.kind === "state" || plan.kind === "ask" || plan.kind === "local" || plan.kind === "wait" || plan.kind === "refused";
+      if (!mustBeWhole && rest.length <= splitBytesMax && this.hub.router.cluster?.needsWhole(plan) === true) {
+        this.#tail = new RequestCollector(rest, scanner.needed);
+        return false;
+      }
+      if (!mustBeWhole) {
+        const begun = item.borrowed ? Buffer.from(rest) : rest;
+        this.#inbox.addFirst(begun);
+        if (this.drained()) this.#stream(plan, begun);
+        return true;
+      }
+      if (rest.length > wholeRequestBytesMax) {
+        this.#inbox.replyAndClose(ambassadorErrors.requestTooBig(wholeRequestBytesMax));
+        return true;
+      }
+    }
+    this.#tail = new RequestCollector(rest, Math.min(scanner.needed, streamedBytes));
+    return false;
+  }
+
+  #stream(plan: CommandPlan, begun: Buffer): void {
+    const { router } = this.hub, shard = router.shardOf(plan, begun);
+    const mark = plan.marks === "none" || !router.marksWrites ? undefined : router.markerOf(this, shard, plan, begun);
+    this.#inbox.shift();
+    this.stallForWork();
+    const { lease } = this;
+    lease.beginStream(plan, mark, begun, shard, () => {
+      this.#inbox.addFirst(begun);
+      while (lease.streaming) {
+        const item = this.#inbox.first;
+        if (item?.kind !== "requests") break;
+        this.#inbox.shift();
+        const used = lease.stream(item.bytes);
+        if (used < item.bytes.length) this.#inbox.addFirst(item.bytes.subarray(used));
+      }
+      // Much may have come while the connection was being readied, which stopped the reading.
+      this.adjustReading();
+    });
+  }
+
+  // ── Replies ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  replyBytes(run: Run, bytes: Buffer, start: number, end: number, runDone: boolean): boolean {
+    if (this.#recovery !== undefined) this.#recovery.attempts = 0;
+    this.#replyBytes += end - start;
+    if (runDone) {
+      this.#answered(run);
+      this.#window = Math.max(1, Math.min(this.#window * 2, windowMax, Math.floor(windowReplyBytes * run.count / Math.max(1, this.#replyBytes))));
+      this.#replyBytes = 0;
+    }
+    const retained = this.output.write(bytes, start, end, this.#unansweredRuns === 0 && runDone);
+    if (this.output.overfull) this.#throttle();
+    if (runDone && this.#unansweredRuns === 0) this.#allAnswered();
+    return retained;
+  }
+
+  slow(run: Run, durationMs: number, node: RedisNode): void {
+    this.hub.noteSlow(run, Math.round(durationMs * 1000), node, this.address);
+  }
+
+  /**
+   * The client does not read as fast as its replies come. Its connection is read on only as long as others wait for something
+   * on it; nobody's new requests join them, and their reads are asked again elsewhere.
+   */
+  #throttle(): void {
+    const upstream = this.#on;
+    if (upstream === undefined || this.closed || this.#unansweredRuns === 0 || upstream.closedBecause !== undefined) return;
+    if (this.#free) {
+      this.hub.pool.detach(upstream);
+      upstream.shedReads(this);
+    }
+    if (upstream.servesOnly(this)) this.output.holdBack(upstream);
+  }
+
+  outputDrained(): void {
+    if (!this.closed) this.process();
+  }
+
+  tooSlow(): void {
+    const { hub } = this;
+    hub.counts.slowClosed += 1;
+    hub.log.warn({ client: this.address, waitingBytes: this.output.waitingBytes, limit: hub.outputBacklog.allBytesMax }, "Closed a client that reads too slowly: too many replies wait for clients (limits.allClientsOutputBytes)");
+    setImmediate(() => this.close()); // not amid the delivery of a reply
+  }
+
+  #answered(run: Run): void {
+    this.#unansweredRuns -= 1;
+    this.#unansweredBytes -= run.end - run.start;
+    this.#unansweredRequests -= run.count;
+  }
+
+  #allAnswered(): void {
+    this.#lease?.allAnswered();
+    if (this.#stall === "drain") this.resume();
+    else if (this.#ending || this.#socket.isPaused()) this.process();
+  }
+
+  takesError(run: Run, word: string, frame: Uint8Array): boolean {
+    const node = this.#on?.node, lease = this.#lease;
+    if (run.original !== undefined) {
+      if (node !== undefined && word === "NOSCRIPT") this.hub.rewriter.forget(node);
+      if (node !== undefined && refusals.has(word)) this.hub.topology.suspect(node, `answered ${word}`);
+      this.watching = true;
+      return true;
+    }
+    if (lease !== undefined && lease.mode !== "free") {
+      const verdict = lease.takesError(run, word, frame);
+      if (verdict === "again") this.watching = true;
+      return verdict !== "pass";
+    }
+    if (this.hub.router.cluster !== undefined && clusterRefusals.has(word)) {
+      this.watching = true;
+      return true;
+    }
+    if (!(node !== undefined && isReplica(node) ? replicaRefusals : refusals).has(word)) return false;
+    if (node !== undefined && refusals.has(word)) this.hub.topology.suspect(node, `answered ${word}`);
+    this.watching = true;
+    return true;
+  }
+
+  replyFrame(run: Run, frame: Buffer, refused: boolean, runDone: boolean): void {
+    const node = this.#on?.node;
+    const advice = refused && node !== undefined ? this.hub.router.cluster?.refused(errorWord(frame), frame, node) : undefined;
+    if (advice?.kind === "ask" && this.#lease?.mode === "single") this.#asked = advice.node;
+    if (advice !== undefined) this.#pauseMs = Math.max(this.#pauseMs, advice.pauseMs);
+    if (refused && !this.watching) {
+      const error = this.lease.replacement;
+      this.output.write(error, 0, error.length, false);
+    } else {
+      this.#recover.replied(run, frame, refused);
+    }
+    if (!runDone) return;
+    this.#answered(run);
+    if (this.#unansweredRuns > 0) return;
+    if (this.watching) this.#retry("it was refused");
+    else this.#allAnswered();
+  }
+
+  runsLost(runs: readonly Run[], reason: string): void {
+    if (this.closed) return;
+    for (const run of runs) this.#answered(run);
+    const shard = this.#on?.node.shard;
+    this.#on = undefined;
+    const fatal = this.#lease?.lost(runs, reason);
+    if (fatal !== undefined || runs.some((run) => run.partial)) {
+      if (fatal !== undefined && !runs.some((run) => run.partial)) this.answer(fatal);
+      this.closeAfterOutput();
+      return;
+    }
+    const recovery = this.#recover;
+    recovery.lost(runs, reason);
+    if (reason.includes(" refused the connection: ") && shard?.primary !== undefined && runs[0]?.replied === 0 && recovery.attempts > 0) recovery.giveUp();
+    this.#retry(reason);
+  }
+
+  moved(runs: readonly Run[]): void {
+    this.runsLost(runs, "a client that reads slowly keeps the connection busy");
+    // It is no failure, after which the primary alone would be asked.
+    if (this.#recovery !== undefined) this.#recovery.attempts -= 1;
+  }
+
+  get #recover(): Recovery {
+    return (this.#recovery ??= new Recovery(this.hub));
+  }
+
+  /** Puts what was refused or lost back in front of the input, in order. */
+  #retry(reason: string): void {
+    this.watching = false;
+    const outcomes = this.#recover.take(reason);
+    if (this.hub.router.cluster !== undefined) this.#refusedBefore += outcomes.filter((outcome) => outcome.kind === "again").length;
+    this.putBack(outcomes);
+    this.#lease?.allAnswered();
+    const pauseMs = this.#pauseMs * this.#recover.attempts;
+    this.#pauseMs = 0;
+    if (this.#stall !== "none" && this.#stall !== "drain") return;
+    if (pauseMs > 0) {
+      this.stallForWork();
+      void this.hub.clock.sleep(pauseMs).finally(() => this.resume());
+    } else {
+      setImmediate(() => this.resume());
+    }
+  }
+}
