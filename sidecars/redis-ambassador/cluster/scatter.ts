@@ -203,7 +203,7 @@ export class Scatter {
       part.asking = undefined;
       part.attempts += 1;
     }
-    if (segment.node !== undefined) hub.router.chooser.nextTurn();
+    if (segment.node !== undefined) hub.router.readSent();
     node.counts.read += segment.reads;
     node.counts.write += segment.writes;
     node.counts.other += parts.length - segment.reads - segment.writes;

@@ -384,7 +384,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       return true;
     }
     this.sentOn(upstream, request.length);
-    router.chooser.nextTurn();
+    router.readSent();
     node.counts.read += 1;
     hub.counts.offloaded += 1;
     upstream.send(this, request, 0, request.length, 1, undefined).original = original;
@@ -509,7 +509,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     this.#readWaitsSinceMs = undefined;
     this.sentOn(upstream, end - segment.start, segment.count);
     const { counts } = node;
-    if (segment.node !== undefined) hub.router.chooser.nextTurn();
+    if (segment.node !== undefined) hub.router.readSent();
     counts.read += segment.reads;
     counts.write += segment.writes;
     counts.other += segment.count - segment.reads - segment.writes;

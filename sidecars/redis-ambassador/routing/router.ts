@@ -79,6 +79,7 @@ export class Router {
   replicasPausedUntilMs = 0;
   #hotKeys: HotKeys | undefined;
   #sampleEvery = 1;
+  #turnEnds = false;
   #untilSample = 1;
   readonly #scanner: RequestScanner;
   readonly #topology: Topology;
@@ -97,6 +98,20 @@ export class Router {
     this.segment = newSegment(options.topology.shards[0]);
     this.cluster = options.topology.clustered ? new ClusterRouting(options.topology, options.monotonicMs) : undefined;
   }
+
+  /**
+   * A read was sent to a replica: it is the next one's turn, from the next turn of the event loop on. What is sent within one
+   * turn goes out together, to one replica, in one write.
+   */
+  readSent(): void {
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    setImmediate(this.#endTurn);
+  }
+  readonly #endTurn = (): void => {
+    this.#turnEnds = false;
+    this.chooser.nextTurn();
+  };
 
   /** Counts the first key of one request in so many. */
   watchKeys(hotKeys: HotKeys | undefined, oneIn: number): void {
@@ -255,7 +270,7 @@ export class Router {
   #noteDryRun(client: RoutedClient, plan: CommandPlan, bytes: Buffer, segment: Segment): void {
     const node = segment.wouldBe !== undefined && this.#mayRead(client, plan, bytes, segment.wouldBe) ? segment.wouldBe : undefined;
     this.dryRun.note(plan.name, node?.address);
-    if (segment.count === 0) this.chooser.nextTurn();
+    if (segment.count === 0) this.readSent();
   }
 
   /** Why a server may not answer the read in the scanner now, or undefined when it may. `keyIndex` as in nodeForReadForm; "plan": by the plan's keys. */
