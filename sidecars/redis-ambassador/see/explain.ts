@@ -53,6 +53,7 @@ export function explain(hub: Hub, words: readonly string[]): Explanation | undef
   for (const spec of plan.keys) visitKeys(spec, args, (index) => keys.push(printable(bytes, args.argStart[index] ?? 0, args.argEnd[index] ?? 0)));
   const shard = router.placeOf(plan, bytes), home = shard ?? router.shardOf(plan, bytes);
   const form = plan.look === undefined || !hub.settings.offload ? undefined : hub.rewriter.peek(plan.look, args, home.primary);
+  if (keys.length === 0 && form?.keyIndex !== undefined) keys.push(printable(bytes, args.argStart[form.keyIndex] ?? 0, args.argEnd[form.keyIndex] ?? 0));
   const asRead = plan.kind === "read" || form !== undefined;
   const common = {
     command: plan === unknownPlan ? (words[0] ?? "").toLowerCase() : plan.name.replace("|", " "), kind: plan === unknownPlan ? "unknown" as const : plan.kind,

@@ -34,6 +34,8 @@ const sourceRestart = { initialMs: 200, maxMs: 10_000, factor: 2, jitter: 0.5 };
 
 /** The same replica for the same reason is told of this often. */
 const tellAgainMs = 30_000;
+/** Replicas that come and go are told of so often; another primary always is. */
+const changesToldAtOnce = 10, changeToldEveryMs = 10_000;
 
 /**
  * Knows the servers: asks each one INFO and decides, shard by shard and from the servers' own words, who is written to and
@@ -50,6 +52,8 @@ export class Topology {
   /** True when the server denies COMMAND: then nothing is known about any command. */
   plansDenied = false;
   bulkBytesMax = bulkBytesMaxDefault;
+  #tellable = changesToldAtOnce;
+  #toldAtMs = 0;
   readonly #told = new WeakMap<RedisNode, { readonly why: string; readonly atMs: number }>();
   /** How often a replica was read no more, by the reason. */
   readonly ejections = new Map<string, number>();
@@ -338,7 +342,12 @@ export class Topology {
     if (primary !== undefined) this.#noteHistory(shard, primary);
     this.#judgeReplicas(shard);
     if (primary === before && shard.eligible.length === eligibleBefore.length && shard.eligible.every((node, index) => node === eligibleBefore[index])) return;
-    this.#options.log[primary === before ? "debug" : "info"]({ ...(this.clustered ? { shard: shard.id } : {}), primary: primary?.address ?? "unknown", eligible: shard.eligible.map((node) => node.address) }, "Nodes changed");
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#tellable = Math.min(changesToldAtOnce, this.#tellable + (nowMs - this.#toldAtMs) / changeToldEveryMs);
+    this.#toldAtMs = nowMs;
+    const tells = primary !== before || this.#tellable >= 1;
+    if (tells) this.#tellable = Math.max(0, this.#tellable - 1);
+    this.#options.log[tells ? "info" : "debug"]({ ...(this.clustered ? { shard: shard.id } : {}), primary: primary?.address ?? "unknown", eligible: shard.eligible.map((node) => node.address) }, "Nodes changed");
     this.#options.onChange();
   }
 

@@ -41,7 +41,7 @@ describe("what the ambassador tells of itself", () => {
   });
 
   for (const [words, goes] of [
-    [["SET", "k", "v"], /^set: write\n[^]*keys: k\n[^]*goes to \S+\n +because it is the primary/], [["SORT", "l"], /^sort: write\n +in this form it only reads[^]*next among 2 replicas/],
+    [["SET", "k", "v"], /^set: write\n[^]*keys: k\n[^]*goes to \S+\n +because it is the primary/], [["SORT", "l"], /^sort: write\n +in this form it only reads[^]*\n +keys: l\n[^]*next among 2 replicas/],
     [["CLIENT", "ID"], /^client id: local\n[^]*goes to the ambassador/], [["KEYS", "*"], /^keys: other\n/], [["NOSUCH", "x"], /^nosuch: unknown\n/], [["BLPOP", "q", "0"], /^blpop: blocking\n/],
   ] as const) {
     test(`explain ${words.join(" ")}, by asking the servers`, async () => {
