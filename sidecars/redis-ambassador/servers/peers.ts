@@ -41,8 +41,3 @@ export function readServerMode(info: string): "standalone" | "sentinel" | "clust
 export function sameAddresses(one: readonly Address[], other: readonly Address[]): boolean {
   return one.length === other.length && one.every((address, index) => formatAddress(address) === formatAddress(other[index] ?? { host: "", port: 0 }));
 }
-
-/** The address of a node's name. */
-export function addressOf(formatted: string): Address {
-  return parseAddress(formatted) ?? { host: formatted, port: 0 };
-}
