@@ -1,5 +1,4 @@
 // pure
-import { parseAddress } from "../../../kit/config/units.ts";
 import { formatAddress, type Address } from "./membership.ts";
 
 /** Addresses as servers and sentinels tell them -> addresses that are reached from here. */
