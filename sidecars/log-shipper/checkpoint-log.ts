@@ -1,5 +1,6 @@
 // pure
 import { crc32 } from "node:zlib";
+import type { ShapeMemory } from "./shape/shaper.ts";
 import type { FileIdentity, Fingerprint } from "./tail-state.ts";
 
 /**
@@ -25,6 +26,8 @@ export type Cut = {
   readonly discarding: boolean;
   /** Whether an unterminated last line was taken as a line. */
   readonly final: boolean;
+  /** What the shaping of the records depended on besides them. */
+  readonly shape?: ShapeMemory;
 };
 
 export type FileState = FileIdentity & {

@@ -1,56 +1,12 @@
 // pure
-import { address, boolean, choice, durationMs, integer, list, object, secret, sizeBytes, string, union, type ConfigOf } from "../../kit/config/schema.ts";
+import { boolean, choice, durationMs, integer, list, object, sizeBytes, string, union, type ConfigOf } from "../../kit/config/schema.ts";
 import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
-
-const absolute = (path: string): string | undefined => (path.startsWith("/") ? undefined : 'an absolute path such as "/var/log/app/*.log"');
-
-const tailSpec = object(
-  {
-    paths: list(string({ doc: "an absolute glob, such as /var/log/app/*.log; ** reaches 8 directories down", check: absolute }), { doc: "which files to follow", minItems: 1 }),
-    exclude: list(string({ doc: "an absolute glob", check: absolute }), { doc: "which of them to leave out", default: [] }),
-    tag: string({ doc: "tag of the records; {file} is the file's name without directories", default: "app" }),
-    format: choice(["raw", "json", "logfmt"], { doc: "how a line becomes a record; a line that does not parse is shipped raw", default: "raw" }),
-    start: choice(["beginning", "end"], { doc: "where to start in files present at the very first start", default: "beginning" }),
-    pathField: string({ doc: "name of a record field that holds the file's path; none without it", optional: true }),
-    enrich: boolean({ doc: "add the Pod's metadata to each record", default: true }),
-  },
-  { doc: "files in a shared directory" },
-);
-
-const forwardSourceSpec = object(
-  {
-    listen: address({ doc: "where applications of the Pod send to", default: "127.0.0.1:24224" }),
-    tagPrefix: string({ doc: "put before the tags of applications", default: "" }),
-    sharedKey: secret({ doc: "key that applications must know; none asked without it", optional: true }),
-    messageMax: sizeBytes({ doc: "largest message accepted", default: 4_194_304, min: 1_024, max: 67_108_864 }),
-    connectionsMax: integer({ doc: "most connections at once", default: 64, min: 1 }),
-    enrich: boolean({ doc: "add the Pod's metadata to each record", default: true }),
-  },
-  { doc: "records that applications send by the Forward protocol" },
-);
-
-const required = boolean({ doc: "whether a chunk counts as delivered only when this sink has it; an optional sink may miss some", default: true });
-
-const forwardSinkSpec = object(
-  {
-    name: string({ doc: "name in logs and metrics", default: "forward" }),
-    servers: list(address({ doc: "a Forward server" }), { doc: "servers, tried in turn", minItems: 1 }),
-    required,
-    sharedKey: secret({ doc: "the shared key that the server demands", optional: true }),
-    username: string({ doc: "user of the handshake", default: "" }),
-    password: secret({ doc: "password of the handshake", default: "" }),
-    hostname: string({ doc: "our name in the handshake, the Pod's name without it", optional: true }),
-    connectTimeoutMs: durationMs({ doc: "longest wait for a connection", default: 5_000, min: 10 }),
-    handshakeTimeoutMs: durationMs({ doc: "longest wait for the handshake", default: 5_000, min: 10 }),
-    writeTimeoutMs: durationMs({ doc: "longest time that a chunk may take to leave", default: 30_000, min: 10 }),
-    ackTimeoutMs: durationMs({ doc: "longest wait for a chunk's acknowledgement", default: 60_000, min: 10 }),
-    retryMaxMs: durationMs({ doc: "longest delay between attempts to connect", default: 10_000, min: 10 }),
-  },
-  { doc: "a Forward server: fluentd, Fluent Bit or another" },
-);
-
-const stdoutSinkSpec = object({ name: string({ doc: "name in logs and metrics", default: "stdout" }), required }, { doc: "JSON lines on standard output" });
-const fileSinkSpec = object({ name: string({ doc: "name in logs and metrics", default: "file" }), path: string({ doc: "file to append JSON lines to", check: absolute }), required }, { doc: "JSON lines in a file" });
+import { absolutePath } from "./absolute-path.ts";
+import { fileSinkSpec } from "./sinks/file-config.ts";
+import { forwardSinkSpec } from "./sinks/forward/config.ts";
+import { stdoutSinkSpec } from "./sinks/stdout-config.ts";
+import { forwardSourceSpec } from "./sources/forward-config.ts";
+import { tailSpec } from "./sources/tail-config.ts";
 
 export const spec = object(
   {
@@ -82,18 +38,18 @@ export const spec = object(
       },
       { doc: "following files" },
     ),
-    state: object({ directory: string({ doc: "where positions are kept; a volume that outlives a container restart", default: "/podkit/log-shipper", check: absolute }) }, { doc: "memory across restarts" }),
+    state: object({ directory: string({ doc: "where positions are kept; a volume that outlives a container restart", default: "/podkit/log-shipper", check: absolutePath }) }, { doc: "memory across restarts" }),
     drain: object(
       {
         quietMs: durationMs({ doc: "how long no file may grow before the end is believed", default: 500, min: 0 }),
-        marker: string({ doc: "a file whose appearance says that all writers are gone; believed instead of quietMs", optional: true, check: absolute }),
+        marker: string({ doc: "a file whose appearance says that all writers are gone; believed instead of quietMs", optional: true, check: absolutePath }),
         watchWriters: boolean({ doc: "in a Pod with a shared process namespace, wait while a process has a log open for writing", default: true }),
       },
       { doc: "ending" },
     ),
     metadata: object(
       {
-        directory: string({ doc: "a downward-API volume with the files name, namespace, uid, nodename, labels", default: "/etc/podinfo", check: absolute }),
+        directory: string({ doc: "a downward-API volume with the files name, namespace, uid, nodename, labels", default: "/etc/podinfo", check: absolutePath }),
         refreshMs: durationMs({ doc: "how often the volume is read again; labels may change", default: 10_000, min: 10 }),
         field: string({ doc: "record field that gets the metadata", default: "kubernetes" }),
         pod: string({ doc: "Pod name, instead of the volume", optional: true, env: "POD_NAME" }),

@@ -20,22 +20,18 @@ export class Ledger {
     this.#pending += bytes;
   }
 
-  /** `bytes` leave the pending ones; `filtered` of them were passed over on purpose. */
-  acked(bytes: number, filtered: number): void {
+  /** `bytes` leave the pending ones; some of them were passed over on purpose, or stand in the dead-letter file. */
+  settled(bytes: number, { filteredBytes, deadLetteredBytes }: { readonly filteredBytes: number; readonly deadLetteredBytes: number }): void {
     this.#take(bytes);
-    this.#acked += bytes - filtered;
-    this.#filtered += filtered;
+    this.#acked += bytes - filteredBytes - deadLetteredBytes;
+    this.#filtered += filteredBytes;
+    this.#deadLettered += deadLetteredBytes;
   }
 
   /** `bytes` leave the pending ones as if they had not been read: they will be read again. */
   returned(bytes: number): void {
     this.#take(bytes);
     this.#read -= bytes;
-  }
-
-  deadLettered(bytes: number): void {
-    this.#take(bytes);
-    this.#deadLettered += bytes;
   }
 
   totals(): LedgerTotals {

@@ -1,6 +1,6 @@
 // pure
 import { MsgpackWriter, type MsgpackValue } from "./forward-protocol/msgpack-writer.ts";
-import type { ExtraPairs } from "./records.ts";
+import type { ExtraPairs } from "./encode/range-encoder.ts";
 
 /**
  * What Kubernetes tells a container about its Pod, from the downward API alone (no API server). The names inside the record are

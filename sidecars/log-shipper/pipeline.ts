@@ -1,14 +1,25 @@
 import type { Log } from "../../kit/log.ts";
 import type { CounterHandle } from "../../kit/metrics.ts";
 import type { Chunk } from "./chunk.ts";
-import type { Sink } from "./sinks/sink.ts";
+import type { Delivery, Sink } from "./sinks/sink.ts";
 
 /**
  * Hands each chunk to every sink and tells when all required ones have it. Bounded: what is undelivered counts against
  * `inFlightBytesMax`, and sources stop reading while there is no room (the log file itself is the buffer). An optional sink has
  * the same bound of its own; chunks beyond it are dropped for that sink alone, and counted.
  */
-export type PipelineSink = { readonly sink: Sink; readonly required: boolean; readonly shipped: CounterHandle; readonly dropped: CounterHandle };
+export type PipelineSink = {
+  readonly sink: Sink;
+  readonly required: boolean;
+  /** Which of a range's chunks the sink gets. */
+  readonly outlet: number;
+  readonly shipped: CounterHandle;
+  readonly dropped: CounterHandle;
+  readonly deadLettered: CounterHandle;
+};
+
+/** What became of a range's chunks. Bytes are those of the source. */
+export type RangeDelivery = { readonly kind: "delivered"; readonly deadLetteredBytes: number } | { readonly kind: "undelivered" };
 
 export class Pipeline {
   readonly #sinks: readonly PipelineSink[];
@@ -62,21 +73,25 @@ export class Pipeline {
     }
   }
 
-  /** Resolves true once every required sink has the chunk, false if one was stopped before, or failed on it. Never rejects. */
-  async deliver(chunk: Chunk): Promise<boolean> {
-    const size = chunk.entries.length;
+  /**
+   * Takes the chunks of one range, one for each outlet, and resolves once every required sink has its own, or one was stopped
+   * before, or failed on it. Never rejects.
+   */
+  async deliver(chunks: readonly Chunk[]): Promise<RangeDelivery> {
+    const size = chunks.reduce((sum, chunk) => sum + chunk.entries.length, 0);
     this.#inFlightBytes += size;
     try {
-      const required: Promise<"delivered" | "stopped">[] = [];
+      const required: Promise<{ readonly chunk: Chunk; readonly delivery: Delivery }>[] = [];
       for (const target of this.#sinks) {
-        if (target.required) required.push(this.#to(target, chunk));
+        const chunk = chunks[target.outlet];
+        if (chunk === undefined || chunk.records === 0) continue;
+        if (target.required) required.push(this.#to(target, chunk).then((delivery) => ({ chunk, delivery })));
         else this.#toOptional(target, chunk);
       }
-      const outcomes = await Promise.all(required);
-      return outcomes.every((outcome) => outcome === "delivered");
+      return rangeDelivery(await Promise.all(required));
     } catch (error) {
-      this.#log.error({ err: error, chunk: chunk.id, tag: chunk.tag }, "A sink failed on a chunk, which counts as undelivered until the next start. This is a fault of podkit; please report it");
-      return false;
+      this.#log.error({ err: error, chunk: chunks[0]?.id, tag: chunks[0]?.tag }, "A sink failed on a chunk, which counts as undelivered until the next start. This is a fault of podkit; please report it");
+      return { kind: "undelivered" };
     } finally {
       this.#inFlightBytes -= size;
       for (const callback of this.#onRoom) callback();
@@ -94,10 +109,13 @@ export class Pipeline {
     await Promise.all(this.#sinks.map(({ sink }) => sink.close()));
   }
 
-  async #to(target: PipelineSink, chunk: Chunk): Promise<"delivered" | "stopped"> {
-    const outcome = await target.sink.deliver(chunk);
-    if (outcome === "delivered") target.shipped.inc(chunk.records);
-    return outcome;
+  async #to(target: PipelineSink, chunk: Chunk): Promise<Delivery> {
+    const delivery = await target.sink.deliver(chunk);
+    if (delivery.kind === "delivered") {
+      target.shipped.inc(chunk.records - delivery.deadLettered.length);
+      if (delivery.deadLettered.length > 0) target.deadLettered.inc(delivery.deadLettered.length);
+    }
+    return delivery;
   }
 
   #toOptional(target: PipelineSink, chunk: Chunk): void {
@@ -107,11 +125,22 @@ export class Pipeline {
     void this.#to(target, chunk)
       .catch((error: unknown) => {
         this.#log.warn({ err: error, sink: target.sink.name }, "An optional sink failed on a chunk");
-        return "failed" as const;
+        return { kind: "failed" as const };
       })
-      .then((outcome) => {
+      .then(({ kind }) => {
         this.#optionalBytes.set(target, (this.#optionalBytes.get(target) ?? 0) - chunk.entries.length);
-        if (outcome !== "delivered") target.dropped.inc(chunk.records);
+        if (kind !== "delivered") target.dropped.inc(chunk.records);
       });
   }
+}
+
+/** A record counts as dead-lettered, once, when a required sink has put it into the dead-letter file. */
+function rangeDelivery(outcomes: readonly { readonly chunk: Chunk; readonly delivery: Delivery }[]): RangeDelivery {
+  const deadLettered = new Map<number, number>();
+  for (const { chunk, delivery } of outcomes) {
+    if (delivery.kind === "stopped") return { kind: "undelivered" };
+    const { spans } = chunk.origin;
+    for (const index of delivery.deadLettered) deadLettered.set(spans[index * 2] ?? 0, spans[index * 2 + 1] ?? 0);
+  }
+  return { kind: "delivered", deadLetteredBytes: deadLettered.values().reduce((sum, bytes) => sum + bytes, 0) };
 }

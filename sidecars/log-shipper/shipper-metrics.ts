@@ -10,6 +10,7 @@ export type ShipperMetrics = {
   readonly tailEvents: TailEvents;
   readonly shipped: (sink: string) => CounterHandle;
   readonly dropped: (sink: string) => CounterHandle;
+  readonly deadLettered: (sink: string) => CounterHandle;
   readonly sinkEvent: (sink: string, event: "acked" | "resent" | "connected" | "disconnected") => void;
   readonly checkpointWrite: (outcome: "written" | "failed") => void;
   readonly sourceRecords: (records: number, bytes: number) => void;
@@ -27,6 +28,7 @@ export function registerShipperMetrics(registry: MetricRegistry): ShipperMetrics
   const lost = counter("lost_bytes_total", "Bytes known to have been written that were overwritten or removed before they could be read");
   const shipped = counter("lines_shipped_total", "Records confirmed by the sink", ["sink"]);
   const dropped = counter("lines_dropped_total", "Records that an optional sink could not take in time", ["sink"]);
+  const deadLettered = counter("lines_dead_lettered_total", "Records that the destination will never take; they stand in the dead-letter file", ["sink"]);
   const acks = counter("acks_total", "Chunks acknowledged by the receiver", ["sink"]);
   const resends = counter("resends_total", "Chunks sent again after a connection ended", ["sink"]);
   const connects = counter("connections_total", "Connections to the receiver", ["sink"]);
@@ -46,6 +48,7 @@ export function registerShipperMetrics(registry: MetricRegistry): ShipperMetrics
     },
     shipped: (sink) => shipped.with({ sink }),
     dropped: (sink) => dropped.with({ sink }),
+    deadLettered: (sink) => deadLettered.with({ sink }),
     sinkEvent: (sink, event) => {
       const family = event === "acked" ? acks : event === "resent" ? resends : event === "connected" ? connects : disconnects;
       family.inc({ sink });

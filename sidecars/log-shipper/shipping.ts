@@ -2,21 +2,19 @@ import { basename } from "node:path";
 import type { RoleContext } from "../../kit/process.ts";
 import type { watchDirectories } from "../../kit/watch-directories.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import type { ShipperConfig, SinkConfig, SourceConfig } from "./config.ts";
+import type { ShipperConfig, SourceConfig } from "./config.ts";
 import { Discovery } from "./discover.ts";
-import type { MsgpackValue } from "./forward-protocol/msgpack-writer.ts";
+import { createEncoder } from "./encode/create-encoder.ts";
+import { noExtraPairs, type ExtraPairs, type RangeEncoder } from "./encode/range-encoder.ts";
+import { MsgpackWriter, type MsgpackValue } from "./forward-protocol/msgpack-writer.ts";
 import type { Ledger } from "./ledger.ts";
 import { encodeExtraPairs, type PodMetadata } from "./metadata.ts";
 import { OpenFiles } from "./open-files.ts";
 import { Pipeline } from "./pipeline.ts";
 import { PodMetadataSource } from "./pod-metadata.ts";
-import { noExtraPairs, type ExtraPairs } from "./records.ts";
 import { Shipper } from "./shipper.ts";
 import type { ShipperMetrics } from "./shipper-metrics.ts";
-import { FileSink } from "./sinks/file-sink.ts";
-import { ForwardSink } from "./sinks/forward/forward-sink.ts";
-import type { Sink } from "./sinks/sink.ts";
-import { StdoutSink } from "./sinks/stdout-sink.ts";
+import { createSink } from "./sinks/create-sink.ts";
 import { ForwardSource } from "./sources/forward-source.ts";
 import { TailReader } from "./tail-reader.ts";
 import { Tailer } from "./tailer.ts";
@@ -63,7 +61,14 @@ export class Shipping {
     const pod = text(metadata.current["pod_name"]) ?? "unknown-pod";
     const scope = text(metadata.current["pod_id"]) ?? `${text(metadata.current["namespace_name"]) ?? "default"}/${pod}`;
     const pipeline = new Pipeline({
-      sinks: config.sinks.map((each) => ({ sink: createSink(each, pod, context, metrics), required: each.required, shipped: metrics.shipped(each.name), dropped: metrics.dropped(each.name) })),
+      sinks: config.sinks.map((each) => ({
+        sink: createSink(each, { ...context, metrics, pod, config }),
+        required: each.required,
+        outlet: 0,
+        shipped: metrics.shipped(each.name),
+        dropped: metrics.dropped(each.name),
+        deadLettered: metrics.deadLettered(each.name),
+      })),
       inFlightBytesMax: config.inFlight.maxBytes,
       log: context.log,
     });
@@ -124,7 +129,8 @@ function createTailers(parts: Parts): readonly Tailer[] {
   const { config, lasting } = parts;
   const { checkpoint, context, metrics } = lasting;
   const { clock, log } = context;
-  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, lineMax: config.lines.maxBytes, longLines: config.lines.tooLong });
+  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, lineMax: config.lines.maxBytes });
+  const writer = new MsgpackWriter(65_536);
   const openFiles = new OpenFiles({ max: config.files.openMax, log });
   const remembered = checkpoint.state.files;
   let number = Math.max(0, ...remembered.map(({ file }) => file.number));
@@ -138,7 +144,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
       {
         pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles,
         name: `sources[${index}]`,
-        range: rangeOptions(source, config, parts.metadata),
+        range: rangeOptions(source, config, parts.metadata, createEncoder(source, config, writer)),
         skipFirst: source.start === "end" && checkpoint.isNew,
         rotateWaitMs: config.files.rotateWaitMs,
         nextNumber: () => ++number,
@@ -150,7 +156,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
 }
 
 /** Tag, format and extra pairs of a file's records; the pairs are encoded once per file name and state of the metadata. */
-function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, config: ShipperConfig, metadata: PodMetadataSource) {
+function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, config: ShipperConfig, metadata: PodMetadataSource, encoder: RangeEncoder) {
   const extras = new Map<string, ExtraPairs>();
   const cacheMax = 1_000;
   let encodedFrom = metadata.current;
@@ -162,31 +168,13 @@ function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, config: S
       extra = extraPairs(config, source.enrich ? encodedFrom : {}, source.pathField === undefined ? {} : { [source.pathField]: path });
       extras.set(path, extra);
     }
-    return { format: source.format, tag: source.tag.replaceAll("{file}", basename(path)), extra };
+    return { tag: source.tag.replaceAll("{file}", basename(path)), extra, encoder, shaper: undefined };
   };
 }
 
 function extraPairs(config: ShipperConfig, metadata: PodMetadata, others: Readonly<Record<string, MsgpackValue>>): ExtraPairs {
   const pairs = { ...(Object.keys(metadata).length === 0 ? {} : { [config.metadata.field]: metadata }), ...others };
   return Object.keys(pairs).length === 0 ? noExtraPairs : encodeExtraPairs(pairs);
-}
-
-function createSink(sink: SinkConfig, pod: string, { clock, random, log }: Lasting["context"], metrics: ShipperMetrics): Sink {
-  const backoff = { initialMs: 100, factor: 2, jitter: 1, maxMs: 10_000 };
-  switch (sink.type) {
-    case "stdout":
-      return new StdoutSink({ name: sink.name, backoff, clock, random });
-    case "file":
-      return new FileSink({ name: sink.name, path: sink.path, backoff, clock, random });
-    default:
-      return new ForwardSink({
-        ...sink, clock, random, log,
-        hostname: sink.hostname ?? pod,
-        credentials: sink.sharedKey === undefined ? undefined : { sharedKey: sink.sharedKey, username: sink.username, password: sink.password },
-        backoff: { ...backoff, initialMs: Math.min(backoff.initialMs, sink.retryMaxMs), maxMs: sink.retryMaxMs },
-        onEvent: (event) => metrics.sinkEvent(sink.name, event),
-      });
-  }
 }
 
 async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts: Parts): Promise<ForwardSource> {
@@ -209,6 +197,7 @@ async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts:
       }
       return extra;
     },
+    shaper: undefined,
     pipeline: parts.pipeline,
     ledger: lasting.ledger,
     log, giveUp,

@@ -1,36 +1,41 @@
 import { invariant } from "../../kit/assert.ts";
-import { rangeChunkId, type Chunk } from "./chunk.ts";
+import { contentName, rangeChunkId, type Chunk } from "./chunk.ts";
 import type { Cut } from "./checkpoint-log.ts";
-import { MsgpackWriter } from "./forward-protocol/msgpack-writer.ts";
-import type { LongLines } from "./framing.ts";
-import { RecordEncoder, type ExtraPairs, type LineFormat, type RecordTime } from "./records.ts";
+import type { EncodedRange, ExtraPairs, RangeEncoder, RecordTime } from "./encode/range-encoder.ts";
+import type { EntryBatch, ShapedRange, ShapeMemory, Shaper } from "./shape/shaper.ts";
 import { hashBytes, headBytesMax, observe, tailBytesMax, type Fingerprint } from "./tail-state.ts";
 import { fingerprintAt, holdsContent, readAt, type TrackedFile } from "./tracked-file.ts";
 
 /**
- * Reads the next chunk of a tracked file. All files share one read buffer and one encoding buffer, so calls must not overlap; a
- * chunk's bytes are its own.
+ * Reads the next range of a tracked file as chunks, one for each outlet. All files share one read buffer, and their encoders may
+ * share memory, so calls must not overlap; a chunk's bytes are its own.
  */
-export type RangeOptions = { readonly format: LineFormat; readonly tag: string; readonly extra: ExtraPairs };
+export type RangeOptions = { readonly tag: string; readonly extra: ExtraPairs; readonly encoder: RangeEncoder; readonly shaper: Shaper | undefined };
 export type ReadOutcome =
   | { readonly kind: "caught-up" }
   /** Little has come and a chunk of this file is in flight: more may be gathered until then. */
   | { readonly kind: "gathering"; readonly untilMs: number }
   /** What lies before the position is not what was read there. Nothing was consumed. */
   | { readonly kind: "replaced" }
-  | { readonly kind: "chunk"; readonly chunk: Chunk; readonly cut: Cut; readonly filteredBytes: number; readonly unparsed: number; readonly replayed: boolean };
+  | {
+      readonly kind: "range";
+      /** By outlet. */
+      readonly chunks: readonly Chunk[];
+      readonly cut: Cut;
+      readonly records: number;
+      /** Bytes of the range that go nowhere on purpose. */
+      readonly filteredBytes: number;
+      readonly unparsed: number;
+      readonly replayed: boolean;
+    };
 
 export class TailReader {
   readonly #options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number };
   readonly #buffer: Buffer;
-  readonly #writer = new MsgpackWriter(65_536);
-  readonly #encoders: ReadonlyMap<LineFormat, RecordEncoder>;
 
-  constructor(options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly lineMax: number; readonly longLines: LongLines }) {
+  constructor(options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly lineMax: number }) {
     this.#options = options;
     this.#buffer = Buffer.allocUnsafeSlow(tailBytesMax + options.chunkBytes + options.lineMax + 8);
-    const formats: readonly LineFormat[] = ["raw", "json", "logfmt"];
-    this.#encoders = new Map(formats.map((format) => [format, new RecordEncoder({ ...options, format, writer: this.#writer })]));
   }
 
   /** `final` takes an unterminated last line as a line. The file must be open. */
@@ -52,7 +57,7 @@ export class TailReader {
     file.mtimeNs = stats.mtimeNs;
     const time = timeOf(stats.mtimeNs);
     const replayed = file.replay[0];
-    if (replayed !== undefined) return await this.#replay(file, fd, range, replayed);
+    if (replayed !== undefined) return await this.#replay(file, fd, range, replayed, request.nowMs);
     if (size === file.offset || (size === file.partialAtSize && !request.final)) {
       file.behindSinceMs = undefined;
       return { kind: "caught-up" };
@@ -60,10 +65,10 @@ export class TailReader {
     file.behindSinceMs ??= request.nowMs;
     const untilMs = file.behindSinceMs + this.#options.flushMs;
     if (file.inFlight > 0 && size - file.offset < this.#options.chunkBytes && request.nowMs < untilMs && !request.final) return { kind: "gathering", untilMs };
-    return await this.#fresh(file, fd, range, { final: request.final, time });
+    return await this.#fresh(file, fd, range, { final: request.final, time, nowMs: request.nowMs });
   }
 
-  async #fresh(file: TrackedFile, fd: number, range: RangeOptions, request: { readonly final: boolean; readonly time: RecordTime }): Promise<ReadOutcome> {
+  async #fresh(file: TrackedFile, fd: number, range: RangeOptions, request: { readonly final: boolean; readonly time: RecordTime; readonly nowMs: number }): Promise<ReadOutcome> {
     const buffer = this.#buffer;
     const { tailLength, tailHash } = file.print;
     const wanted = Math.min(buffer.length - tailBytesMax, file.size - file.offset);
@@ -71,8 +76,7 @@ export class TailReader {
     // Compared before and after the read: a truncation in between would give the head of one file and the rest of another.
     if (got < tailLength + wanted || hashBytes(buffer.subarray(0, tailLength)) !== tailHash || !(await holdsContent(fd, file.offset, file.print))) return { kind: "replaced" };
     const atEnd = file.offset + wanted === file.size;
-    this.#writer.reset();
-    const encoded = this.#encoder(range.format).encode(buffer, {
+    const encoded = range.encoder.encode(buffer, {
       from: tailLength,
       end: tailLength + wanted,
       final: request.final && atEnd,
@@ -81,6 +85,7 @@ export class TailReader {
       outputMax: this.#options.chunkBytes * 2,
       time: request.time,
       extra: range.extra,
+      flush: request.final && atEnd,
     });
     const consumed = encoded.end - tailLength;
     if (consumed === 0) {
@@ -88,31 +93,45 @@ export class TailReader {
       file.behindSinceMs = undefined;
       return { kind: "caught-up" };
     }
-    const to = file.offset + consumed;
-    const print = await this.#printAt(file, fd, to, buffer.subarray(Math.max(0, encoded.end - tailBytesMax), encoded.end));
-    const cut: Cut = { from: file.offset, to, ...request.time, print, startsDiscarding: file.discarding, discarding: encoded.discarding, final: request.final && atEnd && to === file.size };
+    const from = file.offset;
+    const to = from + consumed;
+    // Before the next read: the encoded bytes are valid until then.
+    const shaped = shape(encoded, range, { content: this.#contentOf(file), from, nowMs: request.nowMs, memory: undefined });
+    const tail = buffer.subarray(Math.max(0, encoded.end - tailBytesMax), encoded.end);
+    const counts = { records: encoded.records, filteredBytes: encoded.discardedBytes + shaped.filteredBytes, unparsed: encoded.unparsed };
+    const ending = { startsDiscarding: file.discarding, discarding: encoded.discarding, final: request.final && atEnd && to === file.size };
+    const print = await this.#printAt(file, fd, to, tail);
+    const cut: Cut = { from, to, ...request.time, print, ...ending, ...(shaped.memory === undefined ? {} : { shape: shaped.memory }) };
     file.offset = to;
     file.print = print;
     file.discarding = encoded.discarding;
     file.behindSinceMs = undefined;
-    return this.#outcome(file, range, cut, { records: encoded.records, filteredBytes: encoded.discardedBytes, unparsed: encoded.unparsed, replayed: false });
+    return { kind: "range", chunks: this.#chunks(file, range, cut, shaped), cut, ...counts, replayed: false };
   }
 
-  /** Cuts a remembered range again: the same bytes, time and settings give the same chunk. */
-  async #replay(file: TrackedFile, fd: number, range: RangeOptions, cut: Cut): Promise<ReadOutcome> {
+  /** Cuts a remembered range again: the same bytes, time and settings give the same chunks. */
+  async #replay(file: TrackedFile, fd: number, range: RangeOptions, cut: Cut, nowMs: number): Promise<ReadOutcome> {
     const length = cut.to - cut.from;
     const buffer = length <= this.#buffer.length ? this.#buffer : Buffer.allocUnsafeSlow(length);
     if ((await readAt(fd, buffer, 0, length, cut.from)) < length || !(await holdsContent(fd, cut.to, cut.print))) return { kind: "replaced" };
-    this.#writer.reset();
-    const encoded = this.#encoder(range.format).encode(buffer, { from: 0, end: length, final: cut.final, rest: cut.final ? undefined : cut.discarding ? "cut" : "partial", discarding: cut.startsDiscarding, inputMax: length, outputMax: Infinity, time: cut, extra: range.extra });
+    const encoded = range.encoder.encode(buffer, { from: 0, end: length, final: cut.final, rest: cut.final ? undefined : cut.discarding ? "cut" : "partial", discarding: cut.startsDiscarding, inputMax: length, outputMax: Infinity, time: cut, extra: range.extra, flush: true });
     invariant(encoded.end === length, `replayed ${encoded.end} of ${length} bytes`);
     file.replay.shift();
-    return this.#outcome(file, range, cut, { records: encoded.records, filteredBytes: encoded.discardedBytes, unparsed: encoded.unparsed, replayed: true });
+    const shaped = shape(encoded, range, { content: this.#contentOf(file), from: cut.from, nowMs, memory: cut.shape });
+    return { kind: "range", chunks: this.#chunks(file, range, cut, shaped), cut, records: encoded.records, filteredBytes: encoded.discardedBytes + shaped.filteredBytes, unparsed: encoded.unparsed, replayed: true };
   }
 
-  #outcome(file: TrackedFile, range: RangeOptions, cut: Cut, counts: { readonly records: number; readonly filteredBytes: number; readonly unparsed: number; readonly replayed: boolean }): ReadOutcome {
-    const id = rangeChunkId({ scope: this.#options.scope, content: file.content, from: cut.from, to: cut.to });
-    return { kind: "chunk", chunk: { id, tag: range.tag, entries: this.#writer.copy(), records: counts.records }, cut, ...counts };
+  #chunks(file: TrackedFile, { tag }: RangeOptions, cut: Cut, shaped: ShapedRange): readonly Chunk[] {
+    const content = this.#contentOf(file);
+    return shaped.outlets.map(({ entries, records, spans }, outlet) => ({
+      id: rangeChunkId({ content, from: cut.from, to: cut.to, outlet }),
+      tag, entries, records,
+      origin: { content, path: file.path, from: cut.from, spans },
+    }));
+  }
+
+  #contentOf(file: TrackedFile): string {
+    return contentName(this.#options.scope, file.content);
   }
 
   /** The head is read only while it still grows; the tail is in the buffer unless the chunk is shorter than it. */
@@ -121,12 +140,17 @@ export class TailReader {
     if (file.print.headLength < headBytesMax || tail.length < tailLength) return await fingerprintAt(fd, to);
     return { ...file.print, tailLength, tailHash: hashBytes(tail) };
   }
+}
 
-  #encoder(format: LineFormat): RecordEncoder {
-    const encoder = this.#encoders.get(format);
-    if (encoder === undefined) throw new Error(`No encoder for ${format}`);
-    return encoder;
-  }
+function shape(encoded: EncodedRange, { tag, shaper }: RangeOptions, facts: { readonly content: string; readonly from: number; readonly nowMs: number; readonly memory: ShapeMemory | undefined }): ShapedRange {
+  if (shaper !== undefined) return shaper.shape(encoded, { ...facts, tag });
+  return { outlets: [ownCopy(encoded)], filteredBytes: 0, memory: undefined };
+}
+
+function ownCopy({ entries, records, spans }: EntryBatch): EntryBatch {
+  const copy = Buffer.allocUnsafeSlow(entries.length);
+  copy.set(entries);
+  return { entries: copy, records, spans: spans.slice() };
 }
 
 /** A file's time may be any; EventTime holds 1970 to 2106. */

@@ -291,7 +291,7 @@ export class Tailer {
       return false;
     }
     switch (outcome.kind) {
-      case "chunk":
+      case "range":
         await this.#ship(file, outcome);
         file.dueMs = 0;
         return true;
@@ -334,22 +334,21 @@ export class Tailer {
     if (file.rotatedAtMs !== undefined) file.dueMs = Math.min(file.dueMs, Math.max(file.rotatedAtMs, file.lastGrowthMs) + this.#options.rotateWaitMs);
   }
 
-  async #ship(file: TrackedFile, outcome: Extract<ReadOutcome, { kind: "chunk" }>): Promise<void> {
+  async #ship(file: TrackedFile, outcome: Extract<ReadOutcome, { kind: "range" }>): Promise<void> {
     const { checkpoint, ledger, events, pipeline } = this.#options;
-    const { chunk, cut, filteredBytes, replayed } = outcome;
+    const { chunks, cut, records, filteredBytes, replayed } = outcome;
     const bytes = cut.to - cut.from;
     ledger.read(bytes);
-    events.read(file.path, chunk.records, bytes);
+    events.read(file.path, records, bytes);
     events.unparsed(outcome.unparsed);
     file.inFlight++;
     file.unacked.set(cut.from, cut.to);
     if (!replayed) await checkpoint.append({ kind: "cut", number: file.number, ...cut });
-    const delivered = chunk.records === 0 ? Promise.resolve(true) : pipeline.deliver(chunk);
-    void delivered.then((done) => {
+    void pipeline.deliver(chunks).then((delivery) => {
       file.inFlight--;
-      if (done) {
+      if (delivery.kind === "delivered") {
         file.unacked.delete(cut.from);
-        ledger.acked(bytes, filteredBytes);
+        ledger.settled(bytes, { filteredBytes, deadLetteredBytes: delivery.deadLetteredBytes });
         void checkpoint.append({ kind: "ack", number: file.number, from: cut.from });
         if (file.gone && file.inFlight === 0) this.#drop(file);
       }

@@ -1,11 +1,11 @@
 import { gunzip } from "node:zlib";
 import { promisify } from "node:util";
-import { countEntries } from "../chunk.ts";
+import { entrySpans } from "../chunk.ts";
 import { decodeValue, incomplete, isMap, MalformedMessageError, skipValue, textOf, type Decoded } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
 /** A client's message in any of the four modes, as PackedForward: the records' bytes are those that were sent. */
-export type Transport = { readonly tag: string; readonly entries: Uint8Array; readonly records: number; readonly chunk: Uint8Array | undefined };
+export type Transport = { readonly tag: string; readonly entries: Uint8Array; /** Of the entries (chunk.ts). */ readonly spans: Uint32Array; readonly chunk: Uint8Array | undefined };
 
 const unzip = promisify(gunzip);
 
@@ -38,7 +38,7 @@ export async function readTransport(message: Buffer, bytesMax: number): Promise<
 
 function finish(tag: Uint8Array, entries: Uint8Array, optionPart: Buffer | undefined): Transport {
   const chunk = optionsOf(optionPart)?.get("chunk");
-  return { tag: textOf(tag), entries, records: countEntries(entries), chunk: chunk instanceof Uint8Array ? Uint8Array.from(chunk) : undefined };
+  return { tag: textOf(tag), entries, spans: entrySpans(entries), chunk: chunk instanceof Uint8Array ? Uint8Array.from(chunk) : undefined };
 }
 
 async function unpack(packed: Uint8Array, bytesMax: number): Promise<Uint8Array> {

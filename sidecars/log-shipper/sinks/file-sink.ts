@@ -4,7 +4,7 @@ import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
 import type { Chunk } from "../chunk.ts";
 import { jsonLines } from "./decode-entries.ts";
-import type { Sink } from "./sink.ts";
+import { delivered, stopped, type Delivery, type Sink } from "./sink.ts";
 
 /**
  * Records as JSON lines appended to a file. A chunk is delivered when it was written and flushed to the disk (fdatasync); a failed
@@ -23,7 +23,7 @@ export class FileSink implements Sink {
     this.#options = options;
   }
 
-  deliver(chunk: Chunk): Promise<"delivered" | "stopped"> {
+  deliver(chunk: Chunk): Promise<Delivery> {
     const turn = this.#turn.then(() => this.#write(chunk));
     this.#turn = turn;
     return turn;
@@ -39,7 +39,7 @@ export class FileSink implements Sink {
     await this.#file?.close();
   }
 
-  async #write(chunk: Chunk): Promise<"delivered" | "stopped"> {
+  async #write(chunk: Chunk): Promise<Delivery> {
     const { path, backoff, clock, random } = this.#options;
     const text = jsonLines(chunk);
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
@@ -48,13 +48,13 @@ export class FileSink implements Sink {
         await this.#file.appendFile(text);
         await this.#file.datasync();
         this.#problem = undefined;
-        return "delivered";
+        return delivered;
       } catch (error) {
         this.#problem = `cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`;
         await clock.sleep(backoffDelayMs(backoff, attempt, random), this.#stop.signal).catch(() => undefined);
       }
     }
-    return "stopped";
+    return stopped;
   }
 
   async #open(path: string): Promise<FileHandle> {

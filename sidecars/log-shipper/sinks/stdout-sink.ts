@@ -3,7 +3,7 @@ import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
 import type { Chunk } from "../chunk.ts";
 import { jsonLines } from "./decode-entries.ts";
-import type { Sink } from "./sink.ts";
+import { delivered, stopped, type Delivery, type Sink } from "./sink.ts";
 
 /**
  * Records as JSON lines on a file descriptor (1 = standard output; our own diagnostics are on 2). A chunk is
@@ -17,19 +17,19 @@ export class StdoutSink implements Sink {
   readonly name: string;
   readonly #options: { readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random };
   readonly #stop = new AbortController();
-  readonly #stopped: Promise<"stopped">;
+  readonly #stopped: Promise<Delivery>;
   #turn: Promise<unknown> = Promise.resolve();
   #problem: string | undefined;
 
   constructor(options: { readonly name: string; readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random }) {
     this.name = options.name;
     this.#options = options;
-    const stopped = Promise.withResolvers<"stopped">();
-    this.#stopped = stopped.promise;
-    this.#stop.signal.addEventListener("abort", () => stopped.resolve("stopped"), { once: true });
+    const stopping = Promise.withResolvers<Delivery>();
+    this.#stopped = stopping.promise;
+    this.#stop.signal.addEventListener("abort", () => stopping.resolve(stopped), { once: true });
   }
 
-  deliver(chunk: Chunk): Promise<"delivered" | "stopped"> {
+  deliver(chunk: Chunk): Promise<Delivery> {
     const turn = this.#turn.then(() => this.#write(chunk));
     this.#turn = turn;
     // A write into a full pipe may hang for ever; the end does not wait for it.
@@ -45,12 +45,12 @@ export class StdoutSink implements Sink {
     return Promise.resolve();
   }
 
-  async #write(chunk: Chunk): Promise<"delivered" | "stopped"> {
+  async #write(chunk: Chunk): Promise<Delivery> {
     const { fd, backoff, clock, random } = this.#options;
     const bytes = Buffer.from(jsonLines(chunk));
     let failures = 0;
     for (let at = 0; at < bytes.length; ) {
-      if (this.#stop.signal.aborted) return "stopped";
+      if (this.#stop.signal.aborted) return stopped;
       try {
         at += await writeSome(fd ?? 1, bytes, at);
         failures = 0;
@@ -61,7 +61,7 @@ export class StdoutSink implements Sink {
         await clock.sleep(full ? fullPipeWaitMs : backoffDelayMs(backoff, failures++, random), this.#stop.signal).catch(() => undefined);
       }
     }
-    return "delivered";
+    return delivered;
   }
 }
 

@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import type { Log } from "../../../kit/log.ts";
-import { enrichEntries, shortHash, type Chunk } from "../chunk.ts";
+import { contentName, enrichEntries, rangeChunkId, shortHash, type Chunk } from "../chunk.ts";
 import { ackMessage, checkPing, heloMessage, pongMessage, readPing, type Helo } from "../forward-protocol/messages.ts";
 import { MalformedMessageError, MessageSplitter, textOf } from "../forward-protocol/msgpack-reader.ts";
-import { readTransport } from "../forward-protocol/transport.ts";
+import { readTransport, type Transport } from "../forward-protocol/transport.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Pipeline } from "../pipeline.ts";
-import type { ExtraPairs } from "../records.ts";
+import type { Shaper } from "../shape/shaper.ts";
+import type { ExtraPairs } from "../encode/range-encoder.ts";
 
 /**
  * A Forward server for the applications of the Pod. A chunk is acknowledged only after every required sink has acknowledged it,
@@ -30,6 +31,7 @@ export type ForwardSourceOptions = {
   readonly scope: string;
   /** Pairs for every record, as they stand now. */
   readonly extra: () => ExtraPairs;
+  readonly shaper: Shaper | undefined;
   readonly pipeline: Pipeline;
   readonly ledger: Ledger;
   readonly log: Log;
@@ -123,9 +125,10 @@ export class ForwardSource {
   }
 
   async #accept(connection: Connection, message: Buffer): Promise<void> {
-    const { pipeline, ledger, giveUp, extra, tagPrefix } = this.#options;
+    const { pipeline, ledger, giveUp } = this.#options;
     const transport = await readTransport(message, this.#options.messageBytesMax);
-    if (transport.records === 0) return this.#acknowledge(connection, transport.chunk);
+    const records = transport.spans.length / 2;
+    if (records === 0) return this.#acknowledge(connection, transport.chunk);
     const bytes = transport.entries.length;
     this.#pending++;
     connection.pending++;
@@ -134,17 +137,33 @@ export class ForwardSource {
       connection.pending--;
       throw error;
     });
-    const chunk: Chunk = { id: this.#idOf(transport.chunk), tag: tagPrefix + transport.tag, entries: enrichEntries(transport.entries, extra()), records: transport.records };
-    this.#options.onRecords(chunk.records, bytes);
-    if (transport.chunk === undefined) this.#options.onUnacknowledged(chunk.records);
+    const { chunks, filteredBytes } = this.#chunks(transport);
+    this.#options.onRecords(records, bytes);
+    if (transport.chunk === undefined) this.#options.onUnacknowledged(records);
     ledger.read(bytes);
-    void pipeline.deliver(chunk).then((delivered) => {
+    void pipeline.deliver(chunks).then((delivery) => {
       this.#pending--;
       connection.pending--;
-      if (!delivered) return;
-      ledger.acked(bytes, 0);
+      if (delivery.kind !== "delivered") return;
+      ledger.settled(bytes, { filteredBytes, deadLetteredBytes: delivery.deadLetteredBytes });
       this.#acknowledge(connection, transport.chunk);
     });
+  }
+
+  /** The message's records for each outlet. What a rate limit drops may differ when the application sends the chunk again. */
+  #chunks(transport: Transport): { readonly chunks: readonly Chunk[]; readonly filteredBytes: number } {
+    const { extra, tagPrefix, shaper, scope } = this.#options;
+    const id = this.#idOf(transport.chunk);
+    const tag = tagPrefix + transport.tag;
+    const content = contentName(scope, `forward:${id}`);
+    const batch = { entries: enrichEntries(transport.entries, extra()), records: transport.spans.length / 2, spans: transport.spans };
+    const { outlets, filteredBytes } = shaper?.shape(batch, { content, from: 0, tag, nowMs: performance.now(), memory: undefined }) ?? { outlets: [batch], filteredBytes: 0 };
+    const chunks = outlets.map(({ entries, records, spans }, outlet) => ({
+      id: outlet === 0 ? id : rangeChunkId({ content, from: 0, to: transport.entries.length, outlet }),
+      tag, entries, records,
+      origin: { content, path: undefined, from: 0, spans },
+    }));
+    return { chunks, filteredBytes };
   }
 
   #acknowledge(connection: Connection, chunk: Uint8Array | undefined): void {

@@ -56,12 +56,12 @@ test("The ledger balances whatever happens, and refuses to settle what is not pe
       const ledger = new Ledger();
       for (const { bytes, filtered, dead } of events) {
         ledger.read(bytes);
-        if (dead) ledger.deadLettered(bytes);
-        else ledger.acked(bytes, Math.min(filtered, bytes));
+        if (dead) ledger.settled(bytes, { filteredBytes: 0, deadLetteredBytes: bytes });
+        else ledger.settled(bytes, { filteredBytes: Math.min(filtered, bytes), deadLetteredBytes: 0 });
       }
       ledger.read(7);
       assert.equal(ledger.totals().pendingBytes, 7);
-      assert.throws(() => ledger.acked(8, 0));
+      assert.throws(() => ledger.settled(8, { filteredBytes: 0, deadLetteredBytes: 0 }));
     }),
   );
 });

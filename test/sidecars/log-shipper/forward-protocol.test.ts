@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
-import { countEntries, enrichEntries } from "../../../sidecars/log-shipper/chunk.ts";
+import { entrySpans, enrichEntries } from "../../../sidecars/log-shipper/chunk.ts";
 import { ackMessage, packedForwardFrame, readAck } from "../../../sidecars/log-shipper/forward-protocol/messages.ts";
 import { decodeValue, incomplete, MalformedMessageError, MessageSplitter, skipValue, toPlain } from "../../../sidecars/log-shipper/forward-protocol/msgpack-reader.ts";
 import { encodeExtraPairs } from "../../../sidecars/log-shipper/metadata.ts";
@@ -57,7 +57,7 @@ test("A frame is a PackedForward message with chunk and number of events", () =>
 test("Extra pairs are appended to each record's own; entries that are not pairs of time and map are refused", () => {
   const records = [{ a: 1 }, {}, Object.fromEntries(Array.from({ length: 15 }, (_, index) => [`k${index}`, index]))];
   const entries = Buffer.concat(records.map((record) => encode([1_700_000_000, record])));
-  assert.equal(countEntries(entries), 3);
+  assert.equal(entrySpans(entries).length, 6);
   const enriched = Buffer.from(enrichEntries(entries, encodeExtraPairs({ kubernetes: { pod_name: "p" } })));
   const decoded: unknown[] = [];
   for (let at = 0; at < enriched.length; ) {
@@ -66,5 +66,5 @@ test("Extra pairs are appended to each record's own; entries that are not pairs 
     at = end;
   }
   assert.deepEqual(decoded, records.map((record) => [1_700_000_000, { ...record, kubernetes: { pod_name: "p" } }]));
-  for (const wrong of [Buffer.from(encode([1, 2])), Buffer.from(encode([1])), Buffer.from(encode("x")), Buffer.from(encode([1, {}])).subarray(0, 2)]) assert.throws(() => countEntries(wrong), MalformedMessageError);
+  for (const wrong of [Buffer.from(encode([1, 2])), Buffer.from(encode([1])), Buffer.from(encode("x")), Buffer.from(encode([1, {}])).subarray(0, 2)]) assert.throws(() => entrySpans(wrong), MalformedMessageError);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { LineCursor, type LongLines } from "../../../sidecars/log-shipper/framing.ts";
+import { LineCursor, type LongLines } from "../../../sidecars/log-shipper/encode/framing.ts";
 
 type Line = { readonly text: string; readonly flag: string };
 type Framed = { readonly lines: readonly Line[]; readonly consumed: number; readonly discarded: number };

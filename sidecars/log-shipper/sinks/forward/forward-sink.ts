@@ -2,7 +2,7 @@ import { backoffDelayMs, type Backoff } from "../../../../kit/backoff.ts";
 import type { Random } from "../../../../kit/clock.ts";
 import type { Log } from "../../../../kit/log.ts";
 import type { Chunk } from "../../chunk.ts";
-import type { Sink } from "../sink.ts";
+import { delivered, stopped, type Delivery, type Sink } from "../sink.ts";
 import { ForwardSession, type SessionOptions } from "./session.ts";
 
 /**
@@ -22,14 +22,14 @@ export type ForwardSinkOptions = Omit<SessionOptions, "server" | "onAck"> & {
   readonly onEvent: (event: "acked" | "resent" | "connected" | "disconnected") => void;
 };
 
-type Delivery = { readonly chunk: Chunk; sends: number; readonly promise: Promise<"delivered" | "stopped">; readonly settle: (outcome: "delivered" | "stopped") => void };
+type Pending = { readonly chunk: Chunk; sends: number; readonly promise: Promise<Delivery>; readonly settle: (outcome: Delivery) => void };
 
 export class ForwardSink implements Sink {
   readonly name: string;
   readonly #options: ForwardSinkOptions;
   readonly #stop = new AbortController();
   /** In the order of their first delivery; a chunk leaves when it is acknowledged. */
-  readonly #pending = new Map<string, Delivery>();
+  readonly #pending = new Map<string, Pending>();
   readonly #loop: Promise<void>;
   #session: ForwardSession | undefined;
   #problem: string | undefined = "not connected yet";
@@ -41,16 +41,16 @@ export class ForwardSink implements Sink {
     this.#loop = this.#run();
   }
 
-  deliver(chunk: Chunk): Promise<"delivered" | "stopped"> {
+  deliver(chunk: Chunk): Promise<Delivery> {
     const known = this.#pending.get(chunk.id);
     if (known !== undefined) {
       // An application chooses its chunk ids itself and may choose one twice; only the same content is the same chunk.
       if (Buffer.compare(known.chunk.entries, chunk.entries) === 0) return known.promise;
-      return known.promise.then((outcome) => (outcome === "delivered" ? this.deliver(chunk) : outcome));
+      return known.promise.then((outcome) => (outcome.kind === "delivered" ? this.deliver(chunk) : outcome));
     }
-    if (this.#stop.signal.aborted) return Promise.resolve("stopped");
-    const { promise, resolve } = Promise.withResolvers<"delivered" | "stopped">();
-    const delivery: Delivery = { chunk, sends: 0, promise, settle: resolve };
+    if (this.#stop.signal.aborted) return Promise.resolve(stopped);
+    const { promise, resolve } = Promise.withResolvers<Delivery>();
+    const delivery: Pending = { chunk, sends: 0, promise, settle: resolve };
     this.#pending.set(chunk.id, delivery);
     if (this.#session !== undefined) this.#send(this.#session, delivery);
     return promise;
@@ -64,7 +64,7 @@ export class ForwardSink implements Sink {
     this.#stop.abort(new Error("stopped"));
     this.#session?.destroy("stopped");
     await this.#loop;
-    for (const delivery of this.#pending.values()) delivery.settle("stopped");
+    for (const delivery of this.#pending.values()) delivery.settle(stopped);
     this.#pending.clear();
   }
 
@@ -104,7 +104,7 @@ export class ForwardSink implements Sink {
     }
   }
 
-  #send(session: ForwardSession, delivery: Delivery): void {
+  #send(session: ForwardSession, delivery: Pending): void {
     if (delivery.sends++ > 0) this.#options.onEvent("resent");
     session.send(delivery.chunk);
   }
@@ -115,6 +115,6 @@ export class ForwardSink implements Sink {
     if (delivery === undefined) return;
     this.#pending.delete(id);
     this.#options.onEvent("acked");
-    delivery.settle("delivered");
+    delivery.settle(delivered);
   }
 }
