@@ -41,68 +41,167 @@ export type FileState = FileIdentity & {
   readonly offset: number;
   readonly discarding: boolean;
   readonly print: Fingerprint;
+  /** What became of the bytes before `offset` that were not acknowledged. */
+  readonly columns?: Columns;
+  /** How far the content was seen to reach, noted when some of it was left at the end of a run. */
+  readonly seenTo?: number;
 };
+
+/** Bytes that are settled without an acknowledgement. */
+export type Columns = {
+  /** Passed over by filters. */
+  readonly filtered: number;
+  /** Stand in the dead-letter file. */
+  readonly deadLettered: number;
+  /** Passed over at the very first start, or known from another file. */
+  readonly skipped: number;
+};
+export const noColumns: Columns = { filtered: 0, deadLettered: 0, skipped: 0 };
+
+/** Bytes `from` to `to` of a content. */
+export type ByteRange = { readonly from: number; readonly to: number };
+export type Loss = ByteRange & { readonly path: string };
+/** Sums over the contents that are no longer remembered one by one. */
+export type Retired = Columns & { readonly contents: number; readonly acked: number; readonly lost: number };
 
 export type CheckpointRecord =
   | ({ readonly kind: "file" } & FileState)
-  | ({ readonly kind: "cut"; readonly number: number; readonly acked?: true } & Cut)
-  | { readonly kind: "ack"; readonly number: number; readonly from: number }
+  | ({ readonly kind: "cut"; readonly number: number; readonly acked?: true; readonly columns?: Columns } & Cut)
+  | { readonly kind: "ack"; readonly number: number; readonly from: number; readonly columns?: Columns }
   /** The content now lives in another inode: the copy that a copytruncate made. */
   | ({ readonly kind: "move"; readonly number: number } & FileIdentity)
-  | { readonly kind: "drop"; readonly number: number };
+  | { readonly kind: "seen"; readonly number: number; readonly to: number }
+  /** The content is no longer followed. `lost` is what was written of it and can no longer be had. */
+  | { readonly kind: "drop"; readonly number: number; readonly lost?: readonly ByteRange[] }
+  | ({ readonly kind: "retired" } & Retired)
+  | ({ readonly kind: "loss" } & Loss);
 
-export type RememberedCut = Cut & { readonly acked: boolean };
+export type RememberedCut = Cut & { readonly acked: boolean; readonly columns?: Columns };
 export type RememberedFile = { readonly file: FileState; readonly cuts: readonly RememberedCut[] };
 
+/** More losses than these are only summed up. */
+const lossesMax = 200;
+
+type Entry = { file: FileState; cuts: RememberedCut[] };
+
 export class CheckpointState {
-  readonly #files = new Map<number, { file: FileState; cuts: RememberedCut[] }>();
+  readonly #files = new Map<number, Entry>();
+  #retired: Retired = { ...noColumns, contents: 0, acked: 0, lost: 0 };
+  #losses: Loss[] = [];
 
   get files(): readonly RememberedFile[] {
     return [...this.#files.values()];
   }
 
+  get retired(): Retired {
+    return this.#retired;
+  }
+
+  /** The latest of the losses, at most 200. */
+  get losses(): readonly Loss[] {
+    return this.#losses;
+  }
+
   /** False when the record does not fit what is known, and then nothing has changed. */
   apply(record: CheckpointRecord): boolean {
-    if (record.kind === "file") {
-      const { kind: _, ...file } = record;
-      this.#files.set(record.number, { file, cuts: [] });
-      return true;
+    switch (record.kind) {
+      case "file": {
+        const { kind: _, ...file } = record;
+        this.#files.set(record.number, { file, cuts: [] });
+        return true;
+      }
+      case "retired": {
+        const { kind: _, ...retired } = record;
+        this.#retired = retired;
+        return true;
+      }
+      case "loss":
+        this.#noteLoss({ path: record.path, from: record.from, to: record.to });
+        return true;
+      default: {
+        const entry = this.#files.get(record.number);
+        return entry !== undefined && this.#applyTo(entry, record);
+      }
     }
-    const entry = this.#files.get(record.number);
-    if (entry === undefined) return false;
-    if (record.kind === "drop") return this.#files.delete(record.number);
-    if (record.kind === "move") {
-      entry.file = { ...entry.file, dev: record.dev, ino: record.ino, birthNs: record.birthNs };
-      return true;
-    }
-    if (record.kind === "cut") {
-      if (record.from !== (entry.cuts.at(-1)?.to ?? entry.file.offset) || record.to <= record.from) return false;
-      const { kind: _kind, number: _number, acked, ...cut } = record;
-      entry.cuts.push({ ...cut, acked: acked === true });
-      return true;
-    }
-    const index = entry.cuts.findIndex((cut) => cut.from === record.from);
-    const cut = entry.cuts[index];
-    if (cut === undefined) return false;
-    entry.cuts[index] = { ...cut, acked: true };
-    this.#advance(entry);
-    return true;
   }
 
   /** The fewest records that add up to this state. */
   snapshot(): readonly CheckpointRecord[] {
-    return this.files.flatMap(({ file, cuts }) => [
-      { kind: "file" as const, ...file },
-      ...cuts.map(({ acked, ...cut }) => ({ kind: "cut" as const, number: file.number, ...cut, ...(acked ? { acked: true as const } : {}) })),
-    ]);
+    const past: readonly CheckpointRecord[] = this.#retired.contents === 0 ? [] : [{ kind: "retired", ...this.#retired }, ...this.#losses.map((loss) => ({ kind: "loss" as const, ...loss }))];
+    return past.concat(
+      this.files.flatMap(({ file, cuts }) => [
+        { kind: "file" as const, ...file },
+        ...cuts.map(({ acked, ...cut }) => ({ kind: "cut" as const, number: file.number, ...cut, ...(acked ? { acked: true as const } : {}) })),
+      ]),
+    );
   }
 
-  #advance(entry: { file: FileState; cuts: RememberedCut[] }): void {
-    for (let first = entry.cuts[0]; first?.acked === true; first = entry.cuts[0]) {
-      entry.file = { ...entry.file, offset: first.to, discarding: first.discarding, print: first.print };
-      entry.cuts.shift();
+  #applyTo(entry: Entry, record: Extract<CheckpointRecord, { readonly number: number }>): boolean {
+    switch (record.kind) {
+      case "drop":
+        this.#retire(entry, record.lost ?? []);
+        return this.#files.delete(record.number);
+      case "seen":
+        entry.file = { ...entry.file, seenTo: record.to };
+        return true;
+      case "move":
+        entry.file = { ...entry.file, dev: record.dev, ino: record.ino, birthNs: record.birthNs };
+        return true;
+      case "cut": {
+        if (record.from !== (entry.cuts.at(-1)?.to ?? entry.file.offset) || record.to <= record.from) return false;
+        const { kind: _kind, number: _number, acked, ...cut } = record;
+        entry.cuts.push({ ...cut, acked: acked === true });
+        return true;
+      }
+      case "ack": {
+        const index = entry.cuts.findIndex((cut) => cut.from === record.from);
+        const cut = entry.cuts[index];
+        if (cut === undefined) return false;
+        entry.cuts[index] = { ...cut, acked: true, ...(record.columns === undefined ? {} : { columns: record.columns }) };
+        advance(entry);
+        return true;
+      }
+      default:
+        return false;
     }
   }
+
+  #retire(entry: Entry, lost: readonly ByteRange[]): void {
+    const { acked, columns } = settledOf(entry);
+    const lostBytes = lost.reduce((sum, range) => sum + range.to - range.from, 0);
+    this.#retired = { ...addColumns(this.#retired, columns), contents: this.#retired.contents + 1, acked: this.#retired.acked + acked, lost: this.#retired.lost + lostBytes };
+    for (const { from, to } of lost) this.#noteLoss({ path: entry.file.path, from, to });
+  }
+
+  #noteLoss(loss: Loss): void {
+    this.#losses.push(loss);
+    if (this.#losses.length > lossesMax) this.#losses.shift();
+  }
+}
+
+function advance(entry: Entry): void {
+  for (let first = entry.cuts[0]; first?.acked === true; first = entry.cuts[0]) {
+    const { columns } = first;
+    entry.file = { ...entry.file, offset: first.to, discarding: first.discarding, print: first.print, ...(columns === undefined ? {} : { columns: addColumns(entry.file.columns ?? noColumns, columns) }) };
+    entry.cuts.shift();
+  }
+}
+
+/** What is settled of a content, the acknowledged cuts beyond its offset included. */
+export function settledOf({ file, cuts }: RememberedFile): { readonly acked: number; readonly columns: Columns } {
+  let columns = file.columns ?? noColumns;
+  let bytes = file.offset;
+  for (const cut of cuts) {
+    if (!cut.acked) continue;
+    bytes += cut.to - cut.from;
+    columns = addColumns(columns, cut.columns ?? noColumns);
+  }
+  return { acked: bytes - columns.filtered - columns.deadLettered - columns.skipped, columns };
+}
+
+/** The sums, with whatever else `to` has. */
+export function addColumns<T extends Columns>(to: T, added: Columns): T {
+  return { ...to, filtered: to.filtered + added.filtered, deadLettered: to.deadLettered + added.deadLettered, skipped: to.skipped + added.skipped };
 }
 
 export function encodeRecord(record: CheckpointRecord): string {

@@ -5,7 +5,7 @@ import { watchDirectories } from "../../kit/watch-directories.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { contradictions, type ShipperConfig } from "./config.ts";
 import { Ledger } from "./ledger.ts";
-import { Shipping, type Lasting, type UndeliveredRange } from "./shipping.ts";
+import { Shipping, type Ending, type Lasting } from "./shipping.ts";
 import { registerShipperGauges, registerShipperMetrics } from "./shipper-metrics.ts";
 import { lockState, StateInUseError, type StateLock } from "./state-lock.ts";
 
@@ -39,8 +39,7 @@ export async function runShipper(context: Context, watch: typeof watchDirectorie
     admin.addReadinessCheck("sinks", () => changing.current.pipeline.problems().join("; ") || undefined);
     admin.addReadinessCheck("positions", () => checkpoint.problem());
     context.reload((next) => changing.change(next));
-    const undelivered = await changing.run();
-    return lastWords(log, ledger, undelivered);
+    return lastWords(log, ledger, await changing.run());
   } finally {
     await checkpoint.close();
     await lock.release();
@@ -85,16 +84,16 @@ class Changing {
     await Promise.all([this.current.suspend(), done.promise]);
   }
 
-  /** Until the end; gives what is undelivered then. */
-  async run(): Promise<readonly UndeliveredRange[]> {
+  /** Until the end. */
+  async run(): Promise<Ending> {
     const { ledger, context } = this.#lasting;
     for (;;) {
       await this.current.run();
       const wanted = this.#wanted;
-      const undelivered = await this.current.close();
+      const ending = await this.current.close();
       if (wanted === undefined || context.giveUp.aborted) {
         wanted?.done.reject(new Error("the shipper has ended"));
-        return undelivered;
+        return ending;
       }
       // It will be read again from the files, or sent again by the application.
       ledger.returned(ledger.totals().pendingBytes);
@@ -118,14 +117,16 @@ class Changing {
 }
 
 const namedRangesMax = 100;
+const namedFilesMax = 100;
 
-function lastWords(log: Log, ledger: Ledger, undelivered: readonly UndeliveredRange[]): number {
+function lastWords(log: Log, ledger: Ledger, { undelivered, files: all }: Ending): number {
   const totals = ledger.totals();
+  const files = all.toSorted((left, right) => right.pending - left.pending || right.acked - left.acked).slice(0, namedFilesMax);
   if (undelivered.length === 0 && totals.pendingBytes === 0) {
-    log.info({ ledger: totals }, "Everything is delivered");
+    log.info({ ledger: totals, files }, "Everything is delivered");
     return exitCode.ok;
   }
   const bytes = undelivered.reduce((sum, range) => sum + range.to - range.from, 0);
-  log.error({ ledger: totals, undelivered: undelivered.slice(0, namedRangesMax), undeliveredBytes: bytes, ranges: undelivered.length }, "Ended with undelivered log data; started again on the same volumes, the shipper delivers it");
+  log.error({ ledger: totals, files, undelivered: undelivered.slice(0, namedRangesMax), undeliveredBytes: bytes, ranges: undelivered.length }, "Ended with undelivered log data; started again on the same volumes, the shipper delivers it");
   return exitCode.retry;
 }

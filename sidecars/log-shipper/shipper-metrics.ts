@@ -73,9 +73,24 @@ export function registerShipperGauges(registry: MetricRegistry, state: { readonl
     const worst = readings.toSorted((left, right) => right.value - left.value);
     return [...worst.slice(0, fileSeriesMax), { value: addUp(worst.slice(fileSeriesMax).map((each) => each.value)), labels: { file: "other", inode: "other" } }];
   };
-  const lagSeconds = (file: TrackedFile): number => (file.behindBytes === 0 || file.behindSinceMs === undefined ? 0 : (state.monotonicMs() - file.behindSinceMs) / 1000);
+  const lagSeconds = ({ waitingSinceMs }: TrackedFile): number => (waitingSinceMs === undefined ? 0 : (state.monotonicMs() - waitingSinceMs) / 1000);
   registry.gauge({ name: name("lag_bytes"), help: "Bytes of a file not yet delivered", labels: ["file", "inode"] }).collect(perFile((file) => Math.max(0, file.size - file.deliveredTo), (values) => values.reduce((sum, each) => sum + each, 0)));
-  registry.gauge({ name: name("lag_seconds"), help: "For how long a file has had undelivered bytes", labels: ["file", "inode"] }).collect(perFile(lagSeconds, (values) => Math.max(...values)));
+  registry.gauge({ name: name("lag_seconds"), help: "For how long the oldest undelivered byte of a file has been known", labels: ["file", "inode"] }).collect(perFile(lagSeconds, (values) => Math.max(...values)));
+  registry.gauge({ name: name("file_ledger_bytes"), help: "Bytes of an open file before the reading position, over all runs, by what became of them", labels: ["file", "inode", "column"], seriesMax: (fileSeriesMax + 1) * 5 }).collect(() => {
+    const open = openFiles().toSorted((left, right) => right.ledger.pending - left.ledger.pending);
+    const sums = new Map<string, { readonly labels: { readonly file: string; readonly inode: string; readonly column: string }; value: number }>();
+    for (const [index, { path, identity, ledger }] of open.entries()) {
+      const named = index < fileSeriesMax ? { file: path, inode: identity.ino } : { file: "other", inode: "other" };
+      const { acked, filtered, deadLettered, skipped, pending } = ledger;
+      for (const [column, value] of Object.entries({ acked, filtered, dead_lettered: deadLettered, skipped, pending })) {
+        const key = `${named.file}\n${named.inode}\n${column}`;
+        const sum = sums.get(key);
+        if (sum === undefined) sums.set(key, { labels: { ...named, column }, value });
+        else sum.value += value;
+      }
+    }
+    return [...sums.values()];
+  });
   registry.gauge({ name: name("in_flight_bytes"), help: "Encoded bytes held in memory until delivered" }).collect(() => [{ value: state.inFlightBytes(), labels: {} }]);
   registry.gauge({ name: name("files_open"), help: "Log files open" }).collect(() => [{ value: openFiles().length, labels: {} }]);
   registry.gauge({ name: name("ledger_bytes"), help: "Bytes taken in, by what became of them: read = acked + filtered + dead_lettered + pending", labels: ["column"] }).collect(() => {

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { RoleContext } from "../../kit/process.ts";
 import type { watchDirectories } from "../../kit/watch-directories.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { Loss } from "./checkpoint-log.ts";
 import type { ShipperConfig, SourceConfig } from "./config.ts";
 import { Discovery } from "./discover.ts";
 import { createEncoder } from "./encode/create-encoder.ts";
@@ -18,7 +19,7 @@ import { createSink } from "./sinks/create-sink.ts";
 import { ForwardSource } from "./sources/forward-source.ts";
 import { TailReader } from "./tail-reader.ts";
 import { Tailer } from "./tailer.ts";
-import { TrackedFile } from "./tracked-file.ts";
+import { TrackedFile, type FileLedger } from "./tracked-file.ts";
 import { WakeUp } from "./wake-up.ts";
 
 /** What outlives a change of the configuration. */
@@ -29,7 +30,8 @@ export type Lasting = {
   readonly checkpoint: Checkpoint;
   readonly ledger: Ledger;
 };
-export type UndeliveredRange = { readonly path: string; readonly from: number; readonly to: number };
+/** How a run ended: what was written and not delivered, and each file's own ledger. */
+export type Ending = { readonly undelivered: readonly Loss[]; readonly files: readonly (FileLedger & { readonly path: string; readonly inode: string })[] };
 
 /** How long a change of configuration waits for acknowledgements; what has none by then is sent again afterwards, from the file. */
 const suspendWaitMs = 3_000;
@@ -112,16 +114,17 @@ export class Shipping {
     this.#suspended.abort(new Error("the configuration changes"));
   }
 
-  /** Ends what `run` has left. Gives what was written and not delivered. */
-  async close(): Promise<readonly UndeliveredRange[]> {
+  /** Ends what `run` has left. */
+  async close(): Promise<Ending> {
     this.#over.abort(new Error("over"));
     for (const server of this.#servers) server.close();
     await this.pipeline.close();
     // What the closing settled is settled in this turn of the event loop.
     await new Promise((resolve) => void setImmediate(resolve));
     const undelivered = this.tailers.flatMap((tailer) => tailer.undelivered());
+    const files = this.tailers.flatMap((tailer) => [...tailer.files]).map((file) => ({ path: file.path, inode: file.identity.ino, ...file.ledger }));
     for (const tailer of this.tailers) tailer.close();
-    return undelivered;
+    return { undelivered, files };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { ByteRange, Loss } from "./checkpoint-log.ts";
 import { findCopy } from "./copies.ts";
 import { identityOf, statOf, type Discovery, type FoundFile, type FoundSibling, type Look } from "./discover.ts";
 import type { Ledger } from "./ledger.ts";
@@ -157,17 +158,21 @@ export class Tailer {
   }
 
   /** What was written and not delivered, as byte ranges of named files. */
-  undelivered(): readonly { readonly path: string; readonly from: number; readonly to: number }[] {
+  undelivered(): readonly Loss[] {
     const tracked = [...this.#files].flatMap((file) => {
-      const from = file.deliveredTo;
-      const to = Math.max(file.offset, file.gone ? 0 : Number(file.stat()?.size ?? file.size));
-      return to > from ? [{ path: file.path, from, to }] : [];
+      const end = file.gone ? 0 : Number(file.stat()?.size ?? file.seenTo);
+      return file.undelivered(end).map((range) => ({ path: file.path, ...range }));
     });
     return [...tracked, ...this.#waiting.map(({ path, from, to }) => ({ path, from, to }))];
   }
 
+  /** Notes what is left, so that it is missed if the files have gone by the next start. */
   close(): void {
-    for (const file of this.#files) file.close();
+    for (const file of this.#files) {
+      const to = file.gone ? 0 : Number(file.stat()?.size ?? file.seenTo);
+      if (to > file.offset) void this.#options.checkpoint.append({ kind: "seen", number: file.number, to });
+      file.close();
+    }
   }
 
   #atEnd(file: TrackedFile): boolean {
@@ -213,6 +218,7 @@ export class Tailer {
 
   #touch(file: TrackedFile, found: FoundFile, nowMs: number): void {
     file.lastSeenMs = nowMs;
+    file.seenTo = found.size;
     const changed = found.size !== file.size || found.mtimeNs !== file.mtimeNs;
     if (file.fd !== undefined) {
       if (changed) file.dueMs = 0;
@@ -225,7 +231,10 @@ export class Tailer {
     const content = `${identityKey(found.identity)}:0`;
     const file = this.#create({ identity: found.identity, path: how.path, generation: 0, content, nowMs: how.nowMs });
     if (!this.#open(file, found, how.nowMs)) return false;
-    if (how.skip && file.fd !== undefined) Object.assign(file, fingerprintAtEnd(file.fd));
+    if (how.skip && file.fd !== undefined) {
+      const { offset, print } = fingerprintAtEnd(file.fd);
+      file.skipTo(offset, print);
+    }
     this.#add(file);
     this.#remember(file);
     this.#options.log.debug({ path: found.path, offset: file.offset, inode: file.inode }, "Following a file");
@@ -245,8 +254,8 @@ export class Tailer {
   }
 
   #remember(file: TrackedFile): void {
-    const { number, path, generation, content, offset, print, discarding, identity } = file;
-    void this.#options.checkpoint.append({ kind: "file", number, path, generation, content, offset, print, discarding, ...identity });
+    const { number, path, generation, content, offset, print, discarding, identity, columns } = file;
+    void this.#options.checkpoint.append({ kind: "file", number, path, generation, content, offset, print, discarding, columns, ...identity });
   }
 
   #open(file: TrackedFile, found: FoundFile, nowMs: number): boolean {
@@ -280,11 +289,13 @@ export class Tailer {
     const { clock, pipeline, reader, range } = this.#options;
     file.dueMs = Infinity;
     if (file.fd === undefined) return false;
+    const nowMs = clock.monotonicMs();
     if (!pipeline.hasRoom()) {
       file.starved = true;
+      if (file.seenTo > file.offset) file.behindSinceMs ??= nowMs;
       return false;
     }
-    const nowMs = clock.monotonicMs();
+    const sinceMs = file.behindSinceMs ?? nowMs;
     const outcome = await reader.next(file, range(file.path), { final: this.#isFinal(file, nowMs), nowMs }).catch((error: unknown) => this.#faulty(file, error));
     if (outcome === undefined) {
       file.dueMs = nowMs + faultyEveryMs;
@@ -292,7 +303,7 @@ export class Tailer {
     }
     switch (outcome.kind) {
       case "range":
-        await this.#ship(file, outcome);
+        await this.#ship(file, outcome, sinceMs);
         file.dueMs = 0;
         return true;
       case "gathering":
@@ -334,22 +345,23 @@ export class Tailer {
     if (file.rotatedAtMs !== undefined) file.dueMs = Math.min(file.dueMs, Math.max(file.rotatedAtMs, file.lastGrowthMs) + this.#options.rotateWaitMs);
   }
 
-  async #ship(file: TrackedFile, outcome: Extract<ReadOutcome, { kind: "range" }>): Promise<void> {
+  async #ship(file: TrackedFile, outcome: Extract<ReadOutcome, { kind: "range" }>, sinceMs: number): Promise<void> {
     const { checkpoint, ledger, events, pipeline } = this.#options;
     const { chunks, cut, records, filteredBytes, replayed } = outcome;
     const bytes = cut.to - cut.from;
     ledger.read(bytes);
     events.read(file.path, records, bytes);
     events.unparsed(outcome.unparsed);
-    file.inFlight++;
-    file.unacked.set(cut.from, cut.to);
+    file.sent(cut, sinceMs);
     if (!replayed) await checkpoint.append({ kind: "cut", number: file.number, ...cut });
     void pipeline.deliver(chunks).then((delivery) => {
       file.inFlight--;
       if (delivery.kind === "delivered") {
-        file.unacked.delete(cut.from);
-        ledger.settled(bytes, { filteredBytes, deadLetteredBytes: delivery.deadLetteredBytes });
-        void checkpoint.append({ kind: "ack", number: file.number, from: cut.from });
+        const { deadLetteredBytes } = delivery;
+        const columns = { filtered: filteredBytes, deadLettered: deadLetteredBytes, skipped: 0 };
+        file.settled(cut, columns);
+        ledger.settled(bytes, { filteredBytes, deadLetteredBytes });
+        void checkpoint.append({ kind: "ack", number: file.number, from: cut.from, ...(filteredBytes + deadLetteredBytes === 0 ? {} : { columns }) });
         if (file.gone && file.inFlight === 0) this.#drop(file);
       }
       if (file.behindSinceMs !== undefined) file.dueMs = 0;
@@ -384,9 +396,11 @@ export class Tailer {
 
   /** The content is no longer to be had. What is in flight of it is still delivered. */
   #lose(file: TrackedFile, words: string): void {
-    const lostBytes = file.unreadBytes;
+    file.lost = file.unread;
+    const lostBytes = bytesOf(file.lost);
     file.gone = true;
     file.replay = [];
+    file.behindSinceMs = undefined;
     if (lostBytes > 0) this.#options.events.lost(lostBytes);
     this.#options.log.warn({ path: file.path, offset: file.offset, lostBytes }, words);
     if (file.inFlight === 0) this.#drop(file);
@@ -396,7 +410,7 @@ export class Tailer {
     file.close();
     this.#files.delete(file);
     if (this.#byInode.get(file.inode) === file) this.#byInode.delete(file.inode);
-    void this.#options.checkpoint.append({ kind: "drop", number: file.number });
+    void this.#options.checkpoint.append({ kind: "drop", number: file.number, ...(file.lost.length === 0 ? {} : { lost: file.lost }) });
   }
 
   /**
@@ -408,10 +422,14 @@ export class Tailer {
     let excess = this.#files.size - rememberedMax;
     for (const file of unseen) {
       const unseenMs = nowMs - file.lastSeenMs;
-      if (file.replay.length > 0 && unseenMs > this.#options.rotateWaitMs) this.#lose(file, "A log file vanished before all of it was acknowledged");
+      if (file.unread.length > 0 && unseenMs > this.#options.rotateWaitMs) this.#lose(file, "A log file vanished before all of it was acknowledged");
       else if (unseenMs > forgetAfterMs || excess-- > 0) this.#drop(file);
     }
   }
+}
+
+function bytesOf(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((sum, range) => sum + range.to - range.from, 0);
 }
 
 /** Whether a file at this path may exist although the look did not find it. */

@@ -1,7 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, read, readSync, type BigIntStats } from "node:fs";
-import type { Cut, FileState, RememberedFile } from "./checkpoint-log.ts";
+import { addColumns, noColumns, settledOf, type ByteRange, type Columns, type Cut, type FileState, type RememberedFile } from "./checkpoint-log.ts";
 import { identityOf } from "./discover.ts";
 import { headBytesMax, hashBytes, identityKey, tailBytesMax, inodeKey, type FileIdentity, type Fingerprint } from "./tail-state.ts";
+
+export type FileLedger = Columns & { readonly acked: number; readonly pending: number };
 
 /**
  * One content being read: usually one file, followed by its inode through every rename. After a copytruncate the content goes on
@@ -26,8 +28,16 @@ export class TrackedFile {
   size = 0;
   mtimeNs = -1n;
   inFlight = 0;
-  /** In-flight ranges, by their start. */
-  readonly unacked = new Map<number, number>();
+  /** In-flight ranges, by their start, and since when (monotonic) they were known. */
+  readonly unacked = new Map<number, { readonly to: number; readonly sinceMs: number }>();
+  /** Bytes acknowledged, over all runs. */
+  ackedBytes: number;
+  /** Bytes settled otherwise, over all runs. */
+  columns: Columns;
+  /** How far it is known to reach, whether or not it could be opened. */
+  seenTo: number;
+  /** Bytes that can no longer be had. */
+  lost: readonly ByteRange[] = [];
   /** Size at which the bytes after `offset` were found not to hold a whole line. */
   partialAtSize = -1;
   /** Everything of it is being given up: its content was overwritten and no copy was found. */
@@ -53,12 +63,20 @@ export class TrackedFile {
     this.print = state.print;
     this.discarding = state.discarding;
     this.replay = [...options.replay];
+    this.columns = state.columns ?? noColumns;
+    this.ackedBytes = state.offset - this.columns.filtered - this.columns.deadLettered - this.columns.skipped;
+    this.seenTo = state.seenTo ?? 0;
     this.lastGrowthMs = options.nowMs;
     this.lastSeenMs = options.nowMs;
   }
 
-  static remembered({ file, cuts }: RememberedFile, nowMs: number): TrackedFile {
+  static remembered(remembered: RememberedFile, nowMs: number): TrackedFile {
+    const { file, cuts } = remembered;
     const tracked = new TrackedFile(file, { replay: cuts.filter((cut) => !cut.acked), nowMs });
+    const settled = settledOf(remembered);
+    tracked.ackedBytes = settled.acked;
+    tracked.columns = settled.columns;
+    if (tracked.replay.length > 0) tracked.behindSinceMs = nowMs;
     const last = cuts.at(-1);
     if (last !== undefined) {
       tracked.offset = last.to;
@@ -81,9 +99,55 @@ export class TrackedFile {
     return this.verified && this.replay.length === 0 && (this.size === this.offset || this.size === this.partialAtSize);
   }
 
-  /** Bytes known to have been written and not yet read again or for the first time. */
-  get unreadBytes(): number {
-    return Math.max(0, this.size - this.offset) + this.replay.reduce((sum, cut) => sum + cut.to - cut.from, 0);
+  /** What is known to have been written and was not yet read again or for the first time. */
+  get unread(): readonly ByteRange[] {
+    const end = Math.max(this.size, this.seenTo);
+    return [...this.replay.map(({ from, to }) => ({ from, to })), ...(end > this.offset ? [{ from: this.offset, to: end }] : [])];
+  }
+
+  /** What of the bytes before `end` is not known to be delivered, in order. */
+  undelivered(end: number): readonly ByteRange[] {
+    const ranges = [...this.unacked].map(([from, { to }]) => ({ from, to })).concat(this.replay.map(({ from, to }) => ({ from, to })), end > this.offset ? [{ from: this.offset, to: end }] : []);
+    const joined: { from: number; to: number }[] = [];
+    for (const range of ranges.toSorted((left, right) => left.from - right.from)) {
+      const last = joined.at(-1);
+      if (last?.to === range.from) last.to = range.to;
+      else joined.push({ ...range });
+    }
+    return joined;
+  }
+
+  /** Its bytes by what became of them: offset = acked + filtered + dead-lettered + skipped + pending. */
+  get ledger(): FileLedger {
+    const { filtered, deadLettered, skipped } = this.columns;
+    return { acked: this.ackedBytes, filtered, deadLettered, skipped, pending: this.offset - this.ackedBytes - filtered - deadLettered - skipped };
+  }
+
+  /** Since when (monotonic) the oldest byte waits that is known to be written and not known to be delivered. */
+  get waitingSinceMs(): number | undefined {
+    let since = this.behindSinceMs;
+    for (const { sinceMs } of this.unacked.values()) since = Math.min(since ?? sinceMs, sinceMs);
+    return since;
+  }
+
+  /** A range has been read and is on its way. */
+  sent(range: ByteRange, sinceMs: number): void {
+    this.inFlight++;
+    this.unacked.set(range.from, { to: range.to, sinceMs });
+  }
+
+  /** A range on its way is settled: acknowledged but for `columns`. */
+  settled(range: ByteRange, columns: Columns): void {
+    this.unacked.delete(range.from);
+    this.columns = addColumns(this.columns, columns);
+    this.ackedBytes += range.to - range.from - columns.filtered - columns.deadLettered - columns.skipped;
+  }
+
+  /** Passes over everything before `to`, which nobody wants from here. */
+  skipTo(to: number, print: Fingerprint): void {
+    this.columns = addColumns(this.columns, { ...noColumns, skipped: to - this.offset });
+    this.offset = to;
+    this.print = print;
   }
 
   /** The lowest byte not known to be delivered. */
