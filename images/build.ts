@@ -1,7 +1,7 @@
 // Makes the images of podkit present on the Docker Engine and writes .podkit/images.json.
 //
 //   node images/build.ts [bundles|command|bases|roles]… [--only NAME]… [--refresh]      without a word: command, bases and roles;
-// an image that only a benchmark needs (twemproxy) is made when --only names it
+// an image that only a benchmark or one test needs (twemproxy, rsyslog) is made when --only names it
 //
 // bundles: the roles' bundles and the command's, without an engine. command: only the command's (dist/cli), when the sources changed.
 //

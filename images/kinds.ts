@@ -13,7 +13,7 @@ import type { TarEntry } from "./tar.ts";
  * from Debian packages where that is possible and pulled where it is not; both must do what the image's users rely on.
  */
 export type BaseKind = {
-  readonly name: "pause" | "busybox" | "redis" | "redis7" | "valkey" | "twemproxy" | "node-base";
+  readonly name: "pause" | "busybox" | "redis" | "redis7" | "valkey" | "twemproxy" | "rsyslog" | "node-base";
   /** What a registry offers in its place; undefined: it is always assembled. */
   readonly upstream: string | undefined;
   readonly title: string;
@@ -140,6 +140,20 @@ const twemproxy: BaseKind = {
   assemble: async ({ root }) => merge(await treeEntries(root), [...folders("run"), ...temporary(), ...accounts()]),
 };
 
+const rsyslog: BaseKind = {
+  name: "rsyslog",
+  onDemand: true,
+  suite: "trixie",
+  upstream: undefined,
+  title: "rsyslog: a peer that the log shipper is measured against, and a receiver of syslog in tests",
+  licences: "GPL-3.0-or-later AND LGPL-3.0-or-later AND Apache-2.0",
+  packages: ["base-files", "rsyslog", "rsyslog-openssl"],
+  skip: words("mawk init-system-helpers openssl-provider-legacy"),
+  ingredients: () => [],
+  changes: [`USER ${nonroot}:${nonroot}`, 'ENTRYPOINT ["/usr/sbin/rsyslogd", "-n", "-i", "NONE"]'],
+  assemble: async ({ root }) => merge(await treeEntries(root), [...folders("run", "var/spool"), ...temporary(), ...accounts()]),
+};
+
 /** Files of the C library that serve debuggers and other programs, certificates in single files (they are in one), our own copy of Node. */
 const unusedByNode = /^(\.node$|usr\/(share\/(ca-certificates|base-files)|sbin\/update-ca|games|include)|usr\/lib\/[^/]+\/lib(mvec|c_malloc_debug|memusage|pcprofile|BrokenLocale|nsl|nss_hesiod|nss_compat|thread_db)\b)/;
 
@@ -172,7 +186,7 @@ const nodeBase: BaseKind = {
   },
 };
 
-export const baseKinds: readonly BaseKind[] = [pause, busybox, redis, redis7, valkey, twemproxy, nodeBase];
+export const baseKinds: readonly BaseKind[] = [pause, busybox, redis, redis7, valkey, twemproxy, rsyslog, nodeBase];
 
 /** Makes a folder, hands it to `use` and removes it. */
 export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
