@@ -1,6 +1,7 @@
 import { runRole } from "../../kit/process.ts";
+import { runAudit } from "./audit.ts";
 import { runCheck } from "./check.ts";
 import { spec } from "./config.ts";
 import { runShipper } from "./run.ts";
 
-runRole({ role: "log-shipper", spec, run: runShipper, commands: { check: runCheck } });
+runRole({ role: "log-shipper", spec, run: runShipper, commands: { audit: runAudit, check: runCheck } });
