@@ -29,6 +29,7 @@ export const spec = object(
       },
       { doc: "chunks, the unit of delivery" },
     ),
+    core: choice(["wasm", "typescript"], { doc: "what encodes raw and JSON lines; both make the same bytes, WebAssembly at a third of the cost", default: "wasm" }),
     inFlight: object({ maxBytes: sizeBytes({ doc: "most bytes undelivered in memory; reading stops at it, the file is the buffer", default: 2_097_152, min: 65_536 }) }, { doc: "back-pressure" }),
     files: object(
       {

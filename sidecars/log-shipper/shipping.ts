@@ -4,8 +4,9 @@ import type { watchDirectories } from "../../kit/watch-directories.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Loss } from "./checkpoint-log.ts";
 import type { ShipperConfig, SourceConfig } from "./config.ts";
+import { createCore, readBytesMax } from "./core/create-core.ts";
 import { Discovery } from "./discover.ts";
-import { createEncoder } from "./encode/create-encoder.ts";
+import { createEncoder, type EncoderMemory } from "./encode/create-encoder.ts";
 import { noExtraPairs, type ExtraPairs, type RangeEncoder } from "./encode/range-encoder.ts";
 import { MsgpackWriter, type MsgpackValue } from "./forward-protocol/msgpack-writer.ts";
 import type { Ledger } from "./ledger.ts";
@@ -132,8 +133,9 @@ function createTailers(parts: Parts): readonly Tailer[] {
   const { config, lasting } = parts;
   const { checkpoint, context, metrics } = lasting;
   const { clock, log } = context;
-  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, lineMax: config.lines.maxBytes });
-  const writer = new MsgpackWriter(65_536);
+  const core = createCore(config, config.sources.filter((source) => source.type === "tail"));
+  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, buffer: core?.input ?? Buffer.allocUnsafeSlow(readBytesMax(config)) });
+  const memory: EncoderMemory = { writer: new MsgpackWriter(65_536), core };
   const openFiles = new OpenFiles({ max: config.files.openMax, log });
   const remembered = checkpoint.state.files;
   let number = Math.max(0, ...remembered.map(({ file }) => file.number));
@@ -147,7 +149,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
       {
         pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles,
         name: `sources[${index}]`,
-        range: rangeOptions(source, config, parts.metadata, createEncoder(source, config, writer)),
+        range: rangeOptions(source, config, parts.metadata, createEncoder(source, config, memory)),
         skipFirst: source.start === "end" && checkpoint.isNew,
         rotateWaitMs: config.files.rotateWaitMs,
         nextNumber: () => ++number,

@@ -33,9 +33,10 @@ export class TailReader {
   readonly #options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number };
   readonly #buffer: Buffer;
 
-  constructor(options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly lineMax: number }) {
+  /** The buffer must hold the bytes of a tail, a chunk and a longest line. */
+  constructor(options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly buffer: Buffer }) {
     this.#options = options;
-    this.#buffer = Buffer.allocUnsafeSlow(tailBytesMax + options.chunkBytes + options.lineMax + 8);
+    this.#buffer = options.buffer;
   }
 
   /** `final` takes an unterminated last line as a line. The file must be open. */
