@@ -3,7 +3,9 @@ import { boolean, choice, durationMs, integer, list, object, sizeBytes, string, 
 import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
 import { absolutePath } from "./absolute-path.ts";
 import { fileSinkSpec } from "./sinks/file-config.ts";
+import { deadLetterSpec } from "./dead-letter-config.ts";
 import { forwardSinkSpec } from "./sinks/forward/config.ts";
+import { elasticsearchSinkSpec, lokiSinkSpec, otlpSinkSpec, splunkSinkSpec } from "./sinks/http/config.ts";
 import { stdoutSinkSpec } from "./sinks/stdout-config.ts";
 import { forwardSourceSpec } from "./sources/forward-config.ts";
 import { tailSpec } from "./sources/tail-config.ts";
@@ -14,7 +16,7 @@ export const spec = object(
     log: logSpec,
     shutdown: shutdownSpec,
     sources: list(union("type", { tail: tailSpec, forward: forwardSourceSpec }, { doc: "a source" }), { doc: "where records come from", minItems: 1 }),
-    sinks: list(union("type", { forward: forwardSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, { doc: "a sink" }), { doc: "where records go, each to all of them", minItems: 1 }),
+    sinks: list(union("type", { forward: forwardSinkSpec, loki: lokiSinkSpec, elasticsearch: elasticsearchSinkSpec, otlp: otlpSinkSpec, splunk: splunkSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, { doc: "a sink" }), { doc: "where records go, each to all of them", minItems: 1 }),
     lines: object(
       {
         maxBytes: sizeBytes({ doc: "longest line kept whole", default: 131_072, min: 16 }),
@@ -40,6 +42,7 @@ export const spec = object(
       { doc: "following files" },
     ),
     state: object({ directory: string({ doc: "where positions are kept; a volume that outlives a container restart", default: "/podkit/log-shipper", check: absolutePath }) }, { doc: "memory across restarts" }),
+    deadLetter: deadLetterSpec,
     drain: object(
       {
         quietMs: durationMs({ doc: "how long no file may grow before the end is believed", default: 500, min: 0 }),

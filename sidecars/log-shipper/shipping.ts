@@ -1,9 +1,10 @@
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import type { RoleContext } from "../../kit/process.ts";
 import type { watchDirectories } from "../../kit/watch-directories.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Loss } from "./checkpoint-log.ts";
 import type { ShipperConfig, SourceConfig } from "./config.ts";
+import { DeadLetterFile } from "./dead-letter.ts";
 import { createCore, readBytesMax } from "./core/create-core.ts";
 import { Discovery } from "./discover.ts";
 import { createEncoder, type EncoderMemory } from "./encode/create-encoder.ts";
@@ -38,7 +39,7 @@ export type Ending = { readonly undelivered: readonly Loss[]; readonly files: re
 const suspendWaitMs = 3_000;
 const suspendPollMs = 20;
 
-type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly pipeline: Pipeline; readonly wakeUp: WakeUp };
+type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly pipeline: Pipeline; readonly deadLetters: DeadLetterFile; readonly wakeUp: WakeUp };
 
 /** Everything that one configuration runs: sources, pipeline, sinks. Memory across restarts is the checkpoint alone. */
 export class Shipping {
@@ -63,9 +64,11 @@ export class Shipping {
     const metadata = await PodMetadataSource.open(config.metadata);
     const pod = text(metadata.current["pod_name"]) ?? "unknown-pod";
     const scope = text(metadata.current["pod_id"]) ?? `${text(metadata.current["namespace_name"]) ?? "default"}/${pod}`;
+    const { path = join(config.state.directory, "dead-letters.ndjson"), maxBytes } = config.deadLetter;
+    const deadLetters = new DeadLetterFile({ path, maxBytes, clock: context.clock, log: context.log });
     const pipeline = new Pipeline({
       sinks: config.sinks.map((each) => ({
-        sink: createSink(each, { ...context, metrics, pod, config }),
+        sink: createSink(each, { ...context, metrics, pod, config, deadLetters }),
         required: each.required,
         outlet: 0,
         shipped: metrics.shipped(each.name),
@@ -75,7 +78,7 @@ export class Shipping {
       inFlightBytesMax: config.inFlight.maxBytes,
       log: context.log,
     });
-    const parts = { config, lasting, metadata, pod, scope, pipeline, wakeUp: new WakeUp(context.clock) };
+    const parts = { config, lasting, metadata, pod, scope, pipeline, deadLetters, wakeUp: new WakeUp(context.clock) };
     const servers: ForwardSource[] = [];
     try {
       for (const source of config.sources) if (source.type === "forward") servers.push(await listen(source, parts));
@@ -120,6 +123,7 @@ export class Shipping {
     this.#over.abort(new Error("over"));
     for (const server of this.#servers) server.close();
     await this.pipeline.close();
+    await this.#parts.deadLetters.close();
     // What the closing settled is settled in this turn of the event loop.
     await new Promise((resolve) => void setImmediate(resolve));
     const undelivered = this.tailers.flatMap((tailer) => tailer.undelivered());

@@ -1,21 +1,28 @@
 import type { RoleContext } from "../../../kit/process.ts";
 import type { ShipperConfig, SinkConfig } from "../config.ts";
+import type { DeadLetters } from "../dead-letter.ts";
 import type { ShipperMetrics } from "../shipper-metrics.ts";
 import { FileSink } from "./file-sink.ts";
 import { ForwardSink } from "./forward/forward-sink.ts";
+import { createHttpSink } from "./http/create-http-sink.ts";
 import type { Sink } from "./sink.ts";
 import { StdoutSink } from "./stdout-sink.ts";
 
-export type SinkContext = Pick<RoleContext<ShipperConfig>, "log" | "clock" | "random"> & { readonly metrics: ShipperMetrics; readonly pod: string; readonly config: ShipperConfig };
+export type SinkContext = Pick<RoleContext<ShipperConfig>, "log" | "clock" | "random"> & { readonly metrics: ShipperMetrics; readonly pod: string; readonly config: ShipperConfig; readonly deadLetters: DeadLetters };
 
 /** The sink of each type of settings. */
-export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics }: SinkContext): Sink {
+export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics, config, deadLetters }: SinkContext): Sink {
   const backoff = { initialMs: 100, factor: 2, jitter: 1, maxMs: 10_000 };
   switch (sink.type) {
     case "stdout":
       return new StdoutSink({ name: sink.name, backoff, clock, random });
     case "file":
       return new FileSink({ name: sink.name, path: sink.path, backoff, clock, random });
+    case "loki":
+    case "elasticsearch":
+    case "otlp":
+    case "splunk":
+      return createHttpSink(sink, { clock, random, log, deadLetters, metadataField: config.metadata.field, onEvent: (event) => metrics.sinkEvent(sink.name, event) });
     default:
       return new ForwardSink({
         ...sink, clock, random, log,
