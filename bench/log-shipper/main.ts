@@ -1,0 +1,129 @@
+// Lines of a file through the log shipper and through others: processor time per line, speed, memory.
+//
+//   npm run bench log-shipper             all cases, five rounds, the candidates in turn; about five minutes
+//   node bench/log-shipper/main.ts --only=raw,json --rounds=3 --candidates=ours,naive
+//
+//   … --candidates=source                                    the sources instead of the bundle
+//   … --candidates=before,ours --before=/path/to/main.cjs    compares with another build
+//   … --candidates=ours --profile=/tmp/profiles              writes processor profiles of the shipper
+//
+// A candidate is warmed up with lines of which the receiver decodes and compares every one; then comes the measured file. rsyslog
+// needs its image: node images/build.ts bases --only rsyslog. With --only, --candidates or less than five rounds nothing is
+// written to bench/results.
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { observeCircumstances } from "../report.ts";
+import { cases, type Case } from "./cases.ts";
+import { cpuMicros, engineVersion, pause, peakResidentMiB } from "./host.ts";
+import { keptLines, lineBytes, writeLines } from "./lines.ts";
+import { warmUpLines, type Peer, type Place } from "./peer.ts";
+import { foundPeers } from "./peers.ts";
+import { Receiver } from "./receiver-process.ts";
+import { report, type Reading, type Readings } from "./results.ts";
+import { bundleShipper, shipperPeer, shipperSource } from "./shipper.ts";
+
+const roundsWanted = 5;
+const timeoutMs = 120_000;
+/** After the last line has come: the position is written, and what a shipper does late counts too. */
+const settleMs = 300;
+
+async function measure(peer: Peer, spec: Case, receiver: Receiver, folder: string): Promise<Reading> {
+  const lines = peer.lines[spec.id] ?? 0;
+  const place = makePlace(folder);
+  const expected = (from: number, count: number): number => (spec.kept ? keptLines(from, count) : count);
+  const running = await peer.start(spec, place, receiver);
+  running.died.catch(() => undefined);
+  try {
+    const warm = receiver.expect({ do: "check", from: 0, lines: expected(0, warmUpLines), kept: spec.kept }, timeoutMs);
+    linkSync(linesFile(folder, 0, warmUpLines), join(place.logs, "warm.log"));
+    await Promise.race([warm, running.died]);
+    await pause(settleMs);
+    const before = cpuMicros(running.pid), startNs = process.hrtime.bigint();
+    const all = receiver.expect({ do: "count", lines: expected(warmUpLines, lines), decode: peer.wrongSizes === true }, timeoutMs);
+    linkSync(linesFile(folder, warmUpLines, lines), join(place.logs, "main.log"));
+    const done = await Promise.race([all, running.died]);
+    await pause(settleMs);
+    const after = cpuMicros(running.pid), seconds = Number(BigInt(done.atNs) - startNs) / 1e9;
+    return {
+      cpuMicrosPerLine: (after - before) / lines,
+      cpuMicrosPerLineWithStart: after / (lines + warmUpLines),
+      megabytesPerSecond: (lines * lineBytes) / 1e6 / seconds,
+      peakMiB: peakResidentMiB(running.pid),
+      sentBytesPerLine: done.bytes / lines,
+    };
+  } finally {
+    await running.stop();
+    rmSync(place.folder, { recursive: true, force: true });
+  }
+}
+
+/** In a container a shipper is another user. */
+function makePlace(parent: string): Place {
+  const folder = mkdtempSync(join(parent, "run-")), logs = join(folder, "logs");
+  mkdirSync(logs);
+  chmodSync(folder, 0o755);
+  return { folder, logs };
+}
+
+const linesFile = (folder: string, from: number, count: number): string => join(folder, `lines-${from}-${count}`);
+
+function makeFiles(folder: string, peers: readonly Peer[]): void {
+  writeLines(linesFile(folder, 0, warmUpLines), 0, warmUpLines);
+  for (const count of new Set(peers.flatMap(({ lines }) => Object.values(lines)))) writeLines(linesFile(folder, warmUpLines, count), warmUpLines, count);
+}
+
+async function measureAll(peers: readonly Peer[], chosen: readonly Case[], rounds: number, receiver: Receiver, folder: string): Promise<Readings> {
+  const readings: Readings = new Map(chosen.map(({ id }) => [id, new Map()]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const spec of chosen) {
+      const able = peers.filter((peer) => peer.cases.includes(spec.id));
+      for (let index = 0; index < able.length; index += 1) {
+        const peer = able[(index + round) % able.length];
+        if (peer === undefined) continue;
+        const reading = await measure(peer, spec, receiver, folder).catch((error: unknown) => {
+          throw new Error(`Cannot measure ${peer.name} with ${spec.title}`, { cause: error });
+        });
+        const byName = readings.get(spec.id);
+        byName?.set(peer.name, [...(byName.get(peer.name) ?? []), reading]);
+        console.log(`round ${round + 1}, ${spec.id}, ${peer.name}: ${reading.cpuMicrosPerLine.toFixed(3)} us/line (${reading.cpuMicrosPerLineWithStart.toFixed(3)} with its start), ${reading.megabytesPerSecond.toFixed(0)} MB/s, ${reading.peakMiB.toFixed(0)} MiB`);
+      }
+    }
+  }
+  return readings;
+}
+
+async function choosePeers(names: readonly string[] | undefined, o: { readonly folder: string; readonly before: string | undefined; readonly flags: readonly string[] }): Promise<readonly Peer[]> {
+  const found = [shipperPeer("ours", await bundleShipper(join(o.folder, "bundle")), o.flags), ...foundPeers()];
+  if (names === undefined) return found;
+  const more = [...found, shipperPeer("source", shipperSource, o.flags), ...(o.before === undefined ? [] : [shipperPeer("before", o.before, o.flags)])];
+  return names.map((name) => {
+    const peer = more.find((each) => each.name === name);
+    if (peer === undefined) throw new Error(`There is no candidate ${name}; there are ${more.map((each) => each.name).join(", ")}, and before (with --before)`);
+    return peer;
+  });
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { only: { type: "string" }, rounds: { type: "string" }, candidates: { type: "string" }, profile: { type: "string" }, before: { type: "string" } } });
+  const ids = values.only?.split(","), unknown = ids?.filter((id) => !cases.some((each) => each.id === id)) ?? [];
+  if (unknown.length > 0) throw new Error(`There is no case ${unknown.join(", ")}; the cases are ${cases.map(({ id }) => id).join(", ")}`);
+  const chosen = cases.filter(({ id }) => ids === undefined || ids.includes(id)), rounds = Number(values.rounds ?? roundsWanted);
+  const circumstances = observeCircumstances(engineVersion());
+  const folder = mkdtempSync(join(tmpdir(), "podkit-bench-"));
+  chmodSync(folder, 0o755);
+  const receiver = await Receiver.start();
+  try {
+    const flags = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`];
+    const peers = await choosePeers(values.candidates?.split(","), { folder, before: values.before, flags });
+    makeFiles(folder, peers);
+    const readings = await measureAll(peers, chosen, rounds, receiver, folder);
+    await report({ circumstances: circumstances(Date.now()), readings, chosen, peers, rounds, record: ids === undefined && values.candidates === undefined && rounds >= roundsWanted });
+  } finally {
+    await receiver.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+await main();
