@@ -2,6 +2,10 @@
 import { boolean, choice, durationMs, integer, list, object, sizeBytes, string, union, type ConfigOf } from "../../kit/config/schema.ts";
 import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
 import { absolutePath } from "./absolute-path.ts";
+import { shapingFaults } from "./shape/faults.ts";
+import { filtersSpec, matchSpec } from "./shape/filter-config.ts";
+import { optional, withSetting } from "./shape/settings.ts";
+import { timeSpec } from "./shape/time-config.ts";
 import { fileSinkSpec } from "./sinks/file-config.ts";
 import { deadLetterSpec } from "./dead-letter-config.ts";
 import { forwardSinkSpec } from "./sinks/forward/config.ts";
@@ -15,8 +19,9 @@ export const spec = object(
     admin: adminSpec,
     log: logSpec,
     shutdown: shutdownSpec,
-    sources: list(union("type", { tail: tailSpec, forward: forwardSourceSpec }, { doc: "a source" }), { doc: "where records come from", minItems: 1 }),
-    sinks: list(union("type", { forward: forwardSinkSpec, loki: lokiSinkSpec, elasticsearch: elasticsearchSinkSpec, otlp: otlpSinkSpec, splunk: splunkSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, { doc: "a sink" }), { doc: "where records go, each to all of them", minItems: 1 }),
+    sources: list(union("type", withSetting({ tail: tailSpec, forward: forwardSourceSpec }, "time", optional(timeSpec)), { doc: "a source" }), { doc: "where records come from", minItems: 1 }),
+    filters: filtersSpec,
+    sinks: list(union("type", withSetting({ forward: forwardSinkSpec, loki: lokiSinkSpec, elasticsearch: elasticsearchSinkSpec, otlp: otlpSinkSpec, splunk: splunkSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, "match", matchSpec), { doc: "a sink" }), { doc: "where records go, each to all whose match it meets", minItems: 1 }),
     lines: object(
       {
         maxBytes: sizeBytes({ doc: "longest line kept whole", default: 131_072, min: 16 }),
@@ -80,5 +85,6 @@ export function contradictions(config: ShipperConfig): string[] {
   for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index))) faults.push(`sinks: the name "${name}" is used twice; give each sink its own`);
   if (!config.sinks.some((sink) => sink.required)) faults.push("sinks: at least one must be required, or nothing would ever be kept for delivery");
   if (config.inFlight.maxBytes < config.chunk.maxBytes) faults.push(`inFlight.maxBytes (${config.inFlight.maxBytes}) must not be below chunk.maxBytes (${config.chunk.maxBytes})`);
+  faults.push(...shapingFaults(config));
   return faults;
 }

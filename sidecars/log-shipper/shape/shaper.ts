@@ -1,4 +1,6 @@
 // pure
+import type { ExtraPairs } from "../encode/range-encoder.ts";
+
 /**
  * What becomes of a range's records between their parser and the sinks: times are taken from fields, records are dropped, changed
  * and routed. Like the encoder it is a function of its input: the same records with the same settings, and with what was
@@ -22,6 +24,8 @@ export type ShapeFacts = {
   readonly tag: string;
   /** Monotonic. */
   readonly nowMs: number;
+  /** The pairs that every record of the batch ends with, where there are such (enrichment): they need not be looked through. */
+  readonly extra?: ExtraPairs;
   /** Of the first time, when the range is cut again after a restart. */
   readonly memory: ShapeMemory | undefined;
 };
