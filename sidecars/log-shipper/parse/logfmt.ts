@@ -34,8 +34,15 @@ export function writeLogfmt(text: string, writer: MsgpackWriter, extraPairs: num
   return pairs.size;
 }
 
-const pattern = /\s+|([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*)))?(?=\s|$)/y;
+const pattern = /\s+|([^\s="]+)(?:=(?:"((?:[^"\\]|\\[^])*)"|([^\s"]*)))?(?=\s|$)/y;
 
+/** The escapes of Go's and JSON's quoting; any other escaped character stands for itself. */
 function unescape(text: string): string {
-  return text.replaceAll(/\\(.)/g, (_, character: string) => (character === "n" ? "\n" : character === "t" ? "\t" : character === "r" ? "\r" : character));
+  return text.replaceAll(/\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([^]))/g, (_, unit: string | undefined, byte: string | undefined, character: string | undefined) => {
+    const code = unit ?? byte;
+    if (code !== undefined) return String.fromCharCode(Number.parseInt(code, 16));
+    return controls.get(character ?? "") ?? character ?? "";
+  });
 }
+
+const controls: ReadonlyMap<string, string> = new Map([["n", "\n"], ["t", "\t"], ["r", "\r"], ["b", "\b"], ["f", "\f"]]);

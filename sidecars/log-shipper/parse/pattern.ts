@@ -253,8 +253,9 @@ function flattened(part: Part): readonly Part[] {
   return part.kind === "sequence" ? part.parts.flatMap(flattened) : [part];
 }
 
-/** A part that is always there, of characters that none of the others can match. */
+/** A part that is always there, of characters that none of the others can match. If it may be longer or shorter, something always stands between it and the next one. */
 function isSeparator(part: Part, others: readonly Part[]): boolean {
+  if (lengthOf(part) === undefined && others.every(mayBeEmpty)) return false;
   const single = part.kind === "repeat" && part.min > 0 ? part.part : part;
   return single.kind === "characters" && others.every((other) => (allCharacters(other) & single.set) === 0n);
 }
