@@ -10,15 +10,14 @@
 // A candidate is warmed up with lines of which the receiver decodes and compares every one; then comes the measured file. rsyslog
 // needs its image: node images/build.ts bases --only rsyslog. With --only, --candidates or less than five rounds nothing is
 // written to bench/results.
-import { chmodSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { linkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { observeCircumstances } from "../report.ts";
 import { cases, type Case } from "./cases.ts";
 import { cpuMicros, engineVersion, pause, peakResidentMiB } from "./host.ts";
 import { keptLines, lineBytes, writeLines } from "./lines.ts";
-import { warmUpLines, type Peer, type Place } from "./peer.ts";
+import { makeFolder, makePlace, warmUpLines, type Peer } from "./peer.ts";
 import { foundPeers } from "./peers.ts";
 import { Receiver } from "./receiver-process.ts";
 import { report, type Reading, type Readings } from "./results.ts";
@@ -57,14 +56,6 @@ async function measure(peer: Peer, spec: Case, receiver: Receiver, folder: strin
     await running.stop();
     rmSync(place.folder, { recursive: true, force: true });
   }
-}
-
-/** In a container a shipper is another user. */
-function makePlace(parent: string): Place {
-  const folder = mkdtempSync(join(parent, "run-")), logs = join(folder, "logs");
-  mkdirSync(logs);
-  chmodSync(folder, 0o755);
-  return { folder, logs };
 }
 
 const linesFile = (folder: string, from: number, count: number): string => join(folder, `lines-${from}-${count}`);
@@ -111,8 +102,7 @@ async function main(): Promise<void> {
   if (unknown.length > 0) throw new Error(`There is no case ${unknown.join(", ")}; the cases are ${cases.map(({ id }) => id).join(", ")}`);
   const chosen = cases.filter(({ id }) => ids === undefined || ids.includes(id)), rounds = Number(values.rounds ?? roundsWanted);
   const circumstances = observeCircumstances(engineVersion());
-  const folder = mkdtempSync(join(tmpdir(), "podkit-bench-"));
-  chmodSync(folder, 0o755);
+  const folder = makeFolder();
   const receiver = await Receiver.start();
   try {
     const flags = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`];

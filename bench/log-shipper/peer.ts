@@ -1,3 +1,6 @@
+import { chmodSync, mkdirSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Case } from "./cases.ts";
 import type { Receiver } from "./receiver-process.ts";
 
@@ -26,3 +29,17 @@ export type Peer = {
 
 /** Lines for the warm-up, every one of which is decoded and compared by the receiver. */
 export const warmUpLines = 40_000;
+
+/** In a container a shipper is another user. */
+export function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "podkit-bench-"));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+export function makePlace(parent: string): Place {
+  const folder = mkdtempSync(join(parent, "run-")), logs = join(folder, "logs");
+  mkdirSync(logs);
+  chmodSync(folder, 0o755);
+  return { folder, logs };
+}

@@ -1,8 +1,8 @@
 // The log shipper as a peer: its bundle as it goes into the image, or its sources.
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { bundleRole } from "../../images/bundle.ts";
 import { packageDescription } from "../../images/package-description.ts";
 import { roles } from "../../images/roles.ts";
@@ -14,25 +14,47 @@ const root = join(import.meta.dirname, "../.."), { version } = packageDescriptio
 
 export const podMetadata = { POD_NAME: "orders-6f7c9d5b8-x2x7q", POD_NAMESPACE: "shop", POD_UID: "0f6d3c1e-8f0a-4f0e-9a58-2f3c8a7b1d11", NODE_NAME: "node-1", PODKIT_LOG_CONTAINER: "app" };
 
-/** Bundles the shipper into a folder and gives the path of its program. */
+/** As in images/Dockerfile. */
+const imageFlags = ["--max-old-space-size-percentage=60", "--max-semi-space-size=1"];
+const imageEnvironment = { NODE_ENV: "production", MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536" };
+const cacheName = "compile-cache";
+
+/** Bundles the shipper into a folder, with the compiled code that the image has too, and gives the path of its program. */
 export async function bundleShipper(folder: string): Promise<string> {
   const role = roles.find(({ name }) => name === "log-shipper");
   if (role === undefined) throw new Error("There is no role log-shipper");
   mkdirSync(folder, { recursive: true });
   for (const { name, bytes } of (await bundleRole({ root, role, version })).files) writeFileSync(join(folder, name), bytes);
-  return join(folder, "main.cjs");
+  const program = join(folder, "main.cjs");
+  spawnSync(process.execPath, [...imageFlags, program, "--version"], { env: { ...imageEnvironment, NODE_COMPILE_CACHE: join(folder, cacheName) } });
+  return program;
 }
 
 export const shipperSource = join(root, "sidecars/log-shipper/main.ts");
 
-/** Starts a shipper with a configuration, which is JSON and so YAML too. State is kept in the place. */
+/** Starts a shipper as the image does, with a configuration, which is JSON and so YAML too. State is kept in the place. */
 export function startShipper(o: { readonly program: string; readonly flags?: readonly string[]; readonly place: Place; readonly config: object; readonly env?: Readonly<Record<string, string>> }): { readonly child: ChildProcess; readonly pid: number; readonly exited: Promise<number | null> } {
   const file = join(o.place.folder, "shipper.yaml");
   writeFileSync(file, JSON.stringify({ admin: { address: "127.0.0.1:0" }, log: { level: "warn" }, state: { directory: join(o.place.folder, "state") }, ...o.config }));
-  const child = spawn(process.execPath, [...(o.flags ?? []), o.program, "--config", file], { env: { PATH: process.env["PATH"] ?? "", ...o.env }, stdio: ["ignore", "ignore", "inherit"] });
+  const cache = join(dirname(o.program), cacheName);
+  const env = { PATH: process.env["PATH"] ?? "", ...imageEnvironment, ...(existsSync(cache) ? { NODE_COMPILE_CACHE: cache } : {}), ...o.env };
+  const child = spawn(process.execPath, [...imageFlags, ...(o.flags ?? []), o.program, "--config", file], { env, stdio: ["ignore", "ignore", "inherit"] });
   const { pid } = child;
   if (pid === undefined) throw new Error("Cannot start the shipper");
   return { child, pid, exited: once(child, "exit").then(([code]) => (typeof code === "number" ? code : null)) };
+}
+
+/** A shipper for as long as `use` lasts; then it is told to end, and killed if `use` has failed. Gives what `use` gives. */
+export async function withShipper<T>(o: Parameters<typeof startShipper>[0], use: (pid: number) => Promise<T>): Promise<T> {
+  const { child, pid, exited } = startShipper(o);
+  try {
+    const value = await Promise.race([use(pid), exited.then((code) => Promise.reject(new Error(`The shipper has ended with ${String(code)}`)))]);
+    child.kill("SIGTERM");
+    await exited;
+    return value;
+  } finally {
+    child.kill("SIGKILL");
+  }
 }
 
 /** Acknowledgements and positions are always on; there is no other way. */
