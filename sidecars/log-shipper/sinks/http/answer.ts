@@ -69,6 +69,11 @@ export function unreadable(answer: Answer, expected: string): Verdict {
   return { kind: "retry", fault: "configuration", reason: `HTTP ${answer.status}, but the answer ${why} ${expected}${quote(answer.body)}; check that the sink's endpoints and path lead to the right service` };
 }
 
+/** Whether a success came with a page for people: a login or a proxy has answered, not the destination. */
+export function isPage(answer: Answer): boolean {
+  return /^\s*</.test(Buffer.from(answer.body.buffer, answer.body.byteOffset, Math.min(answer.body.length, 64)).toString("latin1"));
+}
+
 /** Longest wait that a server may ask for; a date far away is taken for a mistake. */
 const retryAfterMsMax = 3_600_000;
 
@@ -78,7 +83,7 @@ export function retryAfterMs(answer: Pick<Answer, "retryAfter" | "date">, nowMs:
   if (text === undefined || text === "") return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return Math.min(Number(text) * 1_000, retryAfterMsMax);
   const untilMs = Date.parse(text);
-  if (Number.isNaN(untilMs)) return undefined;
+  if (!/^[A-Z][a-z]{2}.*GMT$/.test(text) || Number.isNaN(untilMs)) return undefined;
   const serverMs = Date.parse(answer.date ?? "");
   return Math.min(Math.max(0, untilMs - (Number.isNaN(serverMs) ? nowMs : serverMs)), retryAfterMsMax);
 }

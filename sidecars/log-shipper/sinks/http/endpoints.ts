@@ -51,7 +51,7 @@ export class Endpoints {
       const delayMs = backoffDelayMs(this.#backoff, endpoint.failures, this.#random);
       endpoint.failures++;
       endpoint.failedAtMs = nowMs;
-      endpoint.notBeforeMs = nowMs + delayMs;
+      endpoint.notBeforeMs = Math.max(endpoint.notBeforeMs, nowMs + delayMs);
     }
     if (afterMs !== undefined) endpoint.notBeforeMs = Math.max(endpoint.notBeforeMs, nowMs + afterMs);
     if (this.#preferred === index) this.#preferred = (index + 1) % this.#endpoints.length;

@@ -4,7 +4,7 @@ import { EntryTime } from "../entry.ts";
 import { JsonWriter } from "../json-writer.ts";
 import { KeyNames } from "../key-names.ts";
 import { FieldFinder, fillTemplate, parseTemplate, TemplateMembers, type Template } from "../template.ts";
-import { deliveredVerdict, judgeFailure, type Answer, type Verdict } from "./answer.ts";
+import { deliveredVerdict, isPage, judgeFailure, unreadable, type Answer, type Verdict } from "./answer.ts";
 import { recordName, type HttpEncoder } from "./encoder.ts";
 
 export type LokiOptions = {
@@ -83,7 +83,8 @@ export class LokiEncoder implements HttpEncoder {
   }
 
   judge(answer: Answer, _count: number, nowMs: number): Verdict {
-    return answer.status >= 200 && answer.status < 300 ? deliveredVerdict : judgeFailure(answer, nowMs);
+    if (answer.status < 200 || answer.status >= 300) return judgeFailure(answer, nowMs);
+    return isPage(answer) ? unreadable(answer, "that of Loki") : deliveredVerdict;
   }
 
   #layout(chunk: Chunk): Layout {

@@ -5,7 +5,7 @@ import type { EntryTime } from "../entry.ts";
 import { JsonWriter } from "../json-writer.ts";
 import { KeyNames } from "../key-names.ts";
 import { mapCount, mapHeaderBytes, stringHeaderBytes } from "../msgpack-shape.ts";
-import { deliveredVerdict, isObject, jsonObject, judgeFailure, unreadable, type Answer, type Verdict } from "./answer.ts";
+import { deliveredVerdict, isObject, isPage, jsonObject, judgeFailure, unreadable, type Answer, type Verdict } from "./answer.ts";
 import { recordName, visitEntries, type HttpEncoder } from "./encoder.ts";
 import { writeAnyValue, writeKeyValues } from "./otlp-value.ts";
 import { severityNumber } from "./severity.ts";
@@ -79,7 +79,7 @@ export class OtlpEncoder implements HttpEncoder {
     const body = answer.whole ? jsonObject(answer.body) : undefined;
     // Some receivers answer with a text of their own; a status of success is what counts.
     const partial = body?.["partialSuccess"];
-    if (!isObject(partial)) return answer.whole ? deliveredVerdict : unreadable(answer, "that of an OTLP receiver");
+    if (!isObject(partial)) return answer.whole && !isPage(answer) ? deliveredVerdict : unreadable(answer, "that of an OTLP receiver");
     const rejected = Number(partial["rejectedLogRecords"] ?? 0);
     if (!(rejected > 0)) return deliveredVerdict;
     return { kind: "refused", status: answer.status, reason: `partial success, ${rejected} of ${count} records rejected: ${JSON.stringify(partial["errorMessage"] ?? "no reason given")}`, all: rejected >= count };
