@@ -82,6 +82,7 @@ export class Ambassador {
       source: this.#createSource(config, this.#certificates), clustered: config.upstream.mode === "cluster", settings: topologySettings(config, this.#access), clock, random, log,
       onShard: (shard) => {
         shard.fence.onDirty = () => this.#fences.wake();
+        shard.fence.onWanted = () => this.#fences.wakeEager();
       },
       onChange: () => {
         this.#fences.wake();

@@ -94,7 +94,7 @@ const readsSpec = object({
   lagBytesMax: sizeBytes({ doc: "a replica further behind is not read", default: 16 * 1024 * 1024 }),
   lagSecondsMax: integer({ doc: "a replica that has not heard from its primary for so many seconds is not read", default: 30, min: 1 }),
   stuckAfterMs: durationMs({ doc: "a replica that says nothing for so long gets its reads taken away and sent elsewhere", default: 250, min: 20 }),
-  fenceIntervalMs: durationMs({ doc: "shortest time between two proofs that the replicas have the latest writes", default: 3, min: 1 }),
+  fenceIntervalMs: durationMs({ doc: "shortest time between two proofs that the replicas have the latest writes; eight times as long while no read waits for one", default: 3, min: 1 }),
 }, { doc: "where reads go", check: crossCheckReads });
 
 function crossCheckReads(reads: { readonly policy: string; readonly zone: string | undefined; readonly zones: Readonly<Record<string, string>>; readonly weights: Readonly<Record<string, number>> }): CrossProblem[] {

@@ -2,6 +2,7 @@
 import type { CommandFacts } from "./command-facts.ts";
 import type { CommandPlan, PlanKind } from "./command-plan.ts";
 import { PlanTable } from "./command-plan.ts";
+import { soleKey } from "./key-positions.ts";
 import { lookOf } from "./offload.ts";
 
 /**
@@ -38,7 +39,7 @@ const container = (name: string): string => name.split("|")[0] ?? name;
 
 /** The plan for a name that the server's table does not have: the primary, and any key may have changed. */
 export const unknownPlan: CommandPlan = {
-  name: "unknown", kind: "write", arity: 0, marks: "all", keys: [], allKeys: [], keysKnown: false, repeatable: false, blockOption: false,
+  name: "unknown", kind: "write", arity: 0, marks: "all", keys: [], soleKey: -1, allKeys: [], keysKnown: false, repeatable: false, blockOption: false,
   requestPolicy: undefined, responsePolicy: undefined, look: undefined, subcommands: undefined,
 };
 
@@ -81,7 +82,7 @@ export function planOf(facts: CommandFacts): CommandPlan {
   const subcommands = facts.subcommands.length === 0 ? undefined
     : new PlanTable(facts.subcommands.map((each) => [each.name.split("|")[1] ?? each.name, planOf(each)] as const));
   return {
-    name, kind, arity: facts.arity, marks: marks === "keys" && !keysKnown ? "all" : marks, keys, allKeys: facts.keySpecs, keysKnown, repeatable: facts.flags.has("readonly"), blockOption: withBlockOption.has(name),
+    name, kind, arity: facts.arity, marks: marks === "keys" && !keysKnown ? "all" : marks, keys, soleKey: soleKey(keys), allKeys: facts.keySpecs, keysKnown, repeatable: facts.flags.has("readonly"), blockOption: withBlockOption.has(name),
     requestPolicy: policyIn(facts.tips, "request_policy"), responsePolicy: policyIn(facts.tips, "response_policy"), look: lookOf(name), subcommands,
   };
 }

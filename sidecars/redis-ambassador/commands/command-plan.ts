@@ -32,6 +32,8 @@ export type CommandPlan = {
   readonly marks: "none" | "keys" | "all";
   /** For a read: its keys. For a write: the keys it may change. */
   readonly keys: readonly KeySpec[];
+  /** The argument that is the only one of `keys`, where that is known without a look at the request; else -1. */
+  readonly soleKey: number;
   /** All that decides on the slot: every key, read or changed, and shard channels. */
   readonly allKeys: readonly KeySpec[];
   /** False when the command may touch keys that are not among its arguments. */

@@ -10,15 +10,57 @@ import { collector } from "../connections/upstream.ts";
 
 const roleRequest = encodeRequest(["ROLE"]);
 
+const lineFeed = 10;
+
+/** Where the line after so many others begins; -1 when there is none that is whole. */
+function lineAt(reply: Uint8Array, index: number): number {
+  let at = 0;
+  for (let line = 0; line < index; line += 1) {
+    const end = reply.indexOf(lineFeed, at);
+    if (end < 0) return -1;
+    at = end + 1;
+  }
+  return reply.indexOf(lineFeed, at) < 0 ? -1 : at;
+}
+
+function lineIs(reply: Uint8Array, at: number, text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) if (reply[at + index] !== text.charCodeAt(index)) return false;
+  return at >= 0 && reply[at + text.length] === 13;
+}
+
+/** The integer reply that begins there; undefined for what is none, or of more than 15 digits. */
+function integerAt(reply: Uint8Array, start: number): number | undefined {
+  if (start < 0 || reply[start] !== 58) return undefined;
+  const negative = reply[start + 1] === 45, first = negative ? start + 2 : start + 1;
+  let at = first, value = 0;
+  for (; at - first < 15; at += 1) {
+    const digit = (reply[at] ?? 0) - 48;
+    if (digit < 0 || digit > 9) break;
+    value = value * 10 + digit;
+  }
+  if (at === first || reply[at] !== 13) return undefined;
+  return negative ? -value : value;
+}
+
 /** What ROLE says, as far as a fence needs it. The offset is -1 while a replica is not connected. */
 export function readRole(reply: Uint8Array): { readonly role: "primary" | "replica"; readonly offset: number } | undefined {
-  const lines = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength).toString("latin1").split("\r\n");
-  const role = lines[2] === "master" ? "primary" : lines[2] === "slave" ? "replica" : undefined;
-  if (role === undefined) return undefined;
   // *3 $6 master :offset … or *5 $5 slave $n host :port $n state :offset
-  const line = role === "primary" ? lines[3] : lines[7] === "connected" ? lines[8] : ":-1";
-  return /^:-?\d{1,15}$/.test(line ?? "") ? { role, offset: Number(line?.slice(1)) } : undefined;
+  const name = lineAt(reply, 2);
+  if (lineIs(reply, name, "master")) {
+    const offset = integerAt(reply, lineAt(reply, 3));
+    return offset === undefined ? undefined : { role: "primary", offset };
+  }
+  if (!lineIs(reply, name, "slave")) return undefined;
+  if (!lineIs(reply, lineAt(reply, 7), "connected")) return { role: "replica", offset: -1 };
+  const offset = integerAt(reply, lineAt(reply, 8));
+  return offset === undefined ? undefined : { role: "replica", offset };
 }
+
+/**
+ * While no read is refused a replica, proofs are made so many times more seldom: nobody would have any use of them. A read
+ * that is refused one is what ends that, for so many intervals.
+ */
+const seldomFactor = 8, eagerIntervals = 8;
 
 /** What it needs of the topology. */
 export type FencedTopology = Pick<Topology, "shards" | "suspect">;
@@ -34,7 +76,7 @@ export function askRoleOver(pool: Pool): AskRole {
 
 /**
  * Drives the fences: while a written key is in doubt, asks the shard's primary and then its replicas for their offsets, at
- * most once per interval. Rests when nothing is in doubt.
+ * most once per interval, and more seldom while nobody reads what is in doubt. Rests when nothing is in doubt.
  */
 export class FenceRunner {
   intervalMs: number;
@@ -48,6 +90,9 @@ export class FenceRunner {
   readonly #fencedAt = new WeakMap<Shard, { readonly offset: number; readonly atMs: number }>();
   readonly #asking = new Set<RedisNode>();
   #wake: (() => void) | undefined;
+  #wakeEager: (() => void) | undefined;
+  /** So many intervals are left before proofs become seldom. */
+  #eagerLeft = 0;
 
   constructor(options: { topology: FencedTopology; askRole: AskRole; clock: Clock; intervalMs: number; onProof: () => void }) {
     this.#topology = options.topology;
@@ -62,8 +107,16 @@ export class FenceRunner {
     this.#wake?.();
   }
 
+  /** A read was refused a replica. */
+  wakeEager(): void {
+    this.#wakeEager?.();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener("abort", () => this.wake(), { once: true });
+    signal.addEventListener("abort", () => {
+      this.wake();
+      this.wakeEager();
+    }, { once: true });
     while (!signal.aborted) {
       if (this.#clear) {
         await new Promise<void>((resolve) => {
@@ -74,7 +127,25 @@ export class FenceRunner {
       }
       for (const shard of this.#topology.shards) this.step(shard);
       await this.#clock.sleep(this.intervalMs, signal).catch(() => undefined);
+      if (!this.#isWanted()) await this.#untilWanted(this.intervalMs * (seldomFactor - 1), signal);
     }
+  }
+
+  #isWanted(): boolean {
+    let wanted = false;
+    for (const { fence } of this.#topology.shards) if (fence.takeWanted()) wanted = true;
+    this.#eagerLeft = wanted ? eagerIntervals : Math.max(0, this.#eagerLeft - 1);
+    return this.#eagerLeft > 0;
+  }
+
+  /** Waits until a read is refused a replica, but not for longer. */
+  async #untilWanted(longestMs: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    this.#wakeEager = () => over.abort();
+    if (signal.aborted) return;
+    await this.#clock.sleep(longestMs, over.signal).catch(() => undefined);
+    this.#wakeEager = undefined;
+    if (over.signal.aborted) this.#eagerLeft = eagerIntervals;
   }
 
   get #clear(): boolean {

@@ -14,7 +14,8 @@ import { WriteFilter } from "./write-filter.ts";
  * whose connection was lost before the reply, and what a server loses when it fails over.
  */
 export type Generation = {
-  readonly keys: WriteFilter;
+  /** Of no more use once every replica has passed it. */
+  keys: WriteFilter;
   /** Runs of commands that carry writes of this generation and are not answered yet. */
   outstanding: number;
   /** The primary's offset after the last write; undefined until asked. */
@@ -30,6 +31,8 @@ export type ReplicaProof = { offset: number };
 
 /** So many sealed generations are kept for replicas that lag; beyond it the oldest becomes a floor for every key. */
 const sealedMax = 32;
+/** Filters that are used again: making and growing them anew costs more than filling them. */
+const spareMax = 4;
 
 export class Fence {
   #open = newGeneration();
@@ -38,9 +41,13 @@ export class Fence {
   #sealed: Generation[] = [];
   /** Offset that every replica must have reached whatever is asked of it; -1 before the first fence. */
   #floor = -1;
+  readonly #spare: WriteFilter[] = [];
   /** Clients whose replies cannot be counted and who have written: nothing can be proven while they are there. */
   #unprovable = 0;
   onDirty: () => void = () => undefined;
+  /** Called when a read is refused a replica for the first time since `takeWanted`. */
+  onWanted: () => void = () => undefined;
+  #wanted = false;
   readonly counts = { fences: 0, resets: 0 };
 
   /** Marks a key and gives the generation that the write belongs to. */
@@ -72,7 +79,26 @@ export class Fence {
     return this.#open.keys.empty && this.#sealing === undefined && this.#sealed.length === 0 && this.#unprovable === 0;
   }
 
+  /** Whether a read has been refused a replica since the last call: then a proof is worth its cost. */
+  takeWanted(): boolean {
+    const wanted = this.#wanted;
+    this.#wanted = false;
+    return wanted;
+  }
+
+  #orWant(may: boolean): boolean {
+    if (!may && !this.#wanted) {
+      this.#wanted = true;
+      this.onWanted();
+    }
+    return may;
+  }
+
   canRead(hash: number, replica: ReplicaProof): boolean {
+    return this.#orWant(this.#isProven(hash, replica));
+  }
+
+  #isProven(hash: number, replica: ReplicaProof): boolean {
     if (this.#unprovable > 0 || replica.offset < this.#floor) return false;
     if (this.#open.keys.has(hash)) return false;
     if (this.#sealing !== undefined && this.#sealing.keys.has(hash)) return false;
@@ -84,6 +110,10 @@ export class Fence {
 
   /** Whether a read of keys that are not known may go to the replica. */
   canReadAll(replica: ReplicaProof): boolean {
+    return this.#orWant(this.#areAllProven(replica));
+  }
+
+  #areAllProven(replica: ReplicaProof): boolean {
     if (this.#unprovable > 0 || replica.offset < this.#floor) return false;
     if (!this.#open.keys.empty || this.#sealing !== undefined) return false;
     return this.#sealed.every((generation) => (generation.offset ?? 0) <= replica.offset);
@@ -93,14 +123,14 @@ export class Fence {
   hasPassed(generation: Generation, replica: ReplicaProof): boolean {
     let last = generation;
     while (last.heir !== undefined) last = last.heir;
-    return replica.offset >= this.#floor && last.offset !== undefined && last.offset <= replica.offset;
+    return this.#orWant(replica.offset >= this.#floor && last.offset !== undefined && last.offset <= replica.offset);
   }
 
   /** Seals the open generation, if there is something in it and no other is being sealed. */
   seal(): void {
     if (this.#sealing !== undefined || this.#open.keys.empty) return;
     this.#sealing = this.#open;
-    this.#open = newGeneration();
+    this.#open = newGeneration([], this.#spare.pop());
   }
 
   /** True when the primary's offset may be asked now: all writes of the sealing generation are answered. */
@@ -139,7 +169,13 @@ export class Fence {
 
   #dropOldest(): void {
     const oldest = this.#sealed.shift();
-    if (oldest?.offset !== undefined) this.#floor = Math.max(this.#floor, oldest.offset);
+    if (oldest === undefined) return;
+    if (oldest.offset !== undefined) this.#floor = Math.max(this.#floor, oldest.offset);
+    const { keys } = oldest;
+    oldest.keys = nothing; // a client may keep the generation for its offset
+    if (this.#spare.length >= spareMax) return;
+    keys.clear();
+    this.#spare.push(keys);
   }
 
   /**
@@ -160,8 +196,10 @@ export class Fence {
   }
 }
 
-function newGeneration(before: readonly Generation[] = []): Generation {
-  return { keys: new WriteFilter(), outstanding: 0, offset: undefined, heir: undefined, before };
+const nothing = new WriteFilter();
+
+function newGeneration(before: readonly Generation[] = [], keys = new WriteFilter()): Generation {
+  return { keys, outstanding: 0, offset: undefined, heir: undefined, before };
 }
 
 /** Whether all writes of a generation are answered, or their connections lost. */

@@ -5,7 +5,7 @@ import type { ConnectionState } from "../connections/connection-state.ts";
 import { DryRun } from "./dry-run.ts";
 import type { Generation } from "./fence.ts";
 import type { HotKeys } from "../see/hot-keys.ts";
-import { firstKeyOf, soleKey, visitKeys, type Arguments } from "../commands/key-positions.ts";
+import { firstKeyOf, visitKeys, type Arguments } from "../commands/key-positions.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
 import type { Pool } from "../connections/pool.ts";
 import { ReadChooser, type ReadPolicySettings } from "./read-policy.ts";
@@ -238,7 +238,7 @@ export class Router {
     const { fence } = node.shard;
     if ((fence.clear || !plan.keysKnown) && fence.canReadAll(node.proof)) return true;
     if (!plan.keysKnown) return false;
-    const sole = soleKey(plan.keys), scanner = this.#scanner;
+    const sole = plan.soleKey, scanner = this.#scanner;
     if (sole > 0 && sole < scanner.argc) return fence.canRead(hashKey(bytes, scanner.argStart[sole] ?? 0, scanner.argEnd[sole] ?? 0), node.proof);
     const args = this.#arguments(bytes);
     let may = true;
@@ -284,7 +284,7 @@ export class Router {
 
   /** Marks the keys that the request in the scanner may change; gives the generation that its run belongs to. */
   mark(client: RoutedClient, shard: Shard, plan: CommandPlan, bytes: Uint8Array): Generation {
-    const { fence } = shard, scanner = this.#scanner, sole = plan.marks === "keys" ? soleKey(plan.keys) : -1;
+    const { fence } = shard, scanner = this.#scanner, sole = plan.marks === "keys" ? plan.soleKey : -1;
     if (sole > 0 && sole < scanner.argc && scanner.argc === scanner.argcTotal && this.settings.consistency === "pod") {
       return fence.mark(hashKey(bytes, scanner.argStart[sole] ?? 0, scanner.argEnd[sole] ?? 0));
     }

@@ -2,7 +2,7 @@
 
 /** Above this many keys a set says "every key": the reads then go to the primary until the next fence. */
 const keysMax = 32_768;
-const slotsAtFirst = 1024;
+const slotsAtFirst = 1024, slotsKeptMax = 8192;
 
 /** FNV-1a over a key's bytes; never 0, which marks a free slot. Two keys with one hash only send a read to the primary. */
 export function hashKey(bytes: Uint8Array, start: number, end: number): number {
@@ -51,8 +51,9 @@ export class WriteFilter {
     return this.#all || (this.#size > 0 && this.#slots[this.#slotOf(hash)] === hash);
   }
 
+  /** Forgets every key. Room for a usual number of them is kept. */
   clear(): void {
-    if (this.#slots.length > slotsAtFirst) this.#slots = new Int32Array(slotsAtFirst);
+    if (this.#slots.length > slotsKeptMax) this.#slots = new Int32Array(slotsAtFirst);
     else if (this.#size > 0) this.#slots.fill(0);
     this.#size = 0;
     this.#all = false;

@@ -234,6 +234,80 @@ function take(world: World, [what, one, two]: readonly [Happening, number, numbe
   }
 }
 
+/** A shard whose servers answer ROLE at once, and the runner at work on it. */
+async function runFences(intervalMs: number) {
+  const clock = createVirtualClock(), shard = newShard("all", 0), asked: string[] = [], stop = new AbortController();
+  const primary = newNode(shard, "redis-0", 6379), replica = newNode(shard, "redis-1", 6379);
+  shard.nodes = [primary, replica];
+  shard.primary = primary;
+  shard.eligible = [replica];
+  for (const node of shard.nodes) node.confirmed = true;
+  replica.notEligible = undefined;
+  let offset = 1;
+  const runner = new FenceRunner({
+    topology: { shards: [shard], suspect: () => undefined }, clock, intervalMs, onProof: () => undefined,
+    askRole: (node, onReply) => {
+      asked.push(node === primary ? "primary" : "replica");
+      onReply(node === primary ? roleOfPrimary((offset += 1)) : roleOfReplica(offset));
+    },
+  });
+  const { fence } = shard;
+  fence.onDirty = () => runner.wake();
+  fence.onWanted = () => runner.wakeEager();
+  const running = runner.run(stop.signal);
+  /** How often the primary was asked while a key was written every millisecond. */
+  const proofsWhileWriting = async (forMs: number, eachMs: () => void = () => undefined): Promise<number> => {
+    asked.length = 0;
+    for (let ms = 0; ms < forMs; ms += 1) {
+      fence.mark(hash(1));
+      eachMs();
+      await clock.advance(1);
+    }
+    return asked.filter((who) => who === "primary").length;
+  };
+  return { clock, fence, replica, asked, proofsWhileWriting, end: async () => { stop.abort(); await running; } };
+}
+
+describe("how often proofs are made", () => {
+  test("seldom while no read wants one, every interval while reads do, and seldom again afterwards", async () => {
+    const { clock, fence, replica, proofsWhileWriting, end } = await runFences(5);
+    await proofsWhileWriting(80); // the beginning
+    const seldom = await proofsWhileWriting(400);
+    const often = await proofsWhileWriting(400, () => void fence.canRead(hash(1), replica.proof));
+    await proofsWhileWriting(80);
+    const again = await proofsWhileWriting(400);
+    assert.ok(seldom >= 9 && seldom <= 11, `${seldom} proofs in 80 intervals without reads`);
+    assert.ok(often >= 75, `${often} proofs in 80 intervals with reads`);
+    assert.ok(again >= 9 && again <= 11, `${again} proofs in 80 intervals without reads afterwards`);
+    await clock.advance(80);
+    assert.ok(fence.clear, "the last write is proven without a read too");
+    await end();
+  });
+
+  test("a read that is refused a replica has its proof made within an interval", async () => {
+    const { clock, fence, replica, asked, proofsWhileWriting, end } = await runFences(5);
+    await proofsWhileWriting(80);
+    await clock.advance(200);
+    fence.mark(hash(1));
+    await clock.advance(5); // at its first write it is made at once, and then seldom
+    fence.mark(hash(2));
+    await clock.advance(5);
+    asked.length = 0;
+    assert.equal(fence.canRead(hash(2), replica.proof), false);
+    await clock.advance(5);
+    assert.equal(asked[0], "primary");
+    assert.equal(fence.canRead(hash(2), replica.proof), true);
+    await end();
+  });
+
+  test("the runner ends amid a long wait", async () => {
+    const { clock, fence, end } = await runFences(5);
+    fence.mark(hash(1));
+    await clock.advance(6);
+    await end();
+  });
+});
+
 describe("the fences as they are driven", () => {
   test("in no history of writes, losses, restarts and promotions may a replica answer for a write that it lacks", () => {
     fc.assert(fc.property(steps, (each) => {

@@ -36,6 +36,33 @@ describe("the fence", () => {
     assert.equal(fence.mayAskPrimary, true);
   });
 
+  test("tells once that a read was refused a replica, until it is asked", () => {
+    const fence = new Fence(), told: string[] = [];
+    fence.onWanted = () => told.push("wanted");
+    fence.mark(hash("a"));
+    assert.equal(fence.canRead(hash("b"), at(1000)), true);
+    assert.deepEqual([told.length, fence.takeWanted()], [0, false]);
+    for (const refused of [() => fence.canRead(hash("a"), at(1000)), () => fence.canReadAll(at(1000)), () => fence.hasPassed(fence.mark(hash("a")), at(1000))]) {
+      told.length = 0;
+      assert.equal(refused() || refused(), false);
+      assert.deepEqual([told.length, fence.takeWanted(), fence.takeWanted()], [1, true, false]);
+    }
+  });
+
+  test("what a filter held before it is used again is forgotten, and a generation that is over holds nothing", () => {
+    const fence = new Fence(), replica = at(-1);
+    for (let round = 1; round <= 20; round += 1) {
+      const generation = fence.mark(hash(`round ${round}`));
+      assert.equal(generation.keys.size, 1, "it holds what another one held");
+      for (let key = 0; key < (round === 7 ? 40_000 : round * 300); key += 1) fence.mark(hash(`${round} ${key}`));
+      prove(fence, round);
+      assert.equal(fence.canRead(hash(`${round} 3`), replica), false);
+      replica.offset = round;
+      fence.settle([replica]);
+      assert.ok(fence.clear && generation.keys.empty && fence.hasPassed(generation, replica));
+    }
+  });
+
   test("a key written again while its first write is being proven stays in doubt", () => {
     const fence = new Fence();
     fence.mark(hash("a"));
