@@ -65,6 +65,8 @@ export type Loss = ByteRange & { readonly path: string };
 export type Retired = Columns & { readonly contents: number; readonly acked: number; readonly lost: number };
 
 export type CheckpointRecord =
+  /** When the very first run began, wall time. */
+  | { readonly kind: "began"; readonly ms: number }
   | ({ readonly kind: "file" } & FileState)
   | ({ readonly kind: "cut"; readonly number: number; readonly acked?: true; readonly columns?: Columns } & Cut)
   | { readonly kind: "ack"; readonly number: number; readonly from: number; readonly columns?: Columns }
@@ -88,6 +90,12 @@ export class CheckpointState {
   readonly #files = new Map<number, Entry>();
   #retired: Retired = { ...noColumns, contents: 0, acked: 0, lost: 0 };
   #losses: Loss[] = [];
+  #beganMs: number | undefined;
+
+  /** When the very first run began, if that is remembered. */
+  get beganMs(): number | undefined {
+    return this.#beganMs;
+  }
 
   get files(): readonly RememberedFile[] {
     return [...this.#files.values()];
@@ -115,6 +123,9 @@ export class CheckpointState {
         this.#retired = retired;
         return true;
       }
+      case "began":
+        this.#beganMs = record.ms;
+        return true;
       case "loss":
         this.#noteLoss({ path: record.path, from: record.from, to: record.to });
         return true;
@@ -127,7 +138,8 @@ export class CheckpointState {
 
   /** The fewest records that add up to this state. */
   snapshot(): readonly CheckpointRecord[] {
-    const past: readonly CheckpointRecord[] = this.#retired.contents === 0 ? [] : [{ kind: "retired", ...this.#retired }, ...this.#losses.map((loss) => ({ kind: "loss" as const, ...loss }))];
+    const past: CheckpointRecord[] = this.#beganMs === undefined ? [] : [{ kind: "began", ms: this.#beganMs }];
+    if (this.#retired.contents > 0) past.push({ kind: "retired", ...this.#retired }, ...this.#losses.map((loss) => ({ kind: "loss" as const, ...loss })));
     return past.concat(
       this.files.flatMap(({ file, cuts }) => [
         { kind: "file" as const, ...file },

@@ -55,6 +55,7 @@ export class Checkpoint {
     });
     const { state, refused } = readCheckpoint(text);
     if (refused > 0) options.log.warn({ path, refused }, "Passed over damaged records of the saved positions; some lines may be sent again");
+    if (absent) state.apply({ kind: "began", ms: options.clock.nowMs() });
     const checkpoint = new Checkpoint(options, state, absent);
     await checkpoint.#rewrite();
     return checkpoint;

@@ -1,6 +1,8 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
+import { basename } from "node:path";
 import type { Log } from "../../kit/log.ts";
 import type { FoundFile, FoundSibling } from "./discover.ts";
+import { hashBytes, headBytesMax } from "./tail-state.ts";
 import { holdsContent, type TrackedFile } from "./tracked-file.ts";
 
 /** After a copytruncate: the untracked file that holds what was read of `file` so far, and so its rest. Undefined if there is none. */
@@ -18,4 +20,46 @@ export async function findCopy(file: TrackedFile, options: { readonly candidates
     }
   }
   return undefined;
+}
+
+/** A copy that was written to so lately may not be finished. */
+const freshMs = 2_000;
+
+/**
+ * What a rotated name holds that was born later than the file which has the name: "known" contents are read from elsewhere; an
+ * "unknown" one was copied and truncated away before any of it was read. `followed` are the contents of that name.
+ */
+export function contentOfCopy(found: FoundSibling, options: { readonly followed: readonly TrackedFile[]; readonly live: FoundFile | undefined; readonly nowMs: number }): "known" | "unknown" | "undecided" {
+  // "app.log.lock" and "app.log.bak" are beside logs, rotations have a number or a date.
+  if (!/\d/.test(basename(found.path).slice(basename(found.formerPath).length))) return "known";
+  if (found.size === 0) return "undecided";
+  const head = bytesAt(found.path, 0, headBytesMax);
+  if (head === undefined) return "undecided";
+  for (const { offset, print } of options.followed) {
+    if (offset === 0 || hashBytes(head.subarray(0, print.headLength)) !== print.headHash) continue;
+    if (found.size >= offset) {
+      const tail = bytesAt(found.path, offset - print.tailLength, print.tailLength);
+      if (tail !== undefined && hashBytes(tail) === print.tailHash) return "known";
+    } else if (options.nowMs - Number(found.mtimeNs / 1_000_000n) < freshMs) {
+      return "undecided";
+    }
+  }
+  const { live } = options;
+  if (live !== undefined && live.size >= found.size && bytesAt(live.path, 0, head.length)?.equals(head) === true) return "known";
+  return "unknown";
+}
+
+/** Undefined when the file cannot be read. Synchronous, for use in a look. */
+function bytesAt(path: string, position: number, length: number): Buffer | undefined {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      const bytes = Buffer.alloc(length);
+      return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined; // gone since the look, or not ours to read
+  }
 }

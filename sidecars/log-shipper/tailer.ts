@@ -2,7 +2,7 @@ import type { Clock } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ByteRange, Loss } from "./checkpoint-log.ts";
-import { findCopy } from "./copies.ts";
+import { contentOfCopy, findCopy } from "./copies.ts";
 import { identityOf, statOf, type Discovery, type FoundFile, type FoundSibling, type Look } from "./discover.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OpenFiles } from "./open-files.ts";
@@ -20,7 +20,8 @@ import type { WakeUp } from "./wake-up.ts";
  * Rotation. A content is read from its open file to the end, wherever its name goes, and closed `rotateWaitMs` after both its
  * path led elsewhere and it last grew; an unterminated last line is shipped then. Names outside the patterns are adopted when
  * they are rotated forms of a matching name and were born after the last known generation of that name. A file born later than
- * the one that still has the name is a copy, not a rotation: it is left alone until the original shrinks, and then continues it.
+ * the one that still has the name is a copy, not a rotation: it is left alone until the original shrinks, and then continues it,
+ * unless it holds a content of which nothing was read before it was truncated away.
  */
 export type TailerOptions = {
   readonly name: string;
@@ -78,7 +79,7 @@ export class Tailer {
 
   constructor(options: TailerOptions, remembered: readonly TrackedFile[]) {
     this.#options = options;
-    this.#startedNs = BigInt(options.clock.nowMs()) * 1_000_000n - birthSlackNs;
+    this.#startedNs = BigInt(options.checkpoint.state.beganMs ?? options.clock.nowMs()) * 1_000_000n - birthSlackNs;
     for (const file of remembered) this.#add(file);
   }
 
@@ -113,11 +114,11 @@ export class Tailer {
     const nowMs = this.#options.clock.monotonicMs();
     const floors = new Map(this.#newestBirthNs);
     const inodeAt = new Map(look.matches.map((found) => [found.path, found.inode]));
-    const birthAt = new Map(look.matches.map((found) => [found.path, BigInt(found.identity.birthNs)]));
+    const liveAt = new Map(look.matches.map((found) => [found.path, found]));
     let changed = false;
     for (const found of look.matches) changed = this.#sawMatch(found, nowMs, first) || changed;
     for (const file of this.#files) if (!hidden(look, file.path)) changed = this.#noteRotation(file, inodeAt.get(file.path), nowMs) || changed;
-    for (const found of look.siblings) changed = this.#sawSibling(found, { floors, currentBirthNs: birthAt.get(found.formerPath), nowMs }) || changed;
+    for (const found of look.siblings) changed = this.#sawSibling(found, { floors, live: liveAt.get(found.formerPath), nowMs }) || changed;
     if (look.truncated || look.unlisted.length > 0) this.#sayPartial(look);
     this.#forget(look, nowMs);
     return changed;
@@ -191,7 +192,7 @@ export class Tailer {
     return false;
   }
 
-  #sawSibling(found: FoundSibling, context: { readonly floors: ReadonlyMap<string, bigint>; readonly currentBirthNs: bigint | undefined; readonly nowMs: number }): boolean {
+  #sawSibling(found: FoundSibling, context: { readonly floors: ReadonlyMap<string, bigint>; readonly live: FoundFile | undefined; readonly nowMs: number }): boolean {
     const known = this.#known(found);
     if (known !== undefined) {
       this.#touch(known, found, context.nowMs);
@@ -199,12 +200,17 @@ export class Tailer {
     }
     const birthNs = BigInt(found.identity.birthNs);
     if (birthNs === 0n || this.#copies.has(found.inode)) return false;
-    if (context.currentBirthNs !== undefined && birthNs > context.currentBirthNs) {
-      this.#copies.add(found.inode);
-      return false;
-    }
+    const { live, nowMs } = context;
+    if (live !== undefined && birthNs > BigInt(live.identity.birthNs)) return birthNs >= this.#startedNs && this.#sawCopy(found, live, nowMs);
     const floorNs = context.floors.get(found.formerPath) ?? this.#startedNs;
-    return birthNs >= floorNs && this.#adopt(found, { path: found.formerPath, nowMs: context.nowMs, skip: false });
+    return birthNs >= floorNs && this.#adopt(found, { path: found.formerPath, nowMs, skip: false });
+  }
+
+  #sawCopy(found: FoundSibling, live: FoundFile, nowMs: number): boolean {
+    const followed = [...this.#files].filter((file) => file.path === found.formerPath);
+    const content = contentOfCopy(found, { followed, live, nowMs: this.#options.clock.nowMs() });
+    if (content === "known") this.#copies.add(found.inode);
+    return content === "unknown" && this.#adopt(found, { path: found.formerPath, nowMs, skip: false });
   }
 
   /** The tracked content behind a found inode; a reused inode is not the old content. */

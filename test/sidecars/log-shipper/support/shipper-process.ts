@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { build } from "esbuild";
 
 const main = new URL("../../../../sidecars/log-shipper/main.ts", import.meta.url).pathname;
 
@@ -13,12 +14,19 @@ export type ShipperProcess = {
   kill(signal: "SIGKILL" | "SIGTERM"): void;
 };
 
+/** The shipper as one file, as in its image: it starts three times as fast as from its sources. */
+export async function bundleShipper(directory: string): Promise<string> {
+  const outfile = join(directory, "main.cjs");
+  await build({ entryPoints: [main], outfile, bundle: true, platform: "node", format: "cjs", target: "esnext", external: ["winston-transport"], define: { PODKIT_VERSION: '"test"' }, logLevel: "silent" });
+  return outfile;
+}
+
 /**
  * The shipper as its own process, as in a container. The admin server listens on a port of the system's choice. `command` is put
- * before the flags; `descriptors` is the limit of open files.
+ * before the flags; `descriptors` is the limit of open files, `program` a bundle instead of the sources.
  */
-export function spawnShipper(configFile: string, flags: readonly string[] = [], options: { readonly command?: string; readonly descriptors?: number; readonly uid?: number } = {}): ShipperProcess {
-  const node = [process.execPath, main, ...(options.command === undefined ? ["--admin-address", "127.0.0.1:0"] : [options.command]), "--config", configFile, ...flags];
+export function spawnShipper(configFile: string, flags: readonly string[] = [], options: { readonly command?: string; readonly descriptors?: number; readonly uid?: number; readonly program?: string } = {}): ShipperProcess {
+  const node = [process.execPath, options.program ?? main, ...(options.command === undefined ? ["--admin-address", "127.0.0.1:0"] : [options.command]), "--config", configFile, ...flags];
   const [program = "", ...rest] = options.descriptors === undefined ? node : ["sh", "-c", `ulimit -n ${options.descriptors} && exec "$@"`, "sh", ...node];
   // Compiled sources are kept between the many starts of a test run.
   const env = { PATH: process.env["PATH"] ?? "", ...(options.uid === undefined ? { NODE_COMPILE_CACHE: join(tmpdir(), "podkit-test-compile-cache") } : {}) };
