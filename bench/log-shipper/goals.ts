@@ -10,8 +10,8 @@ type Goal = { readonly what: string; readonly limit: Limit; readonly of: (median
 const absolute = (id: string, value: Value) => (medians: Medians): number | undefined => medians[id]?.["ours"]?.[value];
 
 /** Ours in one case, of another's in the same or another case. */
-const ratio = (id: string, value: Value, other: string, otherId = id) => (medians: Medians): number | undefined => {
-  const mine = medians[id]?.["ours"]?.[value], theirs = medians[otherId]?.[other]?.[value];
+const ratio = (id: string, value: Value, other: string, otherId = id, who = "ours") => (medians: Medians): number | undefined => {
+  const mine = medians[id]?.[who]?.[value], theirs = medians[otherId]?.[other]?.[value];
   return mine === undefined || theirs === undefined ? undefined : mine / theirs;
 };
 
@@ -25,6 +25,8 @@ const goals: readonly Goal[] = [
   { what: "raw: processor time per line, of Fluent Bit's", limit: { atMost: 0.3 }, of: ratio("raw", "cpuMicrosPerLine", "fluent-bit") },
   { what: "JSON: processor time per line, of Fluent Bit's", limit: { atMost: 0.3 }, of: ratio("json", "cpuMicrosPerLine", "fluent-bit") },
   { what: "raw, gzip: processor time per line, of Fluent Bit's", limit: { atMost: 1 }, of: ratio("gzip", "cpuMicrosPerLine", "fluent-bit") },
+  { what: "raw, TypeScript core: processor time per line, of the naive pipeline's", limit: { atMost: 0.1 }, of: ratio("raw", "cpuMicrosPerLine", "naive", "json", "ours-ts") },
+  { what: "JSON, TypeScript core: processor time per line, of the naive pipeline's", limit: { atMost: 0.25 }, of: ratio("json", "cpuMicrosPerLine", "naive", "json", "ours-ts") },
   { what: "raw: microseconds of processor time per line", limit: { atMost: 0.75 }, of: absolute("raw", "cpuMicrosPerLine") },
   { what: "JSON: microseconds of processor time per line", limit: { atMost: 1.85 }, of: absolute("json", "cpuMicrosPerLine") },
   { what: "JSON, three filters, Pod metadata: microseconds of processor time per line", limit: { atMost: 3 }, of: absolute("shaped", "cpuMicrosPerLine") },

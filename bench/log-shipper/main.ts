@@ -86,7 +86,8 @@ async function measureAll(peers: readonly Peer[], chosen: readonly Case[], round
 }
 
 async function choosePeers(names: readonly string[] | undefined, o: { readonly folder: string; readonly before: string | undefined; readonly flags: readonly string[] }): Promise<readonly Peer[]> {
-  const found = [shipperPeer("ours", await bundleShipper(join(o.folder, "bundle")), o.flags), ...foundPeers()];
+  const program = await bundleShipper(join(o.folder, "bundle"));
+  const found = [shipperPeer("ours", program, o.flags), shipperPeer("ours-ts", program, o.flags, "typescript"), ...foundPeers()];
   if (names === undefined) return found;
   const more = [...found, shipperPeer("source", shipperSource, o.flags), ...(o.before === undefined ? [] : [shipperPeer("before", o.before, o.flags)])];
   return names.map((name) => {

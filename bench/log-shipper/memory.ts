@@ -18,15 +18,10 @@ import { bundleShipper, shipperConfig, withShipper } from "./shipper.ts";
 
 /** Resident memory by the second, until `until` is over. */
 async function sample(pid: number, until: Promise<unknown>): Promise<readonly number[]> {
-  let over = false;
-  const end = until.finally(() => (over = true));
   const readings: number[] = [];
-  while (!over) {
-    await Promise.race([end, pause(1_000)]);
-    readings.push(residentMiB(pid));
-  }
-  await end;
-  return readings;
+  const timer = setInterval(() => void readings.push(residentMiB(pid)), 1_000);
+  await until.finally(() => clearInterval(timer));
+  return [...readings, residentMiB(pid)];
 }
 
 /** One block of lines again and again; the records' numbers repeat, which only counting receivers may be given. */

@@ -60,8 +60,14 @@ class Tally {
     const seq = Number(fields.get("seq"));
     if (this.#seen[seq] !== 0) this.#faults.push(this.#seen[seq] === 1 ? `line ${seq} came twice` : `a record has the number ${String(fields.get("seq"))}`);
     else this.#seen[seq] = 1;
-    if (order.kept) return;
+    if (order.kept) return this.#shaped(seq, fields);
     for (const [name, wanted] of fieldsOf(JSON.parse(lineOf(seq)))) if (fields.get(name) !== wanted) this.#faults.push(`line ${seq}: ${name} is ${String(fields.get(name))} instead of ${String(wanted)}`);
+  }
+
+  /** What the filters of the case leave. */
+  #shaped(seq: number, fields: ReadonlyMap<string, unknown>): void {
+    const right = fields.get("level") !== "debug" && fields.get("path") === "/api/v1/orders/[redacted]" && fields.has("user_agent") && !fields.has("ua") && fieldsOf(fields.get("kubernetes")).size > 0;
+    if (!right) this.#faults.push(`line ${seq} is not as the filters should leave it: ${[...fields].join(" ")}`);
   }
 }
 
