@@ -1,6 +1,7 @@
 import type { Log } from "../../kit/log.ts";
 import type { CounterHandle } from "../../kit/metrics.ts";
 import type { Chunk } from "./chunk.ts";
+import type { ChunkMemory } from "./chunk-memory.ts";
 import type { Delivery, Sink } from "./sinks/sink.ts";
 
 /**
@@ -25,15 +26,17 @@ export class Pipeline {
   readonly #sinks: readonly PipelineSink[];
   readonly #inFlightBytesMax: number;
   readonly #log: Log;
+  readonly #memory: ChunkMemory;
   readonly #onRoom = new Set<() => void>();
   readonly #optionalBytes = new Map<PipelineSink, number>();
   #inFlightBytes = 0;
   #paused = false;
 
-  constructor(options: { readonly sinks: readonly PipelineSink[]; readonly inFlightBytesMax: number; readonly log: Log }) {
+  constructor(options: { readonly sinks: readonly PipelineSink[]; readonly inFlightBytesMax: number; readonly memory: ChunkMemory; readonly log: Log }) {
     this.#sinks = options.sinks;
     this.#inFlightBytesMax = options.inFlightBytesMax;
     this.#log = options.log;
+    this.#memory = options.memory;
   }
 
   get inFlightBytes(): number {
@@ -75,18 +78,19 @@ export class Pipeline {
 
   /**
    * Takes the chunks of one range, one for each outlet, and resolves once every required sink has its own, or one was stopped
-   * before, or failed on it. Never rejects.
+   * before, or failed on it. Never rejects. The chunks' memory is given back once all sinks, also optional ones, are done with it.
    */
   async deliver(chunks: readonly Chunk[]): Promise<RangeDelivery> {
     const size = chunks.reduce((sum, chunk) => sum + chunk.entries.length, 0);
     this.#inFlightBytes += size;
+    const required: Promise<{ readonly chunk: Chunk; readonly delivery: Delivery }>[] = [];
+    const optional: Promise<boolean>[] = [];
     try {
-      const required: Promise<{ readonly chunk: Chunk; readonly delivery: Delivery }>[] = [];
       for (const target of this.#sinks) {
         const chunk = chunks[target.outlet];
         if (chunk === undefined || chunk.records === 0) continue;
         if (target.required) required.push(this.#to(target, chunk).then((delivery) => ({ chunk, delivery })));
-        else this.#toOptional(target, chunk);
+        else optional.push(this.#toOptional(target, chunk));
       }
       return rangeDelivery(await Promise.all(required));
     } catch (error) {
@@ -94,6 +98,7 @@ export class Pipeline {
       return { kind: "undelivered" };
     } finally {
       this.#inFlightBytes -= size;
+      void this.#giveBack(chunks, required, optional);
       for (const callback of this.#onRoom) callback();
     }
   }
@@ -118,19 +123,31 @@ export class Pipeline {
     return delivery;
   }
 
-  #toOptional(target: PipelineSink, chunk: Chunk): void {
+  /** Resolves when the sink is done: true if it has the chunk, or was not offered it. */
+  async #toOptional(target: PipelineSink, chunk: Chunk): Promise<boolean> {
     const queued = this.#optionalBytes.get(target) ?? 0;
-    if (queued >= this.#inFlightBytesMax) return target.dropped.inc(chunk.records);
+    if (queued >= this.#inFlightBytesMax) {
+      target.dropped.inc(chunk.records);
+      return true;
+    }
     this.#optionalBytes.set(target, queued + chunk.entries.length);
-    void this.#to(target, chunk)
-      .catch((error: unknown) => {
-        this.#log.warn({ err: error, sink: target.sink.name }, "An optional sink failed on a chunk");
-        return { kind: "failed" as const };
-      })
-      .then(({ kind }) => {
-        this.#optionalBytes.set(target, (this.#optionalBytes.get(target) ?? 0) - chunk.entries.length);
-        if (kind !== "delivered") target.dropped.inc(chunk.records);
-      });
+    const { kind } = await this.#to(target, chunk).catch((error: unknown) => {
+      this.#log.warn({ err: error, sink: target.sink.name }, "An optional sink failed on a chunk");
+      return { kind: "failed" as const };
+    });
+    this.#optionalBytes.set(target, (this.#optionalBytes.get(target) ?? 0) - chunk.entries.length);
+    if (kind !== "delivered") target.dropped.inc(chunk.records);
+    return kind === "delivered";
+  }
+
+  /** A sink that failed or was stopped may still read the memory, so that is left to the garbage collector. */
+  async #giveBack(chunks: readonly Chunk[], required: readonly Promise<{ readonly delivery: Delivery }>[], optional: readonly Promise<boolean>[]): Promise<void> {
+    const kept = await Promise.allSettled([...required.map(async (each) => (await each).delivery.kind === "delivered"), ...optional]);
+    const done = kept.every((outcome) => outcome.status === "fulfilled" && outcome.value);
+    for (const { entries } of chunks) {
+      if (done) this.#memory.giveBack(entries);
+      else this.#memory.forget(entries);
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import type { Loss } from "./checkpoint-log.ts";
 import type { ShipperConfig, SourceConfig } from "./config.ts";
 import { DeadLetterFile } from "./dead-letter.ts";
+import { ChunkMemory } from "./chunk-memory.ts";
 import { createCore, readBytesMax } from "./core/create-core.ts";
 import { Discovery } from "./discover.ts";
 import { createEncoder, type EncoderMemory } from "./encode/create-encoder.ts";
@@ -39,7 +40,7 @@ export type Ending = { readonly undelivered: readonly Loss[]; readonly files: re
 const suspendWaitMs = 3_000;
 const suspendPollMs = 20;
 
-type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly pipeline: Pipeline; readonly deadLetters: DeadLetterFile; readonly wakeUp: WakeUp };
+type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly memory: ChunkMemory; readonly pipeline: Pipeline; readonly deadLetters: DeadLetterFile; readonly wakeUp: WakeUp };
 
 /** Everything that one configuration runs: sources, pipeline, sinks. Memory across restarts is the checkpoint alone. */
 export class Shipping {
@@ -66,6 +67,7 @@ export class Shipping {
     const scope = text(metadata.current["pod_id"]) ?? `${text(metadata.current["namespace_name"]) ?? "default"}/${pod}`;
     const { path = join(config.state.directory, "dead-letters.ndjson"), maxBytes } = config.deadLetter;
     const deadLetters = new DeadLetterFile({ path, maxBytes, clock: context.clock, log: context.log });
+    const memory = new ChunkMemory({ freeBytesMax: config.inFlight.maxBytes });
     const pipeline = new Pipeline({
       sinks: config.sinks.map((each) => ({
         sink: createSink(each, { ...context, metrics, pod, config, deadLetters }),
@@ -76,9 +78,10 @@ export class Shipping {
         deadLettered: metrics.deadLettered(each.name),
       })),
       inFlightBytesMax: config.inFlight.maxBytes,
+      memory,
       log: context.log,
     });
-    const parts = { config, lasting, metadata, pod, scope, pipeline, deadLetters, wakeUp: new WakeUp(context.clock) };
+    const parts = { config, lasting, metadata, pod, scope, memory, pipeline, deadLetters, wakeUp: new WakeUp(context.clock) };
     const servers: ForwardSource[] = [];
     try {
       for (const source of config.sources) if (source.type === "forward") servers.push(await listen(source, parts));
@@ -138,8 +141,8 @@ function createTailers(parts: Parts): readonly Tailer[] {
   const { checkpoint, context, metrics } = lasting;
   const { clock, log } = context;
   const core = createCore(config, config.sources.filter((source) => source.type === "tail"));
-  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, buffer: core?.input ?? Buffer.allocUnsafeSlow(readBytesMax(config)) });
-  const memory: EncoderMemory = { writer: new MsgpackWriter(65_536), core };
+  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, buffer: core?.input ?? Buffer.allocUnsafeSlow(readBytesMax(config)), memory: parts.memory });
+  const encoderMemory: EncoderMemory = { writer: new MsgpackWriter(65_536), core };
   const openFiles = new OpenFiles({ max: config.files.openMax, log });
   const remembered = checkpoint.state.files;
   let number = Math.max(0, ...remembered.map(({ file }) => file.number));
@@ -153,7 +156,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
       {
         pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles,
         name: `sources[${index}]`,
-        range: rangeOptions(source, config, parts.metadata, createEncoder(source, config, memory)),
+        range: rangeOptions(source, config, parts.metadata, createEncoder(source, config, encoderMemory)),
         skipFirst: source.start === "end" && checkpoint.isNew,
         rotateWaitMs: config.files.rotateWaitMs,
         nextNumber: () => ++number,

@@ -1,8 +1,9 @@
 import { invariant } from "../../kit/assert.ts";
 import { contentName, rangeChunkId, type Chunk } from "./chunk.ts";
+import type { ChunkMemory } from "./chunk-memory.ts";
 import type { Cut } from "./checkpoint-log.ts";
 import type { EncodedRange, ExtraPairs, RangeEncoder, RecordTime } from "./encode/range-encoder.ts";
-import type { EntryBatch, ShapedRange, ShapeMemory, Shaper } from "./shape/shaper.ts";
+import type { ShapedRange, ShapeMemory, Shaper } from "./shape/shaper.ts";
 import { hashBytes, headBytesMax, observe, tailBytesMax, type Fingerprint } from "./tail-state.ts";
 import { fingerprintAt, holdsContent, readAt, type TrackedFile } from "./tracked-file.ts";
 
@@ -30,11 +31,11 @@ export type ReadOutcome =
     };
 
 export class TailReader {
-  readonly #options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number };
+  readonly #options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly memory: ChunkMemory };
   readonly #buffer: Buffer;
 
   /** The buffer must hold the bytes of a tail, a chunk and a longest line. */
-  constructor(options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly buffer: Buffer }) {
+  constructor(options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly buffer: Buffer; readonly memory: ChunkMemory }) {
     this.#options = options;
     this.#buffer = options.buffer;
   }
@@ -97,7 +98,7 @@ export class TailReader {
     const from = file.offset;
     const to = from + consumed;
     // Before the next read: the encoded bytes are valid until then.
-    const shaped = shape(encoded, range, { content: this.#contentOf(file), from, nowMs: request.nowMs, memory: undefined });
+    const shaped = this.#shape(encoded, range, { content: this.#contentOf(file), from, nowMs: request.nowMs, memory: undefined });
     const tail = buffer.subarray(Math.max(0, encoded.end - tailBytesMax), encoded.end);
     const counts = { records: encoded.records, filteredBytes: encoded.discardedBytes + shaped.filteredBytes, unparsed: encoded.unparsed };
     const ending = { startsDiscarding: file.discarding, discarding: encoded.discarding, final: request.final && atEnd && to === file.size };
@@ -118,7 +119,7 @@ export class TailReader {
     const encoded = range.encoder.encode(buffer, { from: 0, end: length, final: cut.final, rest: cut.final ? undefined : cut.discarding ? "cut" : "partial", discarding: cut.startsDiscarding, inputMax: length, outputMax: Infinity, time: cut, extra: range.extra, flush: true });
     invariant(encoded.end === length, `replayed ${encoded.end} of ${length} bytes`);
     file.replay.shift();
-    const shaped = shape(encoded, range, { content: this.#contentOf(file), from: cut.from, nowMs, memory: cut.shape });
+    const shaped = this.#shape(encoded, range, { content: this.#contentOf(file), from: cut.from, nowMs, memory: cut.shape });
     return { kind: "range", chunks: this.#chunks(file, range, cut, shaped), cut, records: encoded.records, filteredBytes: encoded.discardedBytes + shaped.filteredBytes, unparsed: encoded.unparsed, replayed: true };
   }
 
@@ -131,6 +132,13 @@ export class TailReader {
     }));
   }
 
+  /** Chunks own their bytes: what the encoder made is overwritten by the next range. */
+  #shape(encoded: EncodedRange, { tag, shaper }: RangeOptions, facts: { readonly content: string; readonly from: number; readonly nowMs: number; readonly memory: ShapeMemory | undefined }): ShapedRange {
+    if (shaper !== undefined) return shaper.shape(encoded, { ...facts, tag });
+    const { entries, records, spans } = encoded;
+    return { outlets: [{ entries: this.#options.memory.copy(entries), records, spans: spans.slice() }], filteredBytes: 0, memory: undefined };
+  }
+
   #contentOf(file: TrackedFile): string {
     return contentName(this.#options.scope, file.content);
   }
@@ -141,17 +149,6 @@ export class TailReader {
     if (file.print.headLength < headBytesMax || tail.length < tailLength) return await fingerprintAt(fd, to);
     return { ...file.print, tailLength, tailHash: hashBytes(tail) };
   }
-}
-
-function shape(encoded: EncodedRange, { tag, shaper }: RangeOptions, facts: { readonly content: string; readonly from: number; readonly nowMs: number; readonly memory: ShapeMemory | undefined }): ShapedRange {
-  if (shaper !== undefined) return shaper.shape(encoded, { ...facts, tag });
-  return { outlets: [ownCopy(encoded)], filteredBytes: 0, memory: undefined };
-}
-
-function ownCopy({ entries, records, spans }: EntryBatch): EntryBatch {
-  const copy = Buffer.allocUnsafeSlow(entries.length);
-  copy.set(entries);
-  return { entries: copy, records, spans: spans.slice() };
 }
 
 /** A file's time may be any; EventTime holds 1970 to 2106. */

@@ -3,6 +3,7 @@ declare namespace WebAssembly {
   class Memory {
     constructor(pages: { readonly initial: number; readonly maximum: number });
     readonly buffer: ArrayBuffer;
+    grow(pages: number): number;
   }
   const Module: new (bytes: Uint8Array) => object;
   class Instance {
