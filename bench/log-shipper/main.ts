@@ -65,7 +65,15 @@ function makeFiles(folder: string, peers: readonly Peer[]): void {
   for (const count of new Set(peers.flatMap(({ lines }) => Object.values(lines)))) writeLines(linesFile(folder, warmUpLines, count), warmUpLines, count);
 }
 
-async function measureAll(peers: readonly Peer[], chosen: readonly Case[], rounds: number, receiver: Receiver, folder: string): Promise<Readings> {
+function fault(what: string, error: unknown): string {
+  const causes: string[] = [];
+  for (let each = error; each instanceof Error; each = each.cause) causes.push(each.message);
+  return `${what}: ${causes.join(": ").slice(0, 600)}`;
+}
+
+/** What cannot be measured is told in `faults` and left out. */
+async function measureAll(peers: readonly Peer[], chosen: readonly Case[], rounds: number, receiver: Receiver, folder: string): Promise<{ readonly readings: Readings; readonly faults: readonly string[] }> {
+  const faults: string[] = [];
   const readings: Readings = new Map(chosen.map(({ id }) => [id, new Map()]));
   for (let round = 0; round < rounds; round += 1) {
     for (const spec of chosen) {
@@ -73,16 +81,19 @@ async function measureAll(peers: readonly Peer[], chosen: readonly Case[], round
       for (let index = 0; index < able.length; index += 1) {
         const peer = able[(index + round) % able.length];
         if (peer === undefined) continue;
-        const reading = await measure(peer, spec, receiver, folder).catch((error: unknown) => {
-          throw new Error(`Cannot measure ${peer.name} with ${spec.title}`, { cause: error });
-        });
+        const reading = await measure(peer, spec, receiver, folder).catch((error: unknown) => fault(`Cannot measure ${peer.name} with ${spec.title}`, error));
+        if (typeof reading === "string") {
+          console.error(reading);
+          faults.push(reading);
+          continue;
+        }
         const byName = readings.get(spec.id);
         byName?.set(peer.name, [...(byName.get(peer.name) ?? []), reading]);
         console.log(`round ${round + 1}, ${spec.id}, ${peer.name}: ${reading.cpuMicrosPerLine.toFixed(3)} us/line (${reading.cpuMicrosPerLineWithStart.toFixed(3)} with its start), ${reading.megabytesPerSecond.toFixed(0)} MB/s, ${reading.peakMiB.toFixed(0)} MiB`);
       }
     }
   }
-  return readings;
+  return { readings, faults };
 }
 
 async function choosePeers(names: readonly string[] | undefined, o: { readonly folder: string; readonly before: string | undefined; readonly flags: readonly string[] }): Promise<readonly Peer[]> {
@@ -109,8 +120,8 @@ async function main(): Promise<void> {
     const flags = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`];
     const peers = await choosePeers(values.candidates?.split(","), { folder, before: values.before, flags });
     makeFiles(folder, peers);
-    const readings = await measureAll(peers, chosen, rounds, receiver, folder);
-    await report({ circumstances: circumstances(Date.now()), readings, chosen, peers, rounds, record: ids === undefined && values.candidates === undefined && rounds >= roundsWanted });
+    const { readings, faults } = await measureAll(peers, chosen, rounds, receiver, folder);
+    await report({ circumstances: circumstances(Date.now()), readings, faults, chosen, peers, rounds, record: ids === undefined && values.candidates === undefined && rounds >= roundsWanted });
   } finally {
     await receiver.end();
     rmSync(folder, { recursive: true, force: true });

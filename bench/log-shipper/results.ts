@@ -18,7 +18,7 @@ export function goalsTable(verdicts: readonly Verdict[]): readonly string[] {
 }
 
 /** Prints the verdicts, and writes bench/results/log-shipper.* when the run is to be recorded. */
-export async function report(o: { readonly circumstances: Circumstances; readonly readings: Readings; readonly chosen: readonly Case[]; readonly peers: readonly Peer[]; readonly rounds: number; readonly record: boolean }): Promise<void> {
+export async function report(o: { readonly circumstances: Circumstances; readonly readings: Readings; readonly faults: readonly string[]; readonly chosen: readonly Case[]; readonly peers: readonly Peer[]; readonly rounds: number; readonly record: boolean }): Promise<void> {
   const verdicts = judge(mediansOf(o.readings));
   const rows = o.chosen.flatMap(({ id, title }) => [...(o.readings.get(id) ?? [])].map(([name, list]) => [
     title, name, spread(list.map((each) => each.cpuMicrosPerLine), 3), median(list.map((each) => each.cpuMicrosPerLineWithStart)).toFixed(3),
@@ -38,6 +38,7 @@ export async function report(o: { readonly circumstances: Circumstances; readonl
       `Lines of 209 bytes. Medians of ${o.rounds} rounds (lowest to highest), the shippers in turn, each with a file that keeps it busy for a second or more: ${o.peers.map((peer) => `${peer.name} ${Object.values(peer.lines).join(", ")} lines (${peer.version})`).join("; ")}.`,
       `Processor time is of all threads, user and system, from the appearance of the file until the last acknowledgement and the position after it, following a warm-up of ${warmUpLines} lines, every one of which the receiver decoded and compared. "With its start" is all processor time of the process since it was started, over all lines.`,
       "Ours, the naive pipeline and Fluent Bit wait for acknowledgements; ours and Fluent Bit remember positions. rsyslog is a general syslog engine, gets no acknowledgement over plain TCP and remembers positions every 5,000 lines; with JSON it sends the parsed fields. With the plain name it holds what it has read in memory alone and loses it at a crash; rsyslog-disk has its queue on disk (a tmpfs here), which comes nearest to what the others promise. Shipper, receiver and bench share the processors.",
+      ...o.faults,
       ...goalsTable(verdicts),
     ],
     values: { goals: verdicts, rounds: Object.fromEntries([...o.readings].map(([id, byName]) => [id, Object.fromEntries(byName)])) },
