@@ -12,8 +12,8 @@ import type { RangeEncoder } from "./range-encoder.ts";
 export type EncoderMemory = { readonly writer: MsgpackWriter; readonly core: Core | undefined };
 
 /** The encoder for a source's settings. */
-export function createEncoder(source: Pick<TailSourceConfig, "format">, { lines }: Pick<ShipperConfig, "lines">, { writer, core }: EncoderMemory): RangeEncoder {
+export function createEncoder(source: Pick<TailSourceConfig, "format" | "regexp">, { lines }: Pick<ShipperConfig, "lines">, { writer, core }: EncoderMemory): RangeEncoder {
   const options = { lineMax: lines.maxBytes, longLines: lines.tooLong, writer };
   if (core !== undefined && fitsCore(source)) return new FastEncoder({ ...options, core, format: source.format });
-  return new LineEncoder({ ...options, format: source.format });
+  return new LineEncoder({ ...options, format: source.format, regexp: source.regexp });
 }

@@ -1,7 +1,7 @@
 // pure
 import type { MsgpackWriter } from "../forward-protocol/msgpack-writer.ts";
-import { JsonTranscoder } from "../parse/json.ts";
-import { writeLogfmt } from "../parse/logfmt.ts";
+import { createParser, type LineParser } from "../parse/create-parser.ts";
+import type { RegexpConfig } from "../parse/regexp.ts";
 import { LineCursor, type LongLines } from "./framing.ts";
 import type { EncodedRange, EncodeRequest, LineFormat, RangeEncoder } from "./range-encoder.ts";
 import { SpanList } from "./span-list.ts";
@@ -13,15 +13,15 @@ import { SpanList } from "./span-list.ts";
  */
 export class LineEncoder implements RangeEncoder {
   readonly #cursor: LineCursor;
-  readonly #format: LineFormat;
-  readonly #json = new JsonTranscoder();
+  /** Undefined when lines are shipped as they are. */
+  readonly #parser: LineParser | undefined;
   readonly #writer: MsgpackWriter;
   readonly #spans = new SpanList();
 
   /** Encoders may share a writer: its content is theirs until the next call only. */
-  constructor(options: { readonly format: LineFormat; readonly lineMax: number; readonly longLines: LongLines; readonly writer: MsgpackWriter }) {
+  constructor(options: { readonly format: LineFormat; readonly regexp?: RegexpConfig | undefined; readonly lineMax: number; readonly longLines: LongLines; readonly writer: MsgpackWriter }) {
     this.#cursor = new LineCursor(options);
-    this.#format = options.format;
+    this.#parser = createParser({ format: options.format, regexp: options.regexp });
     this.#writer = options.writer;
   }
 
@@ -44,7 +44,7 @@ export class LineEncoder implements RangeEncoder {
     this.#spans.add(line.start - from, line.at - line.start);
     writer.byte(0x92);
     writer.eventTime(time.seconds, time.nanoseconds);
-    const parsed = this.#format === "raw" || line.flag !== "whole" ? undefined : this.#parse(bytes, line, extra.count);
+    const parsed = this.#parser === undefined || line.flag !== "whole" ? undefined : this.#parser.object(bytes, line.start, line.stop, writer, extra.count) >= 0;
     if (parsed !== true) {
       writer.mapHeader(1 + extra.count + (line.flag === "whole" ? 0 : 1));
       writer.raw(logKey);
@@ -57,11 +57,6 @@ export class LineEncoder implements RangeEncoder {
     }
     writer.raw(extra.bytes);
     return parsed !== false;
-  }
-
-  #parse(bytes: Buffer, line: LineCursor, extraCount: number): boolean {
-    if (this.#format === "json") return this.#json.object(bytes, line.start, line.stop, this.#writer, extraCount) >= 0;
-    return writeLogfmt(bytes.toString("utf8", line.start, line.stop), this.#writer, extraCount) >= 0;
   }
 }
 

@@ -3,7 +3,7 @@
  * How a range of a log file becomes Forward entries, `[EventTime, map]` each. An encoder is a pure function of the bytes, its
  * settings and the request: the same range gives the same entries, which is what makes a chunk's id mean its content.
  */
-export type LineFormat = "raw" | "json" | "logfmt";
+export type LineFormat = "raw" | "json" | "logfmt" | "regexp";
 /** Pairs appended to every record, encoded once. */
 export type ExtraPairs = { readonly count: number; readonly bytes: Uint8Array };
 /** Nanoseconds matter to receivers that sort by time. */
