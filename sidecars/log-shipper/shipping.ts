@@ -22,6 +22,7 @@ import { createSink } from "./sinks/create-sink.ts";
 import { ForwardSource } from "./sources/forward-source.ts";
 import { TailReader } from "./tail-reader.ts";
 import { Tailer } from "./tailer.ts";
+import { serverTls } from "./tls.ts";
 import { TrackedFile, type FileLedger } from "./tracked-file.ts";
 import { WakeUp } from "./wake-up.ts";
 
@@ -191,13 +192,17 @@ function extraPairs(config: ShipperConfig, metadata: PodMetadata, others: Readon
 
 async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts: Parts): Promise<ForwardSource> {
   const { config, lasting, metadata } = parts;
-  const { log, giveUp } = lasting.context;
+  const { log, giveUp, clock } = lasting.context;
   let encodedFrom = metadata.current;
   let extra = extraPairs(config, source.enrich ? encodedFrom : {}, {});
   const server = await ForwardSource.listen({
     listen: source.listen,
     hostname: `log-shipper.${parts.pod}`,
+    socketPath: source.socket,
+    tls: serverTls(source.tls, "sources[].tls", clock),
     sharedKey: source.sharedKey,
+    users: source.users,
+    handshakeTimeoutMs: source.handshakeTimeoutMs,
     messageBytesMax: source.messageMax,
     connectionsMax: source.connectionsMax,
     tagPrefix: source.tagPrefix,

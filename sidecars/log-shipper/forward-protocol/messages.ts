@@ -10,18 +10,29 @@ import { MsgpackWriter } from "./msgpack-writer.ts";
 export type Helo = { readonly nonce: Uint8Array; readonly authSalt: Uint8Array };
 export type Credentials = { readonly sharedKey: string; readonly username: string; readonly password: string };
 
-/** The bytes before and after the entries of a PackedForward message with a chunk id: `[tag, bin(entries), {chunk, size}]`. */
-export function packedForwardFrame(options: { readonly tag: string; readonly entriesBytes: number; readonly count: number; readonly chunkId: string }): { readonly before: Buffer; readonly after: Buffer } {
+/** How the entries of a message are packed. zstd is of the year 2024: fluentd knows it from 1.19 on, others may not. */
+export type Compression = "none" | "gzip" | "zstd";
+
+/**
+ * The bytes before and after the entries of a PackedForward message with a chunk id: `[tag, bin(entries), {chunk, size}]`, of a
+ * CompressedPackedForward message if they are compressed. `count` is the number of events.
+ */
+export function packedForwardFrame(options: { readonly tag: string; readonly entriesBytes: number; readonly count: number; readonly chunkId: string; readonly compression: Compression }): { readonly before: Buffer; readonly after: Buffer } {
+  const compressed = options.compression !== "none";
   const before = new MsgpackWriter(64);
   before.arrayHeader(3);
   before.string(options.tag);
   before.binaryHeader(options.entriesBytes);
   const after = new MsgpackWriter(64);
-  after.mapHeader(2);
+  after.mapHeader(compressed ? 3 : 2);
   after.string("chunk");
   after.string(options.chunkId);
   after.string("size");
   after.number(options.count);
+  if (compressed) {
+    after.string("compressed");
+    after.string(options.compression);
+  }
   return { before: before.copy(), after: after.copy() };
 }
 
@@ -79,20 +90,28 @@ export function pingMessage(options: { readonly helo: Helo; readonly hostname: s
   return writer.copy();
 }
 
-export type Ping = { readonly hostname: string; readonly salt: Uint8Array; readonly sharedKeyDigest: string };
+export type Ping = { readonly hostname: string; readonly salt: Uint8Array; readonly sharedKeyDigest: string; readonly username: string; readonly passwordDigest: string };
 
 export function readPing(message: Uint8Array): Ping {
-  const [, hostname, salt, sharedKeyDigest] = namedMessage(message, "PING");
+  const [, hostname, salt, sharedKeyDigest, username, passwordDigest] = namedMessage(message, "PING");
   if (!(hostname instanceof Uint8Array) || !(salt instanceof Uint8Array) || !(sharedKeyDigest instanceof Uint8Array)) {
     throw new MalformedMessageError("Cannot use the client's PING: host name, salt or digest is missing");
   }
-  return { hostname: textOf(hostname), salt, sharedKeyDigest: textOf(sharedKeyDigest) };
+  return { hostname: textOf(hostname), salt, sharedKeyDigest: textOf(sharedKeyDigest), username: textOrNone(username), passwordDigest: textOrNone(passwordDigest) };
 }
 
-/** Why a PING is refused, or undefined when its shared key is right. */
-export function checkPing(ping: Ping, options: { readonly helo: Helo; readonly sharedKey: string; readonly hostname: string }): string | undefined {
-  if (ping.hostname === options.hostname) return "client and server host name are the same";
-  return sameText(ping.sharedKeyDigest, digest(ping.salt, ping.hostname, options.helo.nonce, options.sharedKey)) ? undefined : "shared key mismatch";
+export type User = { readonly username: string; readonly password: string };
+
+/** Why a PING is refused, or undefined when its shared key is right and, where there are users, it is of one of them. */
+export function checkPing(ping: Ping, options: { readonly helo: Helo; readonly sharedKey: string; readonly hostname: string; readonly users: readonly User[] }): string | undefined {
+  const { helo, sharedKey, hostname, users } = options;
+  if (ping.hostname === hostname) return "client and server host name are the same";
+  if (!sameText(ping.sharedKeyDigest, digest(ping.salt, ping.hostname, helo.nonce, sharedKey))) return "shared key mismatch";
+  if (users.length === 0) return undefined;
+  // An unknown user takes as long as a wrong password, and is told the same.
+  const user = users.find(({ username }) => username === ping.username);
+  const right = sameText(ping.passwordDigest, digest(helo.authSalt, ping.username, user?.password ?? ""));
+  return user !== undefined && right ? undefined : "username/password mismatch";
 }
 
 export function pongMessage(options: { readonly refusal: string | undefined; readonly hostname: string; readonly ping: Ping; readonly helo: Helo; readonly sharedKey: string }): Buffer {
@@ -120,6 +139,10 @@ export function checkPong(message: Uint8Array, options: { readonly helo: Helo; r
   if (!sameText(textOf(serverDigest), digest(options.salt, name, options.helo.nonce, options.sharedKey))) {
     throw new MalformedMessageError("Cannot trust the server: its answer does not prove that it knows the shared key");
   }
+}
+
+function textOrNone(value: Decoded | undefined): string {
+  return value instanceof Uint8Array ? textOf(value) : "";
 }
 
 function namedMessage(message: Uint8Array, name: string): readonly Decoded[] {

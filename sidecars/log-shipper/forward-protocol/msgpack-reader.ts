@@ -50,6 +50,46 @@ export function skipValue(bytes: Uint8Array, from: number, end: number): number 
   return at;
 }
 
+/** How far the skipping of a value has come: `wanted` values from `at` on are still to be skipped. */
+type SkipProgress = { at: number; wanted: number };
+
+/** As skipValue, to be called again with more bytes: true when the value is whole, and ends at `progress.at`. */
+function skipMore(bytes: Uint8Array, progress: SkipProgress, end: number): boolean {
+  while (progress.wanted > 0) {
+    const { at } = progress;
+    if (at >= end) return false;
+    const header = containerHeader(bytes, at, end);
+    if (header === incomplete) return false;
+    if (header > 0) {
+      progress.wanted += containerValues(bytes, at) - 1;
+      progress.at += header;
+      continue;
+    }
+    const next = skipValue(bytes, at, end);
+    if (next === incomplete) return false;
+    progress.at = next;
+    progress.wanted--;
+  }
+  return true;
+}
+
+/** Bytes of the header of a map or array, 0 for anything else, `incomplete` when it is cut off. */
+function containerHeader(bytes: Uint8Array, at: number, end: number): number {
+  const type = bytes[at] ?? 0;
+  if (type >= 0x80 && type < 0xa0) return 1;
+  if (type < 0xdc || type > 0xdf) return 0;
+  const header = type === 0xdc || type === 0xde ? 3 : 5;
+  return at + header > end ? incomplete : header;
+}
+
+function containerValues(bytes: Uint8Array, at: number): number {
+  const type = bytes[at] ?? 0;
+  if (type < 0x90) return (type & 15) * 2;
+  if (type < 0xa0) return type & 15;
+  const count = lengthAt(bytes, at, type);
+  return type >= 0xde ? count * 2 : count;
+}
+
 /** Bytes of type, length and fixed payload for 0xc0 to 0xdf; 0 is not a type. */
 const headerBytes: readonly number[] = [
   1, 0, 1, 1, 2, 3, 5, 3, 4, 6, 5, 9, 2, 3, 5, 9, // nil, -, false, true, bin, ext, float, uint
@@ -189,34 +229,59 @@ export function isArray(value: Decoded | undefined): value is readonly Decoded[]
 }
 
 /**
- * Cuts a byte stream into whole MessagePack values, whatever the segments. Holds at most `bytesMax` of an unfinished value and
- * throws MalformedMessageError beyond that. The yielded views are valid until the next `push`.
+ * Cuts a byte stream into whole MessagePack values, whatever the segments: the work is linear in the bytes, also when they come one
+ * by one. Holds at most `bytesMax` of an unfinished value and throws MalformedMessageError beyond that. The yielded views are valid
+ * until the next `push`.
  */
 export class MessageSplitter {
-  readonly #bytesMax: number;
+  bytesMax: number;
+  /** Holds the beginning of an unfinished value; `#heldBytes` of it are in use. */
   #held: Buffer = Buffer.alloc(0);
+  #heldBytes = 0;
+  readonly #progress: SkipProgress = { at: 0, wanted: 1 };
 
   constructor(options: { readonly bytesMax: number }) {
-    this.#bytesMax = options.bytesMax;
+    this.bytesMax = options.bytesMax;
   }
 
   get heldBytes(): number {
-    return this.#held.length;
+    return this.#heldBytes;
   }
 
   *push(segment: Buffer): Generator<Buffer> {
-    const bytes = this.#held.length === 0 ? segment : Buffer.concat([this.#held, segment]);
+    const bytes = this.#heldBytes === 0 ? segment : this.#append(segment);
+    const progress = this.#progress;
     let from = 0;
-    this.#held = bytes;
-    while (from < bytes.length) {
-      const end = skipValue(bytes, from, bytes.length);
-      if (end === incomplete) break;
-      this.#held = bytes.subarray(end);
-      yield bytes.subarray(from, end);
-      from = end;
+    while (from < bytes.length && skipMore(bytes, progress, bytes.length)) {
+      const message = bytes.subarray(from, progress.at);
+      from = progress.at;
+      progress.wanted = 1;
+      yield message;
     }
-    if (this.#held.length > this.#bytesMax) {
-      throw new MalformedMessageError(`Cannot accept a message: ${this.#held.length} bytes are not a whole message yet, the limit is ${this.#bytesMax}`);
+    this.#hold(bytes, from);
+    progress.at -= from;
+    if (this.#heldBytes > this.bytesMax) {
+      throw new MalformedMessageError(`Cannot accept a message: ${this.#heldBytes} bytes are not a whole message yet, the limit is ${this.bytesMax}`);
     }
+  }
+
+  /** The held bytes and the segment, in one piece that grows by doubling. */
+  #append(segment: Buffer): Buffer {
+    const length = this.#heldBytes + segment.length;
+    if (length > this.#held.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, this.#held.length * 2));
+      this.#held.copy(larger, 0, 0, this.#heldBytes);
+      this.#held = larger;
+    }
+    segment.copy(this.#held, this.#heldBytes);
+    return this.#held.subarray(0, length);
+  }
+
+  #hold(bytes: Buffer, from: number): void {
+    const rest = bytes.length - from;
+    if (rest === 0) this.#held = Buffer.alloc(0);
+    // A copy: the segment's memory is the socket's, which may be used again.
+    else if (from > 0 || bytes.buffer !== this.#held.buffer) this.#held = Buffer.from(bytes.subarray(from));
+    this.#heldBytes = rest;
   }
 }

@@ -1,5 +1,5 @@
-import { gunzip } from "node:zlib";
 import { promisify } from "node:util";
+import { gunzip, zstdDecompress } from "node:zlib";
 import { entrySpans } from "../chunk.ts";
 import { decodeValue, incomplete, isMap, MalformedMessageError, skipValue, textOf, type Decoded } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
@@ -7,55 +7,106 @@ import { MsgpackWriter } from "./msgpack-writer.ts";
 /** A client's message in any of the four modes, as PackedForward: the records' bytes are those that were sent. */
 export type Transport = { readonly tag: string; readonly entries: Uint8Array; /** Of the entries (chunk.ts). */ readonly spans: Uint32Array; readonly chunk: Uint8Array | undefined };
 
-const unzip = promisify(gunzip);
+const unpackers: Readonly<Record<string, (packed: Uint8Array, bytesMax: number) => Promise<Uint8Array>>> = {
+  gzip: async (packed, bytesMax) => await gunzipped(packed, { maxOutputLength: bytesMax }),
+  zstd: unpackZstd,
+};
+const gunzipped = promisify(gunzip);
+
+/** Longest tag and longest options of a message: both are decoded as a whole. */
+const tagBytesMax = 4_096;
+const optionBytesMax = 65_536;
+/** A message has two to four parts. */
+const partsMax = 4;
 
 /**
- * Reads Message, Forward, PackedForward (entries as str or bin) and CompressedPackedForward. Throws MalformedMessageError for
- * anything else, and for compressed entries that would unpack to more than `bytesMax`.
+ * Reads Message, Forward, PackedForward (entries as str or bin) and CompressedPackedForward (gzip, zstd). Throws
+ * MalformedMessageError for anything else, and for compressed entries that would unpack to more than `bytesMax`. Memory and time
+ * are bounded by the message's own bytes, whatever counts and depths it claims.
  */
 export async function readTransport(message: Buffer, bytesMax: number): Promise<Transport> {
-  const parts = partsOf(message);
-  const [tagPart, second, third, fourth] = parts;
+  const [tagPart, second, third, fourth] = partsOf(message);
   if (tagPart === undefined || second === undefined) throw new MalformedMessageError("Cannot accept a message: it has fewer than two parts");
-  const tag = decodeValue(tagPart, 0).value;
-  if (!(tag instanceof Uint8Array)) throw new MalformedMessageError("Cannot accept a message: its tag is not a string");
+  const tag = tagOf(tagPart);
   const type = second[0] ?? 0;
-  if (isArrayType(type)) return finish(tag, Buffer.concat(partsOf(second)), third);
+  if (isArrayType(type)) return finish(tag, Uint8Array.from(second.subarray(arrayHeader(second).width)), optionsOf(third));
   if (isBytesType(type)) {
     const options = optionsOf(third);
-    const { value } = decodeValue(second, 0);
-    const packed = value instanceof Uint8Array ? value : new Uint8Array(0);
-    const entries = optionText(options, "compressed") === "gzip" ? await unpack(packed, bytesMax) : Uint8Array.from(packed);
-    return finish(tag, entries, third);
+    return finish(tag, await unpack(bytesOf(second), optionText(options, "compressed"), bytesMax), options);
   }
   if (third === undefined) throw new MalformedMessageError("Cannot accept a message: its record is missing");
   const writer = new MsgpackWriter(message.length + 16);
   writer.byte(0x92);
   writer.raw(second);
   writer.raw(third);
-  return finish(tag, writer.copy(), fourth);
+  return finish(tag, writer.copy(), optionsOf(fourth));
 }
 
-function finish(tag: Uint8Array, entries: Uint8Array, optionPart: Buffer | undefined): Transport {
-  const chunk = optionsOf(optionPart)?.get("chunk");
-  return { tag: textOf(tag), entries, spans: entrySpans(entries), chunk: chunk instanceof Uint8Array ? Uint8Array.from(chunk) : undefined };
+function finish(tag: string, entries: Uint8Array, options: ReadonlyMap<string, Decoded> | undefined): Transport {
+  const chunk = options?.get("chunk");
+  return { tag, entries, spans: entrySpans(entries), chunk: chunk instanceof Uint8Array ? Uint8Array.from(chunk) : undefined };
 }
 
-async function unpack(packed: Uint8Array, bytesMax: number): Promise<Uint8Array> {
+function tagOf(part: Buffer): string {
+  const tag = part.length <= tagBytesMax && isBytesType(part[0] ?? 0) ? decodeValue(part, 0).value : undefined;
+  if (!(tag instanceof Uint8Array)) throw new MalformedMessageError(`Cannot accept a message: its tag is not a string of at most ${tagBytesMax} bytes`);
+  return textOf(tag);
+}
+
+function bytesOf(part: Buffer): Uint8Array {
+  const { value } = decodeValue(part, 0);
+  return value instanceof Uint8Array ? value : new Uint8Array(0);
+}
+
+/** The entries, which are the caller's own. */
+async function unpack(packed: Uint8Array, compressed: string | undefined, bytesMax: number): Promise<Uint8Array> {
+  if (compressed === undefined || compressed === "" || compressed === "text") return Uint8Array.from(packed);
+  const unpacker = Object.hasOwn(unpackers, compressed) ? unpackers[compressed] : undefined;
+  if (unpacker === undefined) throw new MalformedMessageError(`Cannot accept a message: its entries are compressed by "${compressed.slice(0, 20)}"; gzip and zstd are known`);
   try {
-    return await unzip(packed, { maxOutputLength: bytesMax });
+    return await unpacker(packed, bytesMax);
   } catch (error) {
     throw new MalformedMessageError(`Cannot unpack compressed entries: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
 
-/** The elements of an array, as bytes. */
+/** All frames, one after the other: a sender that compresses as it collects makes many, and node:zlib stops after the first. */
+async function unpackZstd(packed: Uint8Array, bytesMax: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for (let at = 0; at < packed.length; ) {
+    const { content, consumed } = await unpackZstdFrame(packed.subarray(at), bytesMax - bytes);
+    if (consumed <= 0) throw new Error("a frame is empty");
+    if (content.length > 0) pieces.push(content);
+    bytes += content.length;
+    at += consumed;
+  }
+  return Buffer.concat(pieces);
+}
+
+function unpackZstdFrame(packed: Uint8Array, bytesMax: number): Promise<{ readonly content: Uint8Array; readonly consumed: number }> {
+  return new Promise((resolve, reject) => {
+    // At least one byte: zero would mean no limit of its own.
+    zstdDecompress(packed, { maxOutputLength: Math.max(1, bytesMax), info: true }, (error, result: unknown) => {
+      if (error !== null) return reject(error);
+      if (isInformed(result)) return resolve({ content: result.buffer, consumed: result.engine.bytesWritten });
+      reject(new Error("node:zlib does not tell how much it has read"));
+    });
+  });
+}
+
+/** What zlib gives with `info: true`; its types do not say so. */
+function isInformed(result: unknown): result is { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } } {
+  return typeof result === "object" && result !== null && "buffer" in result && Buffer.isBuffer(result.buffer) && "engine" in result;
+}
+
+/** The elements of the message, as bytes. */
 function partsOf(message: Buffer): readonly Buffer[] {
-  const type = message[0] ?? 0;
-  if (!isArrayType(type)) throw new MalformedMessageError("Cannot accept a message: it is not an array");
-  const count = type < 0xa0 ? type & 15 : type === 0xdc ? message.readUInt16BE(1) : message.readUInt32BE(1);
+  if (!isArrayType(message[0] ?? 0)) throw new MalformedMessageError("Cannot accept a message: it is not an array");
+  const { count, width } = arrayHeader(message);
+  if (count > partsMax) throw new MalformedMessageError(`Cannot accept a message: it has ${count} parts, at most ${partsMax} are known`);
   const parts: Buffer[] = [];
-  let at = type < 0xa0 ? 1 : type === 0xdc ? 3 : 5;
+  let at = width;
   for (let index = 0; index < count; index++) {
     const end = skipValue(message, at, message.length);
     if (end === incomplete) throw new MalformedMessageError("Cannot accept a message: it is cut off");
@@ -65,8 +116,15 @@ function partsOf(message: Buffer): readonly Buffer[] {
   return parts;
 }
 
+function arrayHeader(bytes: Buffer): { readonly count: number; readonly width: number } {
+  const type = bytes[0] ?? 0;
+  if (type < 0xa0) return { count: type & 15, width: 1 };
+  return type === 0xdc ? { count: bytes.readUInt16BE(1), width: 3 } : { count: bytes.readUInt32BE(1), width: 5 };
+}
+
 function optionsOf(part: Buffer | undefined): ReadonlyMap<string, Decoded> | undefined {
   if (part === undefined) return undefined;
+  if (part.length > optionBytesMax) throw new MalformedMessageError(`Cannot accept a message: its options have ${part.length} bytes, at most ${optionBytesMax} are read`);
   const { value } = decodeValue(part, 0);
   return isMap(value) ? value : undefined;
 }

@@ -6,6 +6,7 @@ import { FileSink } from "./file-sink.ts";
 import { ForwardSink } from "./forward/forward-sink.ts";
 import { createHttpSink } from "./http/create-http-sink.ts";
 import type { Sink } from "./sink.ts";
+import { clientTls } from "../tls.ts";
 import { StdoutSink } from "./stdout-sink.ts";
 
 export type SinkContext = Pick<RoleContext<ShipperConfig>, "log" | "clock" | "random"> & { readonly metrics: ShipperMetrics; readonly pod: string; readonly config: ShipperConfig; readonly deadLetters: DeadLetters };
@@ -26,6 +27,7 @@ export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics,
     default:
       return new ForwardSink({
         ...sink, clock, random, log,
+        tls: sink.tls.enabled ? clientTls(sink.tls, `sinks[${sink.name}].tls`, clock) : undefined,
         hostname: sink.hostname ?? pod,
         credentials: sink.sharedKey === undefined ? undefined : { sharedKey: sink.sharedKey, username: sink.username, password: sink.password },
         backoff: { ...backoff, initialMs: Math.min(backoff.initialMs, sink.retryMaxMs), maxMs: sink.retryMaxMs },

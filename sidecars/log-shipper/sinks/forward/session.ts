@@ -1,25 +1,25 @@
 import { randomBytes } from "node:crypto";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Clock } from "../../../../kit/clock.ts";
-import type { Chunk } from "../../chunk.ts";
-import { checkPong, packedForwardFrame, pingMessage, readAck, readHelo, type Credentials, type Helo } from "../../forward-protocol/messages.ts";
+import { checkPong, pingMessage, readAck, readHelo, type Credentials, type Helo } from "../../forward-protocol/messages.ts";
 import { MessageSplitter } from "../../forward-protocol/msgpack-reader.ts";
+import { openSocket, socketFault, type SocketOptions } from "../open-socket.ts";
+import type { Frame } from "./frame.ts";
 
 /**
  * One connection to one Forward server, from connect to its end. Any doubt ends it: an error, the peer's FIN, a frame that is not
  * an ack, a deadline. What was sent and not acknowledged by then is the caller's to send again elsewhere; an ack can no longer
  * arrive after the end.
  */
-export type SessionOptions = {
-  readonly server: { readonly host: string; readonly port: number };
+export type SessionOptions = SocketOptions & {
   /** Our name in the shared-key handshake; must differ from the server's. */
   readonly hostname: string;
   readonly credentials: Credentials | undefined;
   readonly connectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
-  /** The longest wait from sending a chunk to its ack. */
+  /** The longest wait for a chunk's ack, from the moment on when the kernel has taken all of it. */
   readonly ackTimeoutMs: number;
-  /** The longest time that a chunk may take to leave for the kernel. */
+  /** The longest time that a chunk may take to leave for the kernel, once the chunks before it have left. */
   readonly writeTimeoutMs: number;
   readonly clock: Clock;
   readonly onAck: (chunkId: string) => void;
@@ -28,19 +28,26 @@ export type SessionOptions = {
 /** Control messages are small; more unfinished bytes than this is not a Forward server. */
 const controlBytesMax = 65_536;
 
+type Sent = { readonly bytes: number; readonly atMs: number; flushedAtMs: number | undefined };
+
 export class ForwardSession {
   readonly #options: SessionOptions;
   readonly #socket: Socket;
   readonly #splitter = new MessageSplitter({ bytesMax: controlBytesMax });
-  readonly #sent = new Map<string, { readonly atMs: number; flushed: boolean }>();
+  readonly #sent = new Map<string, Sent>();
+  /** Of the frames that the socket may still read from. */
+  readonly #onFree = new Set<() => void>();
+  #inFlightBytes = 0;
+  #lastFlushMs = -Infinity;
   readonly #over = new AbortController();
   /** Resolves with the reason when the session is over. Never rejects. */
   readonly ended: Promise<Error>;
   #end: (reason: Error) => void = () => undefined;
   #onMessage: (message: Buffer) => void = (message) => this.#acknowledged(message);
 
-  private constructor(options: SessionOptions, socket: Socket) {
+  private constructor(options: SessionOptions, onReady: () => void) {
     this.#options = options;
+    const socket = openSocket(options, onReady);
     this.#socket = socket;
     this.ended = new Promise((resolve) => {
       this.#end = (reason) => {
@@ -51,21 +58,26 @@ export class ForwardSession {
       };
     });
     const where = `${options.server.host}:${options.server.port}`;
-    socket.on("error", (error) => this.#end(new Error(`The connection to ${where} failed: ${error.message}`, { cause: error })));
+    socket.on("error", (error) => this.#end(new Error(`The connection to ${where} failed: ${socketFault(error)}`, { cause: error })));
     socket.on("end", () => this.#end(new Error(`The server ${where} closed the connection`)));
-    socket.on("close", () => this.#end(new Error(`The connection to ${where} was closed`)));
+    socket.on("close", () => {
+      this.#end(new Error(`The connection to ${where} was closed`));
+      for (const onFree of this.#onFree) onFree();
+      this.#onFree.clear();
+    });
     socket.on("data", (segment) => this.#received(segment));
   }
 
   /** Connects and, with credentials, shakes hands. Throws with the reason. */
   static async open(options: SessionOptions, signal: AbortSignal): Promise<ForwardSession> {
     const where = `${options.server.host}:${options.server.port}`;
-    const socket = connect({ host: options.server.host, port: options.server.port, noDelay: true, keepAlive: true });
-    const session = new ForwardSession(options, socket);
+    let onReady = (): void => undefined;
+    const session = new ForwardSession(options, () => onReady());
     const onAbort = (): void => session.destroy("stopped");
     signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
     try {
-      await session.#within(options.connectTimeoutMs, `connect to ${where}`, (done) => void socket.once("connect", done));
+      await session.#within(options.connectTimeoutMs, `connect to ${where}`, (done) => (onReady = done));
       if (options.credentials !== undefined) await session.#within(options.handshakeTimeoutMs, `shake hands with ${where}`, (done) => session.#shakeHands(options.credentials, done));
     } finally {
       signal.removeEventListener("abort", onAbort);
@@ -74,20 +86,37 @@ export class ForwardSession {
     return session;
   }
 
+  /** Chunks sent and not acknowledged. */
   get inFlight(): number {
     return this.#sent.size;
   }
 
-  /** Writes the chunk; its ack arrives through `onAck`, or the session ends. */
-  send(chunk: Chunk): void {
-    const entry = { atMs: this.#options.clock.monotonicMs(), flushed: false };
-    this.#sent.set(chunk.id, entry);
-    const { before, after } = packedForwardFrame({ tag: chunk.tag, entriesBytes: chunk.entries.length, count: chunk.records, chunkId: chunk.id });
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  /**
+   * Writes the frame; the ack of its chunk arrives through `onAck`, or the session ends. `onFree` is called once, when nothing here
+   * or in the system reads the frame's memory any more.
+   */
+  send(frame: Frame, onFree: () => void): void {
+    const entry: Sent = { bytes: frame.bytes, atMs: this.#options.clock.monotonicMs(), flushedAtMs: undefined };
+    this.#sent.set(frame.id, entry);
+    this.#inFlightBytes += frame.bytes;
+    // Once for this frame, also if it is sent here again later.
+    const free = (): void => onFree();
+    this.#onFree.add(free);
     this.#socket.cork();
-    this.#socket.write(before);
-    this.#socket.write(chunk.entries);
-    this.#socket.write(after, () => (entry.flushed = true));
+    this.#socket.write(frame.before);
+    this.#socket.write(frame.entries);
+    this.#socket.write(frame.after, (error) => {
+      // After an error the system may still be reading, until the socket is closed.
+      if (error !== undefined && error !== null) return;
+      entry.flushedAtMs = this.#lastFlushMs = this.#options.clock.monotonicMs();
+      if (this.#onFree.delete(free)) free();
+    });
     this.#socket.uncork();
+    if (this.#socket.closed && this.#onFree.delete(free)) free();
   }
 
   destroy(reason: string): void {
@@ -144,22 +173,27 @@ export class ForwardSession {
       return this.#end(new Error(`The server sent something that is not an acknowledgement${hint}`));
     }
     // An unknown or repeated ack confirms nothing and harms nothing.
-    if (this.#sent.delete(id)) this.#options.onAck(id);
+    const entry = this.#sent.get(id);
+    if (entry === undefined) return;
+    this.#sent.delete(id);
+    this.#inFlightBytes -= entry.bytes;
+    this.#options.onAck(id);
   }
 
-  /** Ends the session when the oldest chunk's write or ack is overdue. */
+  /** Ends the session when a chunk's write or ack is overdue. */
   async #watch(): Promise<void> {
     const { clock, ackTimeoutMs, writeTimeoutMs } = this.#options;
     const everyMs = Math.max(10, Math.min(1_000, ackTimeoutMs / 4, writeTimeoutMs / 4));
     while (!this.#over.signal.aborted) {
       await clock.sleep(everyMs, this.#over.signal).catch(() => undefined);
       const nowMs = clock.monotonicMs();
+      // The oldest; those after it were written later.
       const [oldest] = this.#sent;
       if (oldest === undefined) continue;
-      const [id, entry] = oldest;
-      const waitedMs = nowMs - entry.atMs;
-      if (!entry.flushed && waitedMs > writeTimeoutMs) this.#end(new Error(`The server took no data of chunk ${id} for ${Math.round(waitedMs)} ms`));
-      if (waitedMs > ackTimeoutMs) this.#end(new Error(`No acknowledgement of chunk ${id} within ${ackTimeoutMs} ms`));
+      const [id, { atMs, flushedAtMs }] = oldest;
+      const unwrittenMs = nowMs - Math.max(atMs, this.#lastFlushMs);
+      if (flushedAtMs === undefined && unwrittenMs > writeTimeoutMs) this.#end(new Error(`The server took no data of chunk ${id} for ${Math.round(unwrittenMs)} ms`));
+      if (flushedAtMs !== undefined && nowMs - flushedAtMs > ackTimeoutMs) this.#end(new Error(`No acknowledgement of chunk ${id} within ${ackTimeoutMs} ms`));
     }
   }
 }
