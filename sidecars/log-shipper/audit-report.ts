@@ -77,12 +77,13 @@ const headings = ["file", "bytes", "acked", "filtered", "dead-lettered", "skippe
 export function renderAudit({ rows, retired, losses, complete }: AuditReport): string {
   const cells = rows.map((row) => [row.at === undefined || row.at === row.path ? row.path : `${row.path} (now ${row.at})`, row.bytes, row.acked, row.filtered, row.deadLettered, row.skipped, row.pending, row.state]);
   if (retired.contents > 0) {
-    const { acked, filtered, deadLettered, skipped, lost } = retired;
-    cells.push([`${retired.contents} files no longer followed`, acked + filtered + deadLettered + skipped + lost, acked, filtered, deadLettered, skipped, 0, lost === 0 ? "settled" : `${lost} bytes lost`]);
+    const { acked, filtered, deadLettered, skipped } = retired;
+    cells.push([`${retired.contents} contents no longer followed`, acked + filtered + deadLettered + skipped, acked, filtered, deadLettered, skipped, 0, "settled"]);
   }
   const lines = table([[...headings], ...cells]);
   for (const row of rows) for (const { from, to } of row.ranges) lines.push(`${row.state === "lost" ? "lost" : "undelivered"}: ${row.path} bytes ${from} to ${to} (${to - from})`);
   for (const { path, from, to } of losses) lines.push(`lost earlier: ${path} bytes ${from} to ${to} (${to - from})`);
+  if (retired.lost > 0) lines.push(`lost in all: ${retired.lost} bytes`);
   lines.push(complete ? "Nothing is missing: every byte is acknowledged, filtered, dead-lettered or skipped." : "Not everything is delivered.");
   return `${lines.join("\n")}\n`;
 }

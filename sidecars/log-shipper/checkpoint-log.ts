@@ -61,7 +61,7 @@ export const noColumns: Columns = { filtered: 0, deadLettered: 0, skipped: 0 };
 /** Bytes `from` to `to` of a content. */
 export type ByteRange = { readonly from: number; readonly to: number };
 export type Loss = ByteRange & { readonly path: string };
-/** Sums over the contents that are no longer remembered one by one. */
+/** Sums over the contents that are no longer remembered one by one; `lost` is a sum over all contents. */
 export type Retired = Columns & { readonly contents: number; readonly acked: number; readonly lost: number };
 
 export type CheckpointRecord =
@@ -73,8 +73,10 @@ export type CheckpointRecord =
   /** The content now lives in another inode: the copy that a copytruncate made. */
   | ({ readonly kind: "move"; readonly number: number } & FileIdentity)
   | { readonly kind: "seen"; readonly number: number; readonly to: number }
-  /** The content is no longer followed. `lost` is what was written of it and can no longer be had. */
-  | { readonly kind: "drop"; readonly number: number; readonly lost?: readonly ByteRange[] }
+  /** What was written of the content and can no longer be had. */
+  | { readonly kind: "lost"; readonly number: number; readonly ranges: readonly ByteRange[] }
+  /** The content is no longer followed. */
+  | { readonly kind: "drop"; readonly number: number }
   | ({ readonly kind: "retired" } & Retired)
   | ({ readonly kind: "loss" } & Loss);
 
@@ -139,7 +141,7 @@ export class CheckpointState {
   /** The fewest records that add up to this state. */
   snapshot(): readonly CheckpointRecord[] {
     const past: CheckpointRecord[] = this.#beganMs === undefined ? [] : [{ kind: "began", ms: this.#beganMs }];
-    if (this.#retired.contents > 0) past.push({ kind: "retired", ...this.#retired }, ...this.#losses.map((loss) => ({ kind: "loss" as const, ...loss })));
+    if (this.#retired.contents > 0 || this.#retired.lost > 0) past.push({ kind: "retired", ...this.#retired }, ...this.#losses.map((loss) => ({ kind: "loss" as const, ...loss })));
     return past.concat(
       this.files.flatMap(({ file, cuts }) => [
         { kind: "file" as const, ...file },
@@ -151,8 +153,12 @@ export class CheckpointState {
   #applyTo(entry: Entry, record: Extract<CheckpointRecord, { readonly number: number }>): boolean {
     switch (record.kind) {
       case "drop":
-        this.#retire(entry, record.lost ?? []);
+        this.#retire(entry);
         return this.#files.delete(record.number);
+      case "lost":
+        this.#retired = { ...this.#retired, lost: this.#retired.lost + record.ranges.reduce((sum, range) => sum + range.to - range.from, 0) };
+        for (const { from, to } of record.ranges) this.#noteLoss({ path: entry.file.path, from, to });
+        return true;
       case "seen":
         entry.file = { ...entry.file, seenTo: record.to };
         return true;
@@ -178,11 +184,9 @@ export class CheckpointState {
     }
   }
 
-  #retire(entry: Entry, lost: readonly ByteRange[]): void {
+  #retire(entry: Entry): void {
     const { acked, columns } = settledOf(entry);
-    const lostBytes = lost.reduce((sum, range) => sum + range.to - range.from, 0);
-    this.#retired = { ...addColumns(this.#retired, columns), contents: this.#retired.contents + 1, acked: this.#retired.acked + acked, lost: this.#retired.lost + lostBytes };
-    for (const { from, to } of lost) this.#noteLoss({ path: entry.file.path, from, to });
+    this.#retired = { ...addColumns(this.#retired, columns), contents: this.#retired.contents + 1, acked: this.#retired.acked + acked };
   }
 
   #noteLoss(loss: Loss): void {

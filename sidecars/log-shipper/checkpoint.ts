@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../kit/clock.ts";
 import { replaceFile } from "../../kit/files.ts";
@@ -35,14 +35,17 @@ export class Checkpoint {
 
   /** Whether nothing was ever saved here before: this is the very first start. */
   readonly isNew: boolean;
+  /** When (wall time) a former run last wrote here; this run's start if there was none. */
+  readonly lastWriteMs: number;
 
-  private constructor(options: { readonly directory: string; readonly clock: Clock; readonly log: Log; readonly onWrite: (outcome: "written" | "failed") => void }, state: CheckpointState, isNew: boolean) {
+  private constructor(options: { readonly directory: string; readonly clock: Clock; readonly log: Log; readonly onWrite: (outcome: "written" | "failed") => void }, state: CheckpointState, before: { readonly isNew: boolean; readonly lastWriteMs: number }) {
     this.#directory = options.directory;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#onWrite = options.onWrite;
     this.#state = state;
-    this.isNew = isNew;
+    this.isNew = before.isNew;
+    this.lastWriteMs = before.lastWriteMs;
   }
 
   static async open(options: { readonly directory: string; readonly clock: Clock; readonly log: Log; readonly onWrite: (outcome: "written" | "failed") => void }): Promise<Checkpoint> {
@@ -55,8 +58,10 @@ export class Checkpoint {
     });
     const { state, refused } = readCheckpoint(text);
     if (refused > 0) options.log.warn({ path, refused }, "Passed over damaged records of the saved positions; some lines may be sent again");
-    if (absent) state.apply({ kind: "began", ms: options.clock.nowMs() });
-    const checkpoint = new Checkpoint(options, state, absent);
+    const nowMs = options.clock.nowMs();
+    if (absent) state.apply({ kind: "began", ms: nowMs });
+    const lastWriteMs = await stat(path).then((stats) => stats.mtimeMs, () => nowMs);
+    const checkpoint = new Checkpoint(options, state, { isNew: absent, lastWriteMs });
     await checkpoint.#rewrite();
     return checkpoint;
   }

@@ -22,31 +22,34 @@ export async function findCopy(file: TrackedFile, options: { readonly candidates
   return undefined;
 }
 
-/** A copy that was written to so lately may not be finished. */
-const freshMs = 2_000;
-
 /**
- * What a rotated name holds that was born later than the file which has the name: "known" contents are read from elsewhere; an
+ * What a rotated name holds that was not born before the file which has the name: "known" contents are read from elsewhere; an
  * "unknown" one was copied and truncated away before any of it was read. `followed` are the contents of that name.
+ *
+ * Not told apart: a shorter content that begins with the same 256 bytes counts as an earlier part of a known one.
  */
-export function contentOfCopy(found: FoundSibling, options: { readonly followed: readonly TrackedFile[]; readonly live: FoundFile | undefined; readonly nowMs: number }): "known" | "unknown" | "undecided" {
+export function contentOfCopy(found: FoundSibling, options: { readonly followed: readonly TrackedFile[]; readonly live: FoundFile | undefined }): "known" | "unknown" | "undecided" {
+  const { live } = options;
   // "app.log.lock" and "app.log.bak" are beside logs, rotations have a number or a date.
-  if (!/\d/.test(basename(found.path).slice(basename(found.formerPath).length))) return "known";
+  if (live?.identity.birthNs !== found.identity.birthNs && !/\d/.test(basename(found.path).slice(basename(found.formerPath).length))) return "known";
   if (found.size === 0) return "undecided";
   const head = bytesAt(found.path, 0, headBytesMax);
   if (head === undefined) return "undecided";
   for (const { offset, print } of options.followed) {
-    if (offset === 0 || hashBytes(head.subarray(0, print.headLength)) !== print.headHash) continue;
-    if (found.size >= offset) {
-      const tail = bytesAt(found.path, offset - print.tailLength, print.tailLength);
-      if (tail !== undefined && hashBytes(tail) === print.tailHash) return "known";
-    } else if (options.nowMs - Number(found.mtimeNs / 1_000_000n) < freshMs) {
-      return "undecided";
-    }
+    if (offset === 0 || head.length < print.headLength || hashBytes(head.subarray(0, print.headLength)) !== print.headHash) continue;
+    const tail = found.size >= offset ? bytesAt(found.path, offset - print.tailLength, print.tailLength) : undefined;
+    if (tail === undefined || hashBytes(tail) === print.tailHash) return "known";
   }
-  const { live } = options;
   if (live !== undefined && live.size >= found.size && bytesAt(live.path, 0, head.length)?.equals(head) === true) return "known";
   return "unknown";
+}
+
+/** Of a content that was truncated away and of which more was read than was copied: whether this is such a copy. */
+export function isPartialCopy(found: FoundSibling, file: TrackedFile): boolean {
+  if (found.formerPath !== file.path || found.size === 0 || found.size >= file.offset) return false;
+  const { headLength, headHash } = file.print;
+  const head = bytesAt(found.path, 0, headLength);
+  return head?.length === headLength && hashBytes(head) === headHash;
 }
 
 /** Undefined when the file cannot be read. Synchronous, for use in a look. */

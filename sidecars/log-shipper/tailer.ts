@@ -2,14 +2,14 @@ import type { Clock } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ByteRange, Loss } from "./checkpoint-log.ts";
-import { contentOfCopy, findCopy } from "./copies.ts";
+import { contentOfCopy, findCopy, isPartialCopy } from "./copies.ts";
 import { identityOf, statOf, type Discovery, type FoundFile, type FoundSibling, type Look } from "./discover.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { emptyFingerprint, identityKey, inodeKey, type FileIdentity } from "./tail-state.ts";
 import type { RangeOptions, ReadOutcome, TailReader } from "./tail-reader.ts";
-import { fingerprintAtEnd, TrackedFile } from "./tracked-file.ts";
+import { fingerprintAtEnd, holdsContent, TrackedFile } from "./tracked-file.ts";
 import type { WakeUp } from "./wake-up.ts";
 
 /**
@@ -56,6 +56,8 @@ const hotEveryMs = 15;
 const forgetAfterMs = 86_400_000;
 const rememberedMax = 10_000;
 const birthSlackNs = 20_000_000n;
+/** A run looks at least this often. */
+const lookSlackNs = 2_000_000_000n;
 /** After a read error, such as an input/output error of the disk, a file is left alone for this long. */
 const faultyEveryMs = 1_000;
 
@@ -69,6 +71,8 @@ export class Tailer {
   readonly #copies = new Set<string>();
   readonly #newestBirthNs = new Map<string, bigint>();
   readonly #startedNs: bigint;
+  /** Copies that are older were seen and judged by a former run. */
+  readonly #copiesNs: bigint;
   /** Found files with unread content that could not be opened, as of the last scan. */
   #waiting: Waiting[] = [];
   #look: Look | undefined;
@@ -80,6 +84,8 @@ export class Tailer {
   constructor(options: TailerOptions, remembered: readonly TrackedFile[]) {
     this.#options = options;
     this.#startedNs = BigInt(options.checkpoint.state.beganMs ?? options.clock.nowMs()) * 1_000_000n - birthSlackNs;
+    const copiesNs = BigInt(Math.floor(options.checkpoint.lastWriteMs)) * 1_000_000n - lookSlackNs;
+    this.#copiesNs = copiesNs > this.#startedNs ? copiesNs : this.#startedNs;
     for (const file of remembered) this.#add(file);
   }
 
@@ -201,14 +207,15 @@ export class Tailer {
     const birthNs = BigInt(found.identity.birthNs);
     if (birthNs === 0n || this.#copies.has(found.inode)) return false;
     const { live, nowMs } = context;
-    if (live !== undefined && birthNs > BigInt(live.identity.birthNs)) return birthNs >= this.#startedNs && this.#sawCopy(found, live, nowMs);
+    // Births are as coarse as the kernel's ticks; two at the same are told apart by their content.
+    if (live !== undefined && birthNs >= BigInt(live.identity.birthNs)) return birthNs >= this.#copiesNs && this.#sawCopy(found, live, nowMs);
     const floorNs = context.floors.get(found.formerPath) ?? this.#startedNs;
     return birthNs >= floorNs && this.#adopt(found, { path: found.formerPath, nowMs, skip: false });
   }
 
   #sawCopy(found: FoundSibling, live: FoundFile, nowMs: number): boolean {
     const followed = [...this.#files].filter((file) => file.path === found.formerPath);
-    const content = contentOfCopy(found, { followed, live, nowMs: this.#options.clock.nowMs() });
+    const content = contentOfCopy(found, { followed, live });
     if (content === "known") this.#copies.add(found.inode);
     return content === "unknown" && this.#adopt(found, { path: found.formerPath, nowMs, skip: false });
   }
@@ -218,7 +225,7 @@ export class Tailer {
     const known = this.#byInode.get(found.inode);
     if (known === undefined || known.fd !== undefined) return known;
     if (known.identity.birthNs === found.identity.birthNs) return known;
-    this.#lose(known, "A log file's inode was given to another file");
+    this.#lose(known, known.unread, "A log file's inode was given to another file");
     return undefined;
   }
 
@@ -298,10 +305,10 @@ export class Tailer {
     const nowMs = clock.monotonicMs();
     if (!pipeline.hasRoom()) {
       file.starved = true;
-      if (file.seenTo > file.offset) file.behindSinceMs ??= nowMs;
-      return false;
+      return await this.#lookAtStarved(file, file.fd, nowMs);
     }
     const sinceMs = file.behindSinceMs ?? nowMs;
+    const knownSize = file.size;
     const outcome = await reader.next(file, range(file.path), { final: this.#isFinal(file, nowMs), nowMs }).catch((error: unknown) => this.#faulty(file, error));
     if (outcome === undefined) {
       file.dueMs = nowMs + faultyEveryMs;
@@ -316,12 +323,29 @@ export class Tailer {
         file.dueMs = outcome.untilMs;
         return false;
       case "replaced":
+        file.size = knownSize; // what was seen now is of the new content
         await this.#replaced(file, nowMs);
         return true;
       default:
         this.#rest(file, nowMs);
         return false;
     }
+  }
+
+  /** Without room nothing is read, but what happens to the file is noticed: a copy that a truncation leaves behind may not last. */
+  async #lookAtStarved(file: TrackedFile, fd: number, nowMs: number): Promise<boolean> {
+    const size = Number(file.stat()?.size ?? 0);
+    const holds = size >= file.offset && (await holdsContent(fd, file.offset, file.print).catch((error: unknown) => this.#faulty(file, error) ?? true));
+    if (!holds) {
+      await this.#replaced(file, nowMs);
+      return true;
+    }
+    if (size > file.size) {
+      file.size = size;
+      file.lastGrowthMs = nowMs;
+    }
+    if (size > file.offset) file.behindSinceMs ??= nowMs;
+    return false;
   }
 
   /** One unreadable file must not hold up the others. */
@@ -380,15 +404,20 @@ export class Tailer {
     const { events, log, checkpoint } = this.#options;
     events.truncated();
     const { identity, fd } = file;
-    const copy = await findCopy(file, { candidates: [...this.#options.discovery.look().siblings, ...(this.#look?.matches ?? [])], isTracked: (inode) => this.#byInode.has(inode), log });
+    const { siblings } = this.#options.discovery.look();
+    const copy = await findCopy(file, { candidates: [...siblings, ...(this.#look?.matches ?? [])], isTracked: (inode) => this.#byInode.has(inode), log });
+    const partial = copy === undefined ? siblings.find((found) => !this.#byInode.has(found.inode) && isPartialCopy(found, file)) : undefined;
     const next = this.#create({ identity, path: file.path, generation: file.generation + 1, content: `${identityKey(identity)}:${file.generation + 1}`, nowMs });
     next.fd = fd;
     next.rotatedAtMs = file.rotatedAtMs;
     this.#options.openFiles.adopt(next);
     if (copy === undefined) {
       file.fd = undefined;
-      this.#lose(file, "A log file was truncated; reading it from its start. Bytes that were not read before are lost");
+      this.#lose(file, file.unreadUpTo(file.size), "A log file was truncated; reading it from its start. Bytes that were not read before are lost");
+      // Known from now on, also after a restart.
+      if (partial !== undefined) this.#adopt(partial, { path: file.path, nowMs, skip: true });
     } else {
+      if (file.size > copy.size) this.#noteLoss(file, [{ from: copy.size, to: file.size }], "A log file was written to between its copying and its truncation; those bytes are lost");
       file.moveTo(copy.identity);
       file.rotatedAtMs = nowMs;
       if (this.#open(file, copy, nowMs)) log.info({ path: file.path, copy: copy.path, offset: file.offset }, "A log file was copied and truncated; finishing it from the copy");
@@ -401,22 +430,28 @@ export class Tailer {
   }
 
   /** The content is no longer to be had. What is in flight of it is still delivered. */
-  #lose(file: TrackedFile, words: string): void {
-    file.lost = file.unread;
-    const lostBytes = bytesOf(file.lost);
+  #lose(file: TrackedFile, lost: readonly ByteRange[], words: string): void {
+    this.#noteLoss(file, lost, words);
     file.gone = true;
     file.replay = [];
     file.behindSinceMs = undefined;
-    if (lostBytes > 0) this.#options.events.lost(lostBytes);
-    this.#options.log.warn({ path: file.path, offset: file.offset, lostBytes }, words);
     if (file.inFlight === 0) this.#drop(file);
+  }
+
+  #noteLoss(file: TrackedFile, lost: readonly ByteRange[], words: string): void {
+    const lostBytes = lost.reduce((sum, range) => sum + range.to - range.from, 0);
+    if (lostBytes > 0) {
+      this.#options.events.lost(lostBytes);
+      void this.#options.checkpoint.append({ kind: "lost", number: file.number, ranges: lost });
+    }
+    this.#options.log.warn({ path: file.path, offset: file.offset, lostBytes }, words);
   }
 
   #drop(file: TrackedFile): void {
     file.close();
     this.#files.delete(file);
     if (this.#byInode.get(file.inode) === file) this.#byInode.delete(file.inode);
-    void this.#options.checkpoint.append({ kind: "drop", number: file.number, ...(file.lost.length === 0 ? {} : { lost: file.lost }) });
+    void this.#options.checkpoint.append({ kind: "drop", number: file.number });
   }
 
   /**
@@ -428,14 +463,10 @@ export class Tailer {
     let excess = this.#files.size - rememberedMax;
     for (const file of unseen) {
       const unseenMs = nowMs - file.lastSeenMs;
-      if (file.unread.length > 0 && unseenMs > this.#options.rotateWaitMs) this.#lose(file, "A log file vanished before all of it was acknowledged");
+      if (file.unread.length > 0 && unseenMs > this.#options.rotateWaitMs) this.#lose(file, file.unread, "A log file vanished before all of it was acknowledged");
       else if (unseenMs > forgetAfterMs || excess-- > 0) this.#drop(file);
     }
   }
-}
-
-function bytesOf(ranges: readonly ByteRange[]): number {
-  return ranges.reduce((sum, range) => sum + range.to - range.from, 0);
 }
 
 /** Whether a file at this path may exist although the look did not find it. */

@@ -36,8 +36,6 @@ export class TrackedFile {
   columns: Columns;
   /** How far it is known to reach, whether or not it could be opened. */
   seenTo: number;
-  /** Bytes that can no longer be had. */
-  lost: readonly ByteRange[] = [];
   /** Size at which the bytes after `offset` were found not to hold a whole line. */
   partialAtSize = -1;
   /** Everything of it is being given up: its content was overwritten and no copy was found. */
@@ -101,7 +99,10 @@ export class TrackedFile {
 
   /** What is known to have been written and was not yet read again or for the first time. */
   get unread(): readonly ByteRange[] {
-    const end = Math.max(this.size, this.seenTo);
+    return this.unreadUpTo(Math.max(this.size, this.seenTo));
+  }
+
+  unreadUpTo(end: number): readonly ByteRange[] {
     return [...this.replay.map(({ from, to }) => ({ from, to })), ...(end > this.offset ? [{ from: this.offset, to: end }] : [])];
   }
 

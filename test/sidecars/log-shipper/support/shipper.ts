@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../../../kit/config/read.ts";
-import { systemClock } from "../../../../kit/clock.ts";
+import { systemClock, type Clock } from "../../../../kit/clock.ts";
 import { createLog } from "../../../../kit/log.ts";
 import { MetricRegistry } from "../../../../kit/metrics.ts";
 import type { watchDirectories } from "../../../../kit/watch-directories.ts";
@@ -41,7 +41,7 @@ export type RunningShipper = {
   logLine(message: string): Promise<Readonly<Record<string, unknown>>>;
 };
 
-export function startShipper(config: ShipperConfig, watch?: typeof watchDirectories): RunningShipper {
+export function startShipper(config: ShipperConfig, watch?: typeof watchDirectories, clock: Clock = systemClock): RunningShipper {
   const stopping = new AbortController();
   const givingUp = new AbortController();
   const metrics = new MetricRegistry();
@@ -53,7 +53,7 @@ export function startShipper(config: ShipperConfig, watch?: typeof watchDirector
     reload: (callback) => (onConfig = callback),
     config, log, metrics,
     admin: { addReadinessCheck: (name, check) => void readiness.set(name, check), addRoute: () => undefined, address: { host: "127.0.0.1", port: 0 } },
-    clock: systemClock,
+    clock,
     random: Math.random,
     stopAccepting: stopping.signal,
     giveUp: givingUp.signal,
