@@ -35,9 +35,7 @@ async function test(chosenKinds, words) {
     const files = filesOf(kind).filter(isChosen);
     if (files.length === 0) continue;
     ran += 1;
-    // Clients and proxies of a finished file must not keep its process, and with it the whole run, for ever.
-    const ending = kind === "e2e" ? ["--test-force-exit"] : [];
-    if (await run([...testFlags, ...ending, ...flags, ...files]) !== 0) failed.push(kind);
+    if (await run([...testFlags, ...flags, ...files]) !== 0) failed.push(kind);
   }
   if (ran === 0) process.stderr.write("There are no such test files there.\n");
   else if (failed.length > 0 && ran > 1) process.stderr.write(`Failed: ${failed.join(", ")} tests. Their reports are above.\n`);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
@@ -201,4 +202,29 @@ test("a delay of the weather holds for connections that stand", async (t) => {
   assert.equal(text(server.connections[0]?.pieces ?? []), "a");
   await clock.advance(1);
   await eventually(() => text(server.connections[0]?.pieces ?? []) === "ab");
+});
+
+/** What a process of its own does: the proxy ends a side and resets both in the same moment, then everything is closed. */
+const resetAmidEnd = `
+  import { once } from "node:events";
+  import { connect, createServer } from "node:net";
+  import { startFaultProxy } from ${JSON.stringify(new URL("fault-proxy.ts", import.meta.url).href)};
+  const server = createServer({ allowHalfOpen: true }, (socket) => socket.on("error", () => undefined).resume());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const rules = [{ at: 3, action: { kind: "halfClose" } }, { at: 3, action: { kind: "reset" } }];
+  const proxy = await startFaultProxy({ upstream: { host: "127.0.0.1", port: server.address().port }, rules });
+  const client = connect(proxy.port, proxy.host, () => client.write("abc"));
+  const [error] = await once(client, "error");
+  await proxy.close();
+  server.close();
+  console.log(error.code);
+`;
+
+test("a process in which a connection was reset amid its end can end by itself", async (t) => {
+  const child = spawn(process.execPath, ["--input-type=module", "-e", resetAmidEnd], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  const printed = buffer(child.stdout), deadline = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  const [code, signal]: (number | string | null)[] = await once(child, "exit");
+  clearTimeout(deadline);
+  assert.deepEqual([(await printed).toString(), code, signal], ["ECONNRESET\n", 0, null]);
 });

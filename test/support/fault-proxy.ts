@@ -174,7 +174,7 @@ class Connection {
     o.client.on("error", () => {
       this.#over.abort();
       // A reset is passed on like everything else, and not at all while nothing passes.
-      if (!o.sky.isSilent("up")) this.#upstream?.resetAndDestroy();
+      if (!o.sky.isSilent("up") && this.#upstream !== undefined) resetSocket(this.#upstream);
     });
     o.client.on("close", () => this.#over.abort());
   }
@@ -206,8 +206,8 @@ class Connection {
   reset(direction: Direction | "both", offset: number, what: string): void {
     this.#note(direction, offset, what);
     this.#over.abort();
-    this.#o.client.resetAndDestroy();
-    this.#upstream?.resetAndDestroy();
+    resetSocket(this.#o.client);
+    if (this.#upstream !== undefined) resetSocket(this.#upstream);
   }
 
   async #pump(direction: Direction, from: Socket, to: Socket): Promise<void> {
@@ -279,6 +279,17 @@ class Connection {
   #note(direction: Direction | "both", offset: number, what: string): void {
     this.#o.record({ connection: this.#o.number, direction, offset, what });
   }
+}
+
+/**
+ * Resets a socket; one that is just being ended a moment later. Reset amid its end, a socket's handle is never closed: libuv
+ * refuses (uv_tcp_close_reset gives EINVAL while a shutdown is under way), Node 24 takes it for closed all the same, and a
+ * process that has nothing else to do then waits for it in a busy loop instead of ending.
+ */
+function resetSocket(socket: Socket): void {
+  const isEnding = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+  if (isEnding && !socket.destroyed) socket.once("finish", () => socket.resetAndDestroy());
+  else socket.resetAndDestroy();
 }
 
 type Passing = { offset: number; splitBytes: number; splitRandomly: boolean; delayMs: number; jitterMs: number; bytesPerSecond: number; dropping: boolean };
