@@ -6,7 +6,7 @@ import { ConversionError } from "./conversion-error.ts";
 import { readsWhole, sniffColumns, startConversion } from "./convert.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { Publication } from "./publish.ts";
-import { byteOffsetOfLine, TextInput } from "./text-input.ts";
+import { byteOffsetOfLine, ReportInput } from "./report-input.ts";
 
 /** What became of one try to adapt one file. */
 export type AdaptOutcome =
@@ -57,23 +57,28 @@ async function adaptOpened({ file, path, adapter, ownerOf, signal }: OpenedFile)
   const stat = await file.stat({ bigint: true });
   if (!stat.isFile()) return { kind: "gone" };
   const before = statKey(stat);
-  const input = new TextInput(file, stat.size);
+  const input = new ReportInput(file);
   const { complete } = adapter.watch.ready;
   let mapping: Mapping | undefined;
   let publication: Publication | undefined;
   try {
     const start = await readStart(input, adapter);
-    if (start.text === "" && complete) return { kind: "waiting", stat: before, reason: "it is empty" };
+    if (start.bytes.length === 0 && complete) return { kind: "waiting", stat: before, reason: "it is empty" };
     mapping = start.mapping;
     const conversion = startConversion(mapping);
     const output = outputPath(mapping, path);
     await checkOutput(output, ownerOf);
     publication = await Publication.begin(output);
-    for (let text: string | undefined = start.text; text !== undefined; text = await input.next()) {
-      signal.throwIfAborted();
-      await publication.write(conversion.push(text));
+    for (let at = 0; at < start.bytes.length; ) {
+      const count = start.bytes.copy(conversion.room(), 0, at);
+      for (const piece of conversion.take(count)) await publication.write(piece);
+      at += count;
     }
-    await publication.write(conversion.end({ takeUnfinished: !complete }));
+    for (let count = start.isWhole ? 0 : await input.read(conversion.room()); count > 0; count = await input.read(conversion.room())) {
+      signal.throwIfAborted();
+      for (const piece of conversion.take(count)) await publication.write(piece);
+    }
+    for (const piece of conversion.end({ takeUnfinished: !complete })) await publication.write(piece);
     if (statKey(await file.stat({ bigint: true })) !== before) {
       await publication.abandon();
       return { kind: "torn" };
@@ -101,23 +106,33 @@ async function checkOutput(output: string, ownerOf: OutputOwner): Promise<void> 
   if (isThere) throw new ConversionError("NAME", `${output} is what ${owner} was adapted to; two reports cannot have one adapted form`, { line: 1 });
 }
 
-/** The text read until it was known which mapping to use. Throws VERSION when no rule fits, INCOMPLETE when the file ends before it is known. */
-async function readStart(input: TextInput, adapter: AdapterConfig): Promise<{ readonly text: string; readonly mapping: Mapping }> {
-  let text = (await input.next()) ?? "";
-  while (true) {
+type Start = { readonly bytes: Buffer; readonly isWhole: boolean; readonly mapping: Mapping };
+
+/** The bytes read until it was known which mapping to use. Throws VERSION when no rule fits, INCOMPLETE when the file ends before it is known. */
+async function readStart(input: ReportInput, adapter: AdapterConfig): Promise<Start> {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // whether it is UTF-8 is told by the conversion
+  let bytes = Buffer.alloc(0);
+  let text = "";
+  let wanted = startBytes;
+  for (;;) {
+    const block = Buffer.allocUnsafe(wanted);
+    const count = await input.read(block);
+    const isWhole = count === 0;
+    bytes = Buffer.concat([bytes, block.subarray(0, count)]);
+    text += decoder.decode(block.subarray(0, count), { stream: !isWhole });
     const choice = chooseMapping(adapter, text);
-    if (choice.kind === "chosen") return { text, mapping: choice.mapping };
-    // Twice as much each time, so that a long first record is not read over and over.
-    const wanted = text.length * 2;
-    let more: string | undefined;
-    while (text.length <= wanted && (more = await input.next()) !== undefined) text += more;
-    if (more !== undefined) continue;
-    const last = chooseMapping(adapter, text);
-    if (last.kind === "chosen") return { text, mapping: last.mapping };
-    if (last.atEnd instanceof ConversionError) throw last.atEnd;
-    return { text, mapping: last.atEnd };
+    if (choice.kind === "chosen") return { bytes, isWhole, mapping: choice.mapping };
+    if (!isWhole) {
+      // Twice as much each time, so that a long first record is not read over and over.
+      wanted = bytes.length;
+      continue;
+    }
+    if (choice.atEnd instanceof ConversionError) throw choice.atEnd;
+    return { bytes, isWhole, mapping: choice.atEnd };
   }
 }
+
+const startBytes = 65_536;
 
 type Choice = { readonly kind: "chosen"; readonly mapping: Mapping } | { readonly kind: "undecided"; readonly atEnd: Mapping | ConversionError };
 

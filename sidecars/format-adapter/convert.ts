@@ -1,14 +1,14 @@
 // pure
 import { ConversionError } from "./conversion-error.ts";
+import { Engine } from "./engine/engine.ts";
 import { createCsvReader } from "./formats/csv-reader.ts";
 import { createJsonArrayReader, createNdjsonReader } from "./formats/json-reader.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./formats/row.ts";
-import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./formats/writers.ts";
 import { compileMapping, type CompiledMapping } from "./mapping/compile.ts";
-import type { InputFormat, Mapping, OutputFormat } from "./mapping/mapping.ts";
+import type { InputFormat, Mapping } from "./mapping/mapping.ts";
 
-/** A conversion in progress: text in, text out, records counted. Deterministic; no clock, no randomness. */
-export type Conversion = { push(text: string): string; end(options: { readonly takeUnfinished: boolean }): string; readonly rows: number };
+/** A conversion in progress: bytes in, bytes out, records counted. Deterministic; no clock, no randomness. */
+export type Conversion = Pick<Engine, "room" | "take" | "end" | "rows">;
 
 export function createReader(input: Pick<InputFormat, "format" | "delimiter">, handler: RecordHandler): RecordReader {
   switch (input.format) {
@@ -21,17 +21,6 @@ export function createReader(input: Pick<InputFormat, "format" | "delimiter">, h
   }
 }
 
-function createWriter(columns: readonly string[], output: OutputFormat): RecordWriter {
-  switch (output.format) {
-    case "csv":
-      return createCsvWriter(columns, output);
-    case "ndjson":
-      return createNdjsonWriter(columns);
-    case "json":
-      return createJsonArrayWriter(columns);
-  }
-}
-
 /** Compiled once: a folder may hold thousands of small reports. */
 const compiledMappings = new WeakMap<Mapping, CompiledMapping>();
 
@@ -41,46 +30,25 @@ function compiledOf(mapping: Mapping): CompiledMapping {
   return known;
 }
 
-/** Starts a conversion by a mapping. `push` and `end` throw ConversionError. */
+/** Starts a conversion by a mapping. */
 export function startConversion(mapping: Mapping): Conversion {
-  const compiled = compiledOf(mapping);
-  const writer = createWriter(compiled.columns, mapping.output);
-  let out = writer.start();
-  let rows = 0;
-  const reader = createReader(mapping.input, {
-    onColumns: (columns, line) => compiled.checkColumns(columns, line),
-    onRow(row) {
-      out += writer.row(compiled.apply(row));
-      rows++;
-    },
-  });
-  const take = (): string => {
-    const text = out;
-    out = "";
-    return text;
-  };
-  return {
-    push(text) {
-      reader.push(text);
-      return take();
-    },
-    end(options) {
-      reader.end(options);
-      out += writer.end();
-      return take();
-    },
-    get rows() {
-      return rows;
-    },
-  };
+  const { plan, checkColumns } = compiledOf(mapping);
+  return new Engine({ input: mapping.input, output: mapping.output, plan, onColumns: checkColumns });
 }
 
 /** Converts a whole text at once; for examples and tests. */
 export function convertText(mapping: Mapping, text: string): { readonly kind: "converted"; readonly text: string; readonly rows: number } | { readonly kind: "failed"; readonly error: ConversionError } {
   try {
     const conversion = startConversion(mapping);
-    const output = conversion.push(text) + conversion.end({ takeUnfinished: false });
-    return { kind: "converted", text: output, rows: conversion.rows };
+    const pieces: Buffer[] = [];
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; ) {
+      const count = bytes.copy(conversion.room(), 0, at);
+      for (const piece of conversion.take(count)) pieces.push(Buffer.from(piece));
+      at += count;
+    }
+    for (const piece of conversion.end({ takeUnfinished: false })) pieces.push(Buffer.from(piece));
+    return { kind: "converted", text: Buffer.concat(pieces).toString("utf8"), rows: conversion.rows };
   } catch (error) {
     if (error instanceof ConversionError) return { kind: "failed", error };
     throw error;

@@ -1,10 +1,10 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fsyncDirectory } from "../../kit/files.ts";
 
 const temporaryForm = /^\.podkit-[0-9a-f]{16}\.tmp$/;
-const blockBytes = 1_048_576;
+const blockBytes = 262_144;
 
 /**
  * An adapted report on its way to its name. Consumers see the old file or the whole new one: it is written under a dot-name in the same
@@ -15,7 +15,6 @@ export class Publication {
   readonly #output: string;
   readonly #temporary: string;
   readonly #file: FileHandle;
-  readonly #hash = createHash("sha256");
   #bytes = 0;
 
   private constructor(output: string, temporary: string, file: FileHandle) {
@@ -28,13 +27,11 @@ export class Publication {
     const directory = dirname(output);
     await mkdir(directory, { recursive: true });
     const temporary = join(directory, `.podkit-${randomBytes(8).toString("hex")}.tmp`);
-    return new Publication(output, temporary, await open(temporary, "wx", 0o644));
+    return new Publication(output, temporary, await open(temporary, "wx+", 0o644));
   }
 
-  async write(text: string): Promise<void> {
-    if (text === "") return;
-    const bytes = Buffer.from(text, "utf8");
-    this.#hash.update(bytes);
+  /** Resolves when the bytes are no longer needed. */
+  async write(bytes: Uint8Array): Promise<void> {
     this.#bytes += bytes.length;
     let offset = 0;
     while (offset < bytes.length) offset += (await this.#file.write(bytes, offset)).bytesWritten;
@@ -66,13 +63,21 @@ export class Publication {
     try {
       const stat = await there.stat();
       if (!stat.isFile() || stat.size !== this.#bytes) return false;
-      const hash = createHash("sha256");
-      const block = Buffer.allocUnsafe(Math.min(this.#bytes + 1, blockBytes));
-      for (let read = await there.read(block); read.bytesRead > 0; read = await there.read(block)) hash.update(block.subarray(0, read.bytesRead));
-      return hash.digest("hex") === this.#hash.copy().digest("hex");
+      return await sameContent(there, this.#file);
     } finally {
       await there.close();
     }
+  }
+}
+
+/** Compares two files of one size. */
+async function sameContent(left: FileHandle, right: FileHandle): Promise<boolean> {
+  const [one, other] = [Buffer.allocUnsafe(blockBytes), Buffer.allocUnsafe(blockBytes)];
+  for (let at = 0; ; ) {
+    const [{ bytesRead }, read] = await Promise.all([left.read(one, 0, blockBytes, at), right.read(other, 0, blockBytes, at)]);
+    if (bytesRead !== read.bytesRead || !one.subarray(0, bytesRead).equals(other.subarray(0, bytesRead))) return false;
+    if (bytesRead === 0) return true;
+    at += bytesRead;
   }
 }
 

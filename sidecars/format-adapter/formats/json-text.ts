@@ -19,6 +19,21 @@ export function parseJsonRecord(text: string, line: number, depthMax: number): R
   return cells;
 }
 
+/** Checks an object or a list as those inside of records are checked; `line` is asked for when it is wrong. */
+export function checkNested(text: string, line: () => number): void {
+  try {
+    parseJsonRecord(`{"nested":${text}}`, 0, Infinity);
+  } catch (error) {
+    if (!(error instanceof ConversionError)) throw error;
+    throw new ConversionError(error.code, error.message, { line: line(), column: error.column, sample: error.sample });
+  }
+}
+
+/** JSON text without the white space between its parts, which might hold line ends. */
+export function compactJson(text: string): string {
+  return text.replace(/("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g, "$1");
+}
+
 class JsonParser {
   readonly #text: string;
   readonly #line: number;

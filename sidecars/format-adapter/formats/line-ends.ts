@@ -22,3 +22,10 @@ export class LineCounter {
     this.#afterReturn = code === 13;
   }
 }
+
+/** countLineEnds of bytes of UTF-8. */
+export function countLineEndsOfBytes(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] === 10 || (bytes[at] === 13 && bytes[at + 1] !== 10)) count++;
+  return count;
+}

@@ -1,5 +1,7 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import type { EnginePlan, PlannedField } from "../engine/plan.ts";
+import { compactJson } from "../formats/json-text.ts";
 import type { Row } from "../formats/row.ts";
 import type { OutCell } from "../formats/writers.ts";
 import { parseDecimal, rescale, type Decimal } from "./decimal.ts";
@@ -12,8 +14,8 @@ import { fits, isBareInJson, typeText, type ValueType } from "./types.ts";
 export type CompiledMapping = {
   readonly columns: readonly string[];
   /** Checks the columns of a report: all that are needed are there, and (strict) none is unknown. */
-  checkColumns(columns: readonly string[], line: number): void;
-  apply(row: Row): readonly OutCell[];
+  readonly checkColumns: (columns: readonly string[], line: number) => void;
+  readonly plan: EnginePlan;
 };
 
 type Maker = (row: Row) => OutCell;
@@ -23,8 +25,8 @@ export function compileMapping(mapping: Mapping): CompiledMapping {
   const types = mapping.input.columns;
   const expressions = new Map(mapping.fields.map((field) => [field, field.source.kind === "expr" ? compiledExpression(field.source.text, types) : undefined]));
   const used = usedColumns(mapping, (field) => expressions.get(field)?.columns ?? []);
-  const makers = mapping.fields.map((field) => makeField(field, types, expressions.get(field)));
-  const checks = [...types].map(([column, type]) => checkColumn(column, type));
+  const fields = mapping.fields.map((field) => planField(field, types, expressions.get(field)));
+  const checks = [...types].map(([column, type]) => ({ column, type, check: checkColumn(column, type) }));
   const withDefault = new Set(mapping.fields.flatMap(({ source }) => (source.kind === "copy" && source.fallback !== undefined ? [source.from] : [])));
   const isJson = mapping.input.format !== "csv";
 
@@ -38,10 +40,7 @@ export function compileMapping(mapping: Mapping): CompiledMapping {
       const unknown = columns.find((column) => !used.has(column) && !types.has(column));
       if (mapping.input.strict && unknown !== undefined) throw new ConversionError("COLUMN", `the column "${unknown}" is not known to this mapping; declare it under in.columns, or set strict: false`, { line, column: unknown });
     },
-    apply(row) {
-      for (const check of checks) check(row);
-      return makers.map((make) => make(row));
-    },
+    plan: { checks: [...checks, ...mapping.fields.flatMap((field) => checkCopy(field, types))], fields },
   };
 }
 
@@ -82,6 +81,25 @@ function need(row: Row, column: string, types: ColumnTypes): string {
   return text;
 }
 
+/** How the engine is to make a field. */
+function planField(field: FieldMapping, types: ColumnTypes, expression: Expression | undefined): PlannedField {
+  const { name, source } = field;
+  const make = makeField(field, types, expression);
+  if (source.kind === "const") return { name, kind: "constant", cell: { text: source.text, json: source.bare ? "raw" : "string" } };
+  if (source.kind !== "copy") return { name, kind: "computed", make };
+  const type = source.type ?? types.get(source.from);
+  const isBare = type !== undefined && isBareInJson(type);
+  const fallback: OutCell | undefined = source.fallback === undefined ? undefined : { text: source.fallback, json: isBare ? "raw" : "string" };
+  return { name, kind: "copy", column: source.from, bare: isBare, emptyIsNull: type !== undefined && type.kind !== "string", optional: type?.optional === true, fallback, make };
+}
+
+/** The check that a copy with a type of its own makes of its column. */
+function checkCopy({ source }: FieldMapping, types: ColumnTypes): EnginePlan["checks"] {
+  if (source.kind !== "copy" || source.type === undefined) return [];
+  const make = makeCopy({ ...source, fallback: source.fallback ?? "" }, source.type ?? types.get(source.from));
+  return [{ column: source.from, type: { ...source.type, optional: true }, check: (row) => void make(row) }];
+}
+
 function makeField(field: FieldMapping, types: ColumnTypes, expression: Expression | undefined): Maker {
   const { source } = field;
   switch (source.kind) {
@@ -116,7 +134,7 @@ function makeCopy(source: FieldSource & { readonly kind: "copy" }, type: ValueTy
     }
     const text = row.text(from) ?? "";
     if (source.type !== undefined && (kind === "nested" || !fits(source.type, text))) throw castError(row, from, source.type, text);
-    if (kind === "nested") return { text, json: "raw" };
+    if (kind === "nested") return { text: compactJson(text), json: "raw" };
     return { text, json: kind === "text" ? (type !== undefined && isBareInJson(type) ? "raw" : "string") : "raw" };
   };
 }

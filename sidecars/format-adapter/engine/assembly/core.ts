@@ -1,0 +1,12 @@
+/**
+ * The engine of the format adapter: records of CSV and JSON to cells, and cells to records, without a string in between. It is
+ * written in AssemblyScript (https://www.assemblyscript.org) and compiled by ../compile.ts. The rules of the formats are those of
+ * the TypeScript readers and writers in ../../formats, which also find the words when a record breaks them; tests hold both to the
+ * same results.
+ */
+export { next, records, scratch, setScratch } from "./cells";
+export { scanCsv } from "./csv";
+export { addSlot, arrayPlace, hasUncompared, keyLength, keyParent, keyStart, openArray, openNested, openSlots, scanArray, scanLines } from "./json";
+export { firstUnsure, unsureCheck } from "./check";
+export { emit, openCsvOutput, openOutput, rowsDone, written, wrongField } from "./emit";
+export { countLineEnds, openLines } from "./lines";

@@ -1,0 +1,113 @@
+// pure
+import { coreModule } from "./core-module.ts";
+
+/** Positions and lengths are bytes of the core's memory; what each function does is said in assembly/. */
+export type CoreFunctions = {
+  readonly scanCsv: (from: number, end: number, isLast: boolean, cells: number, columns: number, recordsMax: number, delimiter: number, quote: number) => number;
+  readonly openSlots: (slots: number, order: number, capacity: number, table: number, tableSize: number) => void;
+  readonly addSlot: (parent: number, start: number, length: number, descends: boolean) => number;
+  readonly openArray: () => void;
+  readonly openNested: () => void;
+  readonly scanArray: (from: number, end: number, cells: number, rowBytes: number, recordsMax: number) => number;
+  readonly scanLines: (from: number, end: number, cells: number, rowBytes: number, recordsMax: number) => number;
+  readonly firstUnsure: (cells: number, rowBytes: number, count: number, checks: number, checkCount: number, firstCheck: number) => number;
+  readonly openOutput: (program: number, fields: number, firstLead: number, firstLeadBytes: number, lead: number, leadBytes: number, tail: number, tailBytes: number) => void;
+  readonly openCsvOutput: (delimiter: number, quotesAll: boolean) => void;
+  readonly emit: (isCsv: boolean, cells: number, rowBytes: number, computed: number, computedRowBytes: number, count: number, output: number, outputEnd: number) => number;
+  readonly countLineEnds: (from: number, to: number) => number;
+  readonly openLines: () => void;
+  readonly setScratch: (position: number) => void;
+  readonly next: WebAssembly.Global;
+  readonly records: WebAssembly.Global;
+  readonly keyStart: WebAssembly.Global;
+  readonly keyLength: WebAssembly.Global;
+  readonly keyParent: WebAssembly.Global;
+  readonly arrayPlace: WebAssembly.Global;
+  readonly hasUncompared: WebAssembly.Global;
+  readonly unsureCheck: WebAssembly.Global;
+  readonly rowsDone: WebAssembly.Global;
+  readonly written: WebAssembly.Global;
+  readonly wrongField: WebAssembly.Global;
+};
+
+export const scanned = { done: 0, wrong: 1, newKey: 2 } as const;
+export const emitted = { done: 0, full: 1, wrong: 2 } as const;
+export const rootSlot = 0xffff_ffff;
+export const afterArray = 4;
+export const programFlag = { computed: 1, constant: 2, bare: 4, emptyIsNull: 8, optional: 16, fallback: 32, absent: 64 } as const;
+export const checkType = { string: 0, int64: 1, decimal: 2, bool: 3, date: 4, timestamp: 5 } as const;
+export const cellBytes = 8;
+export const cellKinds = ["text", "number", "boolean", "boolean", "null", "nested", undefined] as const;
+export const cellKind = { text: 0, number: 1, null: 4, nested: 5 } as const;
+export const missingKind = 6;
+
+const pageBytes = 65_536;
+/** Constants of the module lie in its first page. */
+const firstArea = pageBytes;
+/** The core reads and writes in blocks that run past the end of an area. */
+const slackBytes = 64;
+
+/**
+ * One instance of the core with its memory, which grows with `allocate` and never shrinks. `bytes` and `words` are other objects
+ * after that.
+ */
+export class Core {
+  readonly functions: CoreFunctions;
+  readonly #memory = new WebAssembly.Memory({ initial: 2, maximum: 65_536 });
+  #free = firstArea;
+  bytes: Buffer;
+  words: Uint32Array;
+
+  constructor() {
+    const { exports } = new WebAssembly.Instance(compiledModule(), { env: { memory: this.#memory } });
+    // Sound because module and type are made of one source; tests run every function.
+    this.functions = exports as CoreFunctions;
+    this.bytes = Buffer.from(this.#memory.buffer);
+    this.words = new Uint32Array(this.#memory.buffer);
+  }
+
+  /** The position of a new area of so many bytes, all zero. */
+  allocate(length: number): number {
+    const position = this.#free;
+    this.#free = Math.ceil((position + length + slackBytes) / 64) * 64;
+    const missing = this.#free - this.bytes.length;
+    if (missing > 0) {
+      this.#memory.grow(Math.ceil(missing / pageBytes));
+      this.bytes = Buffer.from(this.#memory.buffer);
+      this.words = new Uint32Array(this.#memory.buffer);
+    }
+    return position;
+  }
+
+  startAt(cell: number): number {
+    return this.words[cell >> 2] ?? 0;
+  }
+
+  kindAt(cell: number): number {
+    return (this.words[(cell >> 2) + 1] ?? 0) & 7;
+  }
+
+  textAt(cell: number): string {
+    const start = this.startAt(cell);
+    return this.bytes.toString("utf8", start, start + ((this.words[(cell >> 2) + 1] ?? 0) >>> 3));
+  }
+
+  setCell(cell: number, start: number, length: number, kind: number): void {
+    this.words[cell >> 2] = start;
+    this.words[(cell >> 2) + 1] = (length << 3) | kind;
+  }
+
+  /** Puts bytes that stay, and tells where. */
+  keep(content: Uint8Array): number {
+    const position = this.allocate(content.length);
+    this.bytes.set(content, position);
+    return position;
+  }
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+function compiledModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(Buffer.from(coreModule, "base64"));
+  return compiled;
+}

@@ -1,0 +1,338 @@
+// pure
+import { isUtf8 } from "node:buffer";
+import { ConversionError } from "../conversion-error.ts";
+import { countLineEndsOfBytes } from "../formats/line-ends.ts";
+import { checkNested } from "../formats/json-text.ts";
+import type { CellKind, Row } from "../formats/row.ts";
+import type { InputFormat } from "../mapping/mapping.ts";
+import { afterArray, cellBytes, cellKind, cellKinds, missingKind, scanned, type Core } from "./core.ts";
+
+/**
+ * The reading half of the engine: takes bytes of a report and gives rows of cells. Faults of the format are found by the core and
+ * put into words by `explain`.
+ */
+export type ScannerOptions = {
+  readonly core: Core;
+  readonly input: Pick<InputFormat, "format" | "delimiter">;
+  readonly recordBytesMax: number;
+  readonly columnsMax: number;
+  /** New columns, as of RecordHandler (formats/row.ts). Throws when they will not do. */
+  readonly onColumns: (columns: readonly string[], line: number) => void;
+  /** The error for a record that the core has refused; `isWhole` tells whether its end must be in the text. */
+  readonly explain: (text: string, line: number, isWhole: boolean) => Error;
+};
+
+const blockBytes = 1_048_576;
+const rowsBytes = 524_288;
+const rowsMax = 2_048;
+const slotsMax = 10_000;
+const slotsTable = 32_768;
+const lineFeed = 10;
+const carriageReturn = 13;
+const quote = 34;
+const openingBrace = 123;
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
+
+export class Scanner {
+  readonly #options: ScannerOptions;
+  readonly #core: Core;
+  readonly rowsArea: number;
+  #scratch: number;
+  #input: number;
+  #inputBytes = blockBytes;
+  /** Unread input: [from, to) of the memory. */
+  #from: number;
+  #to: number;
+  /** The line on which the unread input begins. */
+  #line = 1;
+  #begun = false;
+  readonly columns: string[] = [];
+  readonly #indexOf = new Map<string, number>();
+
+  constructor(options: ScannerOptions) {
+    this.#options = options;
+    const { core } = options;
+    this.#core = core;
+    this.rowsArea = core.allocate(rowsBytes);
+    this.#scratch = core.allocate(blockBytes);
+    this.#input = core.allocate(blockBytes);
+    this.#from = this.#input;
+    this.#to = this.#input;
+    core.functions.openLines();
+    if (options.input.format === "csv") return;
+    core.functions.openSlots(core.allocate(slotsMax * 16), core.allocate(slotsMax * 4), slotsMax, core.allocate(slotsTable * 4), slotsTable);
+    core.functions.openArray();
+  }
+
+  get rowBytes(): number {
+    return (this.columns.length + 1) * cellBytes;
+  }
+
+  /** Position of a column's cell in its row, undefined while no record has had the column. */
+  columnIndex(column: string): number | undefined {
+    const index = this.#indexOf.get(column);
+    return index === undefined ? undefined : index + 1;
+  }
+
+  /** Where the next bytes of the report are to be put; never empty. Valid until the next call of any kind. */
+  room(): Buffer {
+    if (this.#input + this.#inputBytes - this.#to < this.#inputBytes / 4) this.#makeRoom();
+    return this.#core.bytes.subarray(this.#to, this.#input + this.#inputBytes);
+  }
+
+  filled(length: number): void {
+    this.#to += length;
+  }
+
+  /** A line end behind the last record, which has none. */
+  closeLine(): void {
+    const last = this.#core.bytes[this.#to - 1];
+    if (this.#options.input.format === "json" || this.#to === this.#from || last === lineFeed) return;
+    const room = this.room();
+    room[0] = lineFeed;
+    this.#to++;
+  }
+
+  /**
+   * Scans what is there. `use` is given the number of rows while they are valid. Throws ConversionError.
+   */
+  *scan<T>(isLast: boolean, use: (rows: number) => Generator<T>): Generator<T> {
+    if (!this.#begun && !this.#begin(isLast)) return;
+    const { functions } = this.#core;
+    for (;;) {
+      functions.setScratch(this.#scratch);
+      const outcome = this.#scan(isLast);
+      const rows = functions.records.value;
+      const next = functions.next.value;
+      this.#checkUtf8(next);
+      if (functions.hasUncompared.value !== 0) this.#compareKeys(rows);
+      if (rows > 0) yield* use(rows);
+      this.#consume(next);
+      if (outcome === scanned.wrong) throw this.#wrong(isLast);
+      if (outcome === scanned.newKey) this.#addKey();
+      else if (rows === 0 || this.#from === this.#to) break;
+    }
+    const { recordBytesMax } = this.#options;
+    if (!isLast && this.#to - this.#from > recordBytesMax) throw this.#tooLong(recordBytesMax);
+  }
+
+  /** Throws unless the report has come to its end. */
+  checkEnd(): void {
+    const { input } = this.#options;
+    if (input.format === "json" && this.#core.functions.arrayPlace.value !== afterArray) throw new ConversionError("INCOMPLETE", "the array is not closed", { line: this.#lineOf(this.#to), sample: this.#rest() });
+    const rest = this.#rest();
+    if (input.format === "csv" ? rest !== "" : rest.trim() !== "") throw this.#wrong(true);
+  }
+
+  row(index: number): Row {
+    return new CellRow(this, this.rowsArea + index * this.rowBytes);
+  }
+
+  cellText(row: number, column: string): string | undefined {
+    const cell = this.#cell(row, column);
+    return cell === undefined || this.#core.kindAt(cell) === missingKind ? undefined : this.#core.textAt(cell);
+  }
+
+  cellKind(row: number, column: string): CellKind | undefined {
+    const cell = this.#cell(row, column);
+    return cell === undefined ? undefined : cellKinds[this.#core.kindAt(cell)];
+  }
+
+  /** The line on which the record of this row begins. */
+  lineOfRow(row: number): number {
+    return this.#lineOf(this.#core.startAt(row));
+  }
+
+  #cell(row: number, column: string): number | undefined {
+    const index = this.columnIndex(column);
+    return index === undefined ? undefined : row + index * cellBytes;
+  }
+
+  #scan(isLast: boolean): number {
+    const { functions } = this.#core;
+    const { format, delimiter } = this.#options.input;
+    const rows = Math.max(1, Math.min(rowsMax, Math.floor(rowsBytes / this.rowBytes)));
+    if (format === "csv") return functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, this.columns.length, rows, delimiter.charCodeAt(0), quote);
+    return (format === "json" ? functions.scanArray : functions.scanLines)(this.#from, this.#to, this.rowsArea, this.rowBytes, rows);
+  }
+
+  /** Passes over a BOM and reads the header of CSV. False when more input is needed for that. */
+  #begin(isLast: boolean): boolean {
+    if (!isLast && this.#to - this.#from < byteOrderMark.length) return false;
+    if (this.#core.bytes.subarray(this.#from, this.#from + byteOrderMark.length).equals(byteOrderMark) && this.#from === this.#input) this.#from += byteOrderMark.length;
+    this.#begun = this.#options.input.format !== "csv" || this.#header(isLast);
+    return this.#begun;
+  }
+
+  #header(isLast: boolean): boolean {
+    const { functions } = this.#core;
+    const { columnsMax, recordBytesMax, input } = this.#options;
+    const columns = this.#headerColumns(isLast);
+    if (columns === undefined && !isLast) {
+      if (this.#to - this.#from > recordBytesMax) throw this.#tooLong(recordBytesMax);
+      return false;
+    }
+    if (columns === undefined) throw this.#from === this.#to ? new ConversionError("INCOMPLETE", "there is no header", { line: 1 }) : this.#wrong(true);
+    if (columns > columnsMax) throw new ConversionError("LIMIT", `${columns} columns, more than ${columnsMax}`, { line: 1 });
+    functions.setScratch(this.#scratch);
+    functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, columns, 1, input.delimiter.charCodeAt(0), quote);
+    if (functions.records.value !== 1) throw this.#wrong(isLast);
+    const next = functions.next.value;
+    this.#checkUtf8(next);
+    const names = Array.from({ length: columns }, (_, index) => this.#core.textAt(this.rowsArea + (index + 1) * cellBytes));
+    this.#addColumns(names, 1);
+    this.#consume(next);
+    return true;
+  }
+
+  /** How many fields the first record has, as far as it is written right; undefined when its end is not there yet. */
+  #headerColumns(isLast: boolean): number | undefined {
+    const { bytes } = this.#core;
+    const delimiter = this.#options.input.delimiter.charCodeAt(0);
+    let columns = 1;
+    let inQuotes = false;
+    for (let at = this.#from; at < this.#to; at++) {
+      const byte = bytes[at];
+      if (byte === quote) inQuotes = !inQuotes;
+      else if (inQuotes) continue;
+      else if (byte === delimiter) columns++;
+      else if (byte === lineFeed) return columns;
+      else if (byte === carriageReturn) return at + 1 < this.#to || isLast ? columns : undefined;
+    }
+    return undefined;
+  }
+
+  #addColumns(names: readonly string[], line: number): void {
+    for (const name of names) {
+      this.#indexOf.set(name, this.columns.length);
+      this.columns.push(name);
+    }
+    this.#options.onColumns(names, line);
+  }
+
+  /** A key that no record had before gets its slot; its record is scanned again. */
+  #addKey(): void {
+    const { functions } = this.#core;
+    const { columnsMax } = this.#options;
+    const key = Buffer.from(this.#core.bytes.subarray(functions.keyStart.value, functions.keyStart.value + functions.keyLength.value));
+    const line = this.#lineOf(this.#from);
+    if (!isUtf8(key)) throw new ConversionError("ENCODING", "the file is not UTF-8", { line });
+    if (this.columns.length >= Math.min(columnsMax, slotsMax)) throw new ConversionError("LIMIT", `more than ${Math.min(columnsMax, slotsMax)} keys`, { line });
+    functions.addSlot(functions.keyParent.value, this.#core.keep(key), key.length, false);
+    this.#addColumns([key.toString("utf8")], line);
+  }
+
+  /** Looks for keys that come twice in objects with so many that the core has not. */
+  #compareKeys(rows: number): void {
+    this.#core.functions.openNested();
+    for (let row = 0; row < rows; row++) {
+      for (let column = 1; column <= this.columns.length; column++) {
+        const cell = this.rowsArea + row * this.rowBytes + column * cellBytes;
+        if (this.#core.kindAt(cell) === cellKind.nested) checkNested(this.#core.textAt(cell), () => this.lineOfRow(this.rowsArea + row * this.rowBytes));
+      }
+    }
+  }
+
+  #consume(next: number): void {
+    this.#line += this.#core.functions.countLineEnds(this.#from, next);
+    this.#from = next;
+  }
+
+  /** Why the unread input is refused; it begins with the record that is wrong. */
+  #wrong(isLast: boolean): Error {
+    this.#checkUtf8(this.#to, isLast);
+    return this.#options.explain(this.#context() + this.#rest(), this.#line, isLast);
+  }
+
+  /** `isWhole` false: the last character may be cut off. */
+  #checkUtf8(next: number, isWhole = true): void {
+    const bytes = this.#core.bytes.subarray(this.#from, next);
+    if (isUtf8(bytes)) return;
+    if (!isWhole && isUtf8SoFar(bytes)) return;
+    const good = validPrefix(bytes);
+    throw new ConversionError("ENCODING", "the file is not UTF-8", { line: this.#lineOf(this.#from + good), sample: bytes.toString("hex", good, good + 8).replace(/(..)(?!$)/g, "$1 ") });
+  }
+
+  /** The line of a position in the unread input. */
+  #lineOf(position: number): number {
+    return this.#line + countLineEndsOfBytes(this.#core.bytes.subarray(this.#from, position));
+  }
+
+  /** JSON that brings a reader to where the array was being read. */
+  #context(): string {
+    const contexts = ["", "[", "[{},", "[{}", "[]"];
+    return this.#options.input.format === "json" ? (contexts[this.#core.functions.arrayPlace.value] ?? "") : "";
+  }
+
+  #rest(): string {
+    return this.#core.bytes.toString("utf8", this.#from, this.#to);
+  }
+
+  #tooLong(recordBytesMax: number): ConversionError {
+    const hint = this.#options.input.format === "csv" ? "; is a quote left open?" : "";
+    return new ConversionError("LIMIT", `a record is longer than ${recordBytesMax} bytes${hint}`, { line: this.#lineOf(this.#recordStart()), sample: this.#core.bytes.toString("utf8", this.#from, this.#from + 100) });
+  }
+
+  #recordStart(): number {
+    const { bytes } = this.#core;
+    let at = this.#from;
+    if (this.#options.input.format !== "csv") while (at < this.#to && bytes[at] !== openingBrace) at++;
+    return at;
+  }
+
+  /** Moves what is unread to the front, and takes more memory when a record fills it. */
+  #makeRoom(): void {
+    const unread = this.#to - this.#from;
+    const wanted = unread > this.#inputBytes / 2 ? this.#inputBytes * 2 : this.#inputBytes;
+    if (wanted > this.#inputBytes) {
+      this.#scratch = this.#core.allocate(wanted);
+      this.#input = this.#core.allocate(wanted);
+      this.#inputBytes = wanted;
+    }
+    this.#core.bytes.copyWithin(this.#input, this.#from, this.#to);
+    this.#from = this.#input;
+    this.#to = this.#input + unread;
+  }
+}
+
+class CellRow implements Row {
+  readonly #scanner: Scanner;
+  readonly #row: number;
+
+  constructor(scanner: Scanner, row: number) {
+    this.#scanner = scanner;
+    this.#row = row;
+  }
+  get line(): number {
+    return this.#scanner.lineOfRow(this.#row);
+  }
+  text(column: string): string | undefined {
+    return this.#scanner.cellText(this.#row, column);
+  }
+  kind(column: string): CellKind | undefined {
+    return this.#scanner.cellKind(this.#row, column);
+  }
+}
+
+/** Whether the bytes are UTF-8, but for a character that is cut off at the end. */
+function isUtf8SoFar(bytes: Buffer): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The length of the longest prefix that is UTF-8. */
+function validPrefix(bytes: Buffer): number {
+  let [good, bad] = [0, bytes.length];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    // A prefix may end inside a character: it is good when it is UTF-8 without its last 0 to 3 bytes.
+    if ([0, 1, 2, 3].some((cut) => cut <= middle && isUtf8(bytes.subarray(0, middle - cut)))) good = middle;
+    else bad = middle;
+  }
+  for (let cut = 0; cut <= 3; cut++) if (isUtf8(bytes.subarray(0, good - cut))) return good - cut;
+  return 0;
+}

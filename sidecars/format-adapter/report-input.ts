@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
+
+/** Reads a file from its start, into memory of others, and hashes its content on the way. */
+export class ReportInput {
+  readonly #file: FileHandle;
+  readonly #hash = createHash("blake2b512");
+  bytes = 0;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** Fills the room as far as one read does; 0 at the end of the file. */
+  async read(room: Buffer): Promise<number> {
+    const { bytesRead } = await this.#file.read(room, 0, room.length, null);
+    this.bytes += bytesRead;
+    this.#hash.update(room.subarray(0, bytesRead));
+    return bytesRead;
+  }
+
+  /** Hashes what was not read for the conversion, so that the content can be known again. */
+  async readRest(): Promise<void> {
+    const block = Buffer.allocUnsafe(65_536);
+    while ((await this.read(block)) > 0);
+  }
+
+  contentHash(): string {
+    return this.#hash.copy().digest("hex").slice(0, 32);
+  }
+}
+
+/** The pieces of a file from its start, whatever was read of it before. */
+async function* pieces(file: FileHandle): AsyncGenerator<Buffer> {
+  const block = Buffer.allocUnsafe(65_536);
+  for (let at = 0; ; ) {
+    const { bytesRead } = await file.read(block, 0, block.length, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield block.subarray(0, bytesRead);
+  }
+}
+
+/** Where a line begins (lines as countLineEnds counts them). Undefined when the file has fewer lines. */
+export async function byteOffsetOfLine(file: FileHandle, line: number): Promise<number | undefined> {
+  let before = line - 1;
+  let offset = 0;
+  let afterReturn = false;
+  for await (const piece of pieces(file)) {
+    for (const byte of piece) {
+      const endsPair = afterReturn && byte === 10;
+      if (before === 0 && !endsPair) return offset;
+      if (!endsPair && (byte === 10 || byte === 13)) before--;
+      afterReturn = byte === 13;
+      offset++;
+    }
+  }
+  return before === 0 ? offset : undefined;
+}
