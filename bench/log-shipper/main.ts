@@ -28,7 +28,16 @@ const timeoutMs = 120_000;
 /** After the last line has come: the position is written, and what a shipper does late counts too. */
 const settleMs = 300;
 
-async function measure(peer: Peer, spec: Case, receiver: Receiver, folder: string): Promise<Reading> {
+async function measure(peer: Peer, spec: Case, folder: string): Promise<Reading> {
+  const receiver = await Receiver.start();
+  try {
+    return await measureWith(receiver, peer, spec, folder);
+  } finally {
+    await receiver.end();
+  }
+}
+
+async function measureWith(receiver: Receiver, peer: Peer, spec: Case, folder: string): Promise<Reading> {
   const lines = peer.lines[spec.id] ?? 0;
   const place = makePlace(folder);
   const expected = (from: number, count: number): number => (spec.kept ? keptLines(from, count) : count);
@@ -72,7 +81,7 @@ function fault(what: string, error: unknown): string {
 }
 
 /** What cannot be measured is told in `faults` and left out. */
-async function measureAll(peers: readonly Peer[], chosen: readonly Case[], rounds: number, receiver: Receiver, folder: string): Promise<{ readonly readings: Readings; readonly faults: readonly string[] }> {
+async function measureAll(peers: readonly Peer[], chosen: readonly Case[], rounds: number, folder: string): Promise<{ readonly readings: Readings; readonly faults: readonly string[] }> {
   const faults: string[] = [];
   const readings: Readings = new Map(chosen.map(({ id }) => [id, new Map()]));
   for (let round = 0; round < rounds; round += 1) {
@@ -81,7 +90,7 @@ async function measureAll(peers: readonly Peer[], chosen: readonly Case[], round
       for (let index = 0; index < able.length; index += 1) {
         const peer = able[(index + round) % able.length];
         if (peer === undefined) continue;
-        const reading = await measure(peer, spec, receiver, folder).catch((error: unknown) => fault(`Cannot measure ${peer.name} with ${spec.title}`, error));
+        const reading = await measure(peer, spec, folder).catch((error: unknown) => fault(`Cannot measure ${peer.name} with ${spec.title}`, error));
         if (typeof reading === "string") {
           console.error(reading);
           faults.push(reading);
@@ -115,15 +124,13 @@ async function main(): Promise<void> {
   const chosen = cases.filter(({ id }) => ids === undefined || ids.includes(id)), rounds = Number(values.rounds ?? roundsWanted);
   const circumstances = observeCircumstances(engineVersion());
   const folder = makeFolder();
-  const receiver = await Receiver.start();
   try {
     const flags = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`];
     const peers = await choosePeers(values.candidates?.split(","), { folder, before: values.before, flags });
     makeFiles(folder, peers);
-    const { readings, faults } = await measureAll(peers, chosen, rounds, receiver, folder);
+    const { readings, faults } = await measureAll(peers, chosen, rounds, folder);
     await report({ circumstances: circumstances(Date.now()), readings, faults, chosen, peers, rounds, record: ids === undefined && values.candidates === undefined && rounds >= roundsWanted });
   } finally {
-    await receiver.end();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -27,6 +27,7 @@ export class Receiver {
   async expect(order: Extract<Order, { lines: number }>, timeoutMs: number): Promise<Done> {
     this.tell(order);
     const done = await answer(this.#child, "done", timeoutMs).catch(async (error: unknown) => {
+      if (!this.#child.connected) throw error;
       throw new Error(`${(await this.total()).lines} lines have come since the start, ${order.lines} of them should have come now`, { cause: error });
     });
     if (done.faults.length > 0) throw new Error(`The receiver did not get what was sent: ${done.faults.join("; ")}`);

@@ -58,8 +58,8 @@ class Tally {
     if (order?.do === "latency") this.#ages.push((Number(process.hrtime.bigint()) - Number(fields.get("at"))) / 1e6);
     if (order?.do !== "check") return;
     const seq = Number(fields.get("seq"));
-    if (this.#seen[seq] !== 0) this.#faults.push(this.#seen[seq] === 1 ? `line ${seq} came twice` : `a record has the number ${String(fields.get("seq"))}`);
-    else this.#seen[seq] = 1;
+    if (this.#seen[seq] !== 0) return void this.#faults.push(this.#seen[seq] === 1 ? `line ${seq} came twice` : `a record has the number ${String(fields.get("seq"))}`);
+    this.#seen[seq] = 1;
     if (order.kept) return this.#shaped(seq, fields);
     for (const [name, wanted] of fieldsOf(JSON.parse(lineOf(seq)))) if (fields.get(name) !== wanted) this.#faults.push(`line ${seq}: ${name} is ${String(fields.get(name))} instead of ${String(wanted)}`);
   }
