@@ -54,12 +54,12 @@ function changeText(change: Change): string {
   return after === undefined ? `- ${change.field}: ${before}` : `${change.field}: ${before} -> ${after}`;
 }
 
-function count(number: number, what: string): string {
+export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
-function short(text: string | undefined): string {
+export function short(text: string | undefined): string {
   // Control characters of a log must not reach the terminal.
-  const visible = (text ?? "").replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => JSON.stringify(character).slice(1, -1).replace(/^[\u007f-\u009f]$/, () => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`));
+  const visible = (text ?? "").replaceAll(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return visible.length > valueMax ? `${visible.slice(0, valueMax)}… (${visible.length} characters)` : visible;
 }

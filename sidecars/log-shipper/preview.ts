@@ -52,10 +52,10 @@ export function fieldsOf(batch: EntryBatch): Readonly<Record<string, unknown>> {
   return isMap(fields) ? (toPlain(fields) as Record<string, unknown>) : {};
 }
 
-/** The time of the first record in RFC 3339, to the nanosecond. */
+/** The time of the first record in RFC 3339, to the nanosecond; empty if it is no EventTime. */
 export function timeOf(batch: EntryBatch): string {
   const time = entryOf(batch)[0];
-  if (time === undefined || time === null || typeof time !== "object" || !("extension" in time) || time.data.length !== 8) return String(time);
+  if (time === undefined || time === null || typeof time !== "object" || !("extension" in time) || time.data.length !== 8) return "";
   const view = Buffer.from(time.data);
   return `${new Date(view.readUInt32BE(0) * 1000).toISOString().slice(0, 19)}.${String(view.readUInt32BE(4)).padStart(9, "0")}Z`;
 }
