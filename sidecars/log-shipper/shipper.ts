@@ -5,15 +5,16 @@ import type { DirectoryWatch } from "../../kit/watch-directories.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Tailer } from "./tailer.ts";
 import type { WakeUp } from "./wake-up.ts";
-import { findWriters } from "./writers.ts";
+import { findWriters, provenWritersGone } from "./writers.ts";
 
 /**
  * The loop that drives the tailers: scan, read what is due, wait for the next wake-up.
  *
  * After `stopAccepting` it drains: it keeps reading and scanning until the writers are gone and the files are quiet, ships
  * unterminated last lines, and waits for the acknowledgements, all until `giveUp`. The writers count as gone when the marker file
- * exists (if one is configured), or else after `quietMs` without growth, counted from the request to stop at the earliest; while
- * a process with a file open for writing can be seen, it waits on.
+ * exists (if one is configured), or at once when no process is left that has the volume mounted (seen only in a Pod that shares its
+ * process namespace), or else after `quietMs` without growth, counted from the request to stop at the earliest; while a process with
+ * a file open for writing can be seen, it waits on.
  */
 export type DrainPolicy = { readonly quietMs: number; readonly marker: string | undefined; readonly watchWriters: boolean };
 
@@ -33,6 +34,7 @@ export class Shipper {
   #stopAtMs: number | undefined;
   #writersCheckedMs = -Infinity;
   #writersSeen = false;
+  #goneCheckedMs = -Infinity;
   /** Whether tailers are at work now: a chunk may then be cut and not yet handed on. */
   advancing = false;
 
@@ -128,6 +130,12 @@ export class Shipper {
     const { drain, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     if (drain.marker !== undefined) return existsSync(drain.marker);
+    if (drain.watchWriters && nowMs - this.#goneCheckedMs >= writersEveryMs) {
+      this.#goneCheckedMs = nowMs;
+      const directories = this.#tailers.flatMap((tailer) => tailer.directories);
+      if (directories.length > 0 && provenWritersGone(directories) && findWriters(this.#inodes()) !== "some") return true;
+      this.#nextScanMs = Math.min(this.#nextScanMs, nowMs + writersEveryMs);
+    }
     const sinceMs = Math.max(this.#stopAtMs ?? nowMs, ...this.#tailers.map((tailer) => tailer.lastGrowthMs));
     if (nowMs - sinceMs < drain.quietMs) {
       this.#nextScanMs = Math.min(this.#nextScanMs, sinceMs + drain.quietMs);
@@ -136,8 +144,12 @@ export class Shipper {
     if (!drain.watchWriters) return true;
     if (nowMs - this.#writersCheckedMs >= writersEveryMs) {
       this.#writersCheckedMs = nowMs;
-      this.#writersSeen = findWriters(new Set(this.#tailers.flatMap((tailer) => [...tailer.files].map((file) => file.inode)))) === "some";
+      this.#writersSeen = findWriters(this.#inodes()) === "some";
     }
     return !this.#writersSeen;
+  }
+
+  #inodes(): ReadonlySet<string> {
+    return new Set(this.#tailers.flatMap((tailer) => [...tailer.files].map((file) => file.inode)));
   }
 }

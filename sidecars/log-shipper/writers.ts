@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { identityOf } from "./discover.ts";
+import { canReach, parseMounts, placeOf } from "./reach.ts";
 import { inodeKey } from "./tail-state.ts";
 
 /**
@@ -22,6 +23,38 @@ export function findWriters(inodes: ReadonlySet<string>, options: { readonly pro
     return answer;
   } catch {
     return "unknown"; // no /proc here
+  }
+}
+
+/**
+ * Whether it is certain that no other process can write into the directories any more: the Pod shares its process namespace, and
+ * none of the processes left has the volume mounted, the Pod's pause process aside. It needs to look into every process, so a
+ * process of another user that is still there makes the answer no.
+ */
+export function provenWritersGone(directories: readonly string[]): boolean {
+  try {
+    const others = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+    // Alone in a process namespace: the application is in another one.
+    if (others.length === 0 || others.length > processesMax) return false;
+    const own = parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+    const places = directories.map((directory) => placeOf(realpathSync(directory), own));
+    return others.every((id) => {
+      if (id === "1" && /^\/pause\0/.test(readFileSync("/proc/1/cmdline", "latin1"))) return true;
+      const mounts = mountsOf(id);
+      return mounts !== undefined && places.every((place) => place !== undefined && !canReach(place, mounts));
+    });
+  } catch {
+    return false; // no /proc here, a directory that has gone, or a process that may not be looked into
+  }
+}
+
+/** Undefined when it cannot be told. A process that has ended has no mounts. */
+function mountsOf(id: string): ReturnType<typeof parseMounts> | undefined {
+  try {
+    return parseMounts(readFileSync(`/proc/${id}/mountinfo`, "utf8"));
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    return code === "ENOENT" || code === "ESRCH" || code === "EINVAL" ? [] : undefined;
   }
 }
 

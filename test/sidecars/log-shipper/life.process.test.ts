@@ -178,3 +178,32 @@ test("In a shared process namespace the drain waits for the writer, however long
   assert.equal(await exited, 0, said);
   assert.deepEqual(receiver.all, [{ log: "one" }, { log: "last" }]);
 });
+
+test("In a shared process namespace, when no process is left that has the volume, the end comes at once whatever quietMs is", { timeout: 60_000 }, async (context) => {
+  const { made, path } = place();
+  using _ = made;
+  await using receiver = new RecordingReceiver();
+  await receiver.listen();
+  const { file } = configOf(made.root, { sources: [{ type: "tail", paths: [path] }], sinks: [sinkTo(receiver)], state: { directory: made.state }, drain: { quietMs: 60_000, watchWriters: true } });
+  const main = new URL("../../../sidecars/log-shipper/main.ts", import.meta.url).pathname;
+  // Process 1 has other mounts than the shipper, whose logs are in a file system of its own, as an emptyDir in memory is. The
+  // application has written its last words and is gone.
+  const inside = `mount -t tmpfs podkit-test "$1" && printf 'one\\nlast' > "$2" && exec "$3" "$4" --admin-address 127.0.0.1:0 --config "$5"`;
+  const script = `unshare --mount sh -c '${inside.replaceAll("'", "'\\''")}' sh "$@" & shipper=$!; while [ ! -e "$6" ]; do sleep 0.02; done; kill $shipper; wait $shipper`;
+  const end = join(made.root, "end");
+  const child = spawn("unshare", ["--pid", "--fork", "--mount-proc", "sh", "-c", script, "sh", made.logs, path, process.execPath, main, file, end], { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (text) => (said += String(text)));
+  const exited = once(child, "exit").then(([code]: (number | null)[]) => code ?? -1);
+  const outcome = await Promise.race([exited, eventually(() => receiver.all.length === 1).then(() => "shipping" as const)]);
+  if (outcome !== "shipping") {
+    context.skip(`NOT TESTED: cannot make namespaces (${said.trim()})`);
+    return;
+  }
+  writeFileSync(end, "");
+  assert.equal(await exited, 0, said);
+  const timeOf = (words: string): number => Date.parse(String((JSON.parse(said.split("\n").find((line) => line.includes(words)) ?? "{}") as { readonly time?: string }).time));
+  const tookMs = timeOf('"Ended"') - timeOf("Asked to end");
+  assert.ok(tookMs <= 300, `the end took ${tookMs} ms\n${said}`);
+  assert.deepEqual(receiver.all, [{ log: "one" }, { log: "last" }]);
+});
