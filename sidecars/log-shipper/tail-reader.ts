@@ -5,7 +5,7 @@ import type { Cut } from "./checkpoint-log.ts";
 import type { EncodedRange, ExtraPairs, RangeEncoder, RecordTime } from "./encode/range-encoder.ts";
 import type { ShapedRange, ShapeMemory, Shaper } from "./shape/shaper.ts";
 import { hashBytes, headBytesMax, observe, tailBytesMax, type Fingerprint } from "./tail-state.ts";
-import { fingerprintAt, holdsContent, readAt, type TrackedFile } from "./tracked-file.ts";
+import { fingerprintAt, holdsContent, readAt, stillHoldsContent, type TrackedFile } from "./tracked-file.ts";
 
 /**
  * Reads the next range of a tracked file as chunks, one for each outlet. All files share one read buffer, and their encoders may
@@ -70,13 +70,13 @@ export class TailReader {
     return await this.#fresh(file, fd, range, { final: request.final, time, nowMs: request.nowMs });
   }
 
-  async #fresh(file: TrackedFile, fd: number, range: RangeOptions, request: { readonly final: boolean; readonly time: RecordTime; readonly nowMs: number }): Promise<ReadOutcome> {
+  async #fresh(file: TrackedFile, fd: number, range: RangeOptions, request: { readonly final: boolean; readonly time: RecordTime; readonly nowMs: number; readonly readMax?: number }): Promise<ReadOutcome> {
     const buffer = this.#buffer;
     const { tailLength, tailHash } = file.print;
-    const wanted = Math.min(buffer.length - tailBytesMax, file.size - file.offset);
+    const wanted = Math.min(request.readMax ?? this.#options.chunkBytes + lineEndMax, buffer.length - tailBytesMax, file.size - file.offset);
     const got = await readAt(fd, buffer, 0, tailLength + wanted, file.offset - tailLength);
     // Compared before and after the read: a truncation in between would give the head of one file and the rest of another.
-    if (got < tailLength + wanted || hashBytes(buffer.subarray(0, tailLength)) !== tailHash || !(await holdsContent(fd, file.offset, file.print))) return { kind: "replaced" };
+    if (got < tailLength + wanted || hashBytes(buffer.subarray(0, tailLength)) !== tailHash || !stillHoldsContent(fd, file.offset, file.print)) return { kind: "replaced" };
     const atEnd = file.offset + wanted === file.size;
     const encoded = range.encoder.encode(buffer, {
       from: tailLength,
@@ -90,6 +90,8 @@ export class TailReader {
       flush: request.final && atEnd,
     });
     const consumed = encoded.end - tailLength;
+    // What does not end within a chunk may end within the buffer.
+    if (consumed === 0 && !atEnd && request.readMax === undefined) return await this.#fresh(file, fd, range, { ...request, readMax: buffer.length });
     if (consumed === 0) {
       file.partialAtSize = file.size;
       file.behindSinceMs = undefined;
@@ -133,8 +135,8 @@ export class TailReader {
   }
 
   /** Chunks own their bytes: what the encoder made is overwritten by the next range. */
-  #shape(encoded: EncodedRange, { tag, shaper }: RangeOptions, facts: { readonly content: string; readonly from: number; readonly nowMs: number; readonly memory: ShapeMemory | undefined }): ShapedRange {
-    if (shaper !== undefined) return shaper.shape(encoded, { ...facts, tag });
+  #shape(encoded: EncodedRange, { tag, extra, shaper }: RangeOptions, facts: { readonly content: string; readonly from: number; readonly nowMs: number; readonly memory: ShapeMemory | undefined }): ShapedRange {
+    if (shaper !== undefined) return shaper.shape(encoded, { ...facts, tag, extra });
     const { entries, records, spans } = encoded;
     return { outlets: [{ entries: this.#options.memory.copy(entries), records, spans: spans.slice() }], filteredBytes: 0, memory: undefined };
   }
@@ -150,6 +152,9 @@ export class TailReader {
     return { ...file.print, tailLength, tailHash: hashBytes(tail) };
   }
 }
+
+/** CR and LF, which do not count as bytes of a line. */
+const lineEndMax = 2;
 
 /** A file's time may be any; EventTime holds 1970 to 2106. */
 function timeOf(ns: bigint): RecordTime {
