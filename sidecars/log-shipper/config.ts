@@ -58,13 +58,16 @@ export const spec = object(
     ),
     metadata: object(
       {
-        directory: string({ doc: "a downward-API volume with the files name, namespace, uid, nodename, labels", default: "/etc/podinfo", check: absolutePath }),
+        directory: string({ doc: "a downward-API volume with the files name, namespace, uid, nodename, labels, annotations", default: "/etc/podinfo", check: absolutePath }),
         refreshMs: durationMs({ doc: "how often the volume is read again; labels may change", default: 10_000, min: 10 }),
         field: string({ doc: "record field that gets the metadata", default: "kubernetes" }),
         pod: string({ doc: "Pod name, instead of the volume", optional: true, env: "POD_NAME" }),
         namespace: string({ doc: "Pod namespace, instead of the volume", optional: true, env: "POD_NAMESPACE" }),
         uid: string({ doc: "Pod uid, instead of the volume", optional: true, env: "POD_UID" }),
         node: string({ doc: "node name, instead of the volume", optional: true, env: "NODE_NAME" }),
+        ip: string({ doc: "Pod address; a downward-API volume cannot tell it", optional: true, env: "POD_IP" }),
+        labels: list(string({ doc: "a key, in which * stands for any characters" }), { doc: "which of the Pod's labels", default: ["*"] }),
+        annotations: list(string({ doc: "a key, in which * stands for any characters" }), { doc: "which of the Pod's annotations; some are long", default: [] }),
         container: string({ doc: "name of the container whose logs these are", optional: true, env: "PODKIT_LOG_CONTAINER" }),
       },
       { doc: "what each record says about its Pod" },

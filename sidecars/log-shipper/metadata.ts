@@ -1,6 +1,7 @@
 // pure
 import { MsgpackWriter, type MsgpackValue } from "./forward-protocol/msgpack-writer.ts";
 import type { ExtraPairs } from "./encode/range-encoder.ts";
+import { matchesTag } from "./shape/tags.ts";
 
 /**
  * What Kubernetes tells a container about its Pod, from the downward API alone (no API server). The names inside the record are
@@ -22,13 +23,17 @@ const fileFields: ReadonlyMap<string, string> = new Map([
   ["node", "host"],
 ]);
 
-/** Fields from the files of a downward-API volume (name -> content). `labels` has the volume's own `key="value"` lines. */
-export function metadataFromFiles(files: ReadonlyMap<string, string>): PodMetadata {
+/** Which labels and annotations are wanted: patterns of their keys, in which * stands for any characters. */
+export type WantedPairs = { readonly labels: readonly string[]; readonly annotations: readonly string[] };
+
+/** Fields from the files of a downward-API volume (name -> content). `labels` and `annotations` have the volume's own `key="value"` lines. */
+export function metadataFromFiles(files: ReadonlyMap<string, string>, wanted: WantedPairs): PodMetadata {
   const fields: Record<string, MsgpackValue> = {};
   for (const [name, content] of files) {
     const lower = name.toLowerCase();
-    if (lower === "labels") {
-      fields["labels"] = parseQuotedPairs(content);
+    if (lower === "labels" || lower === "annotations") {
+      const pairs = Object.entries(parseQuotedPairs(content)).filter(([key]) => matchesTag(key, wanted[lower]));
+      if (pairs.length > 0) fields[lower] = Object.fromEntries(pairs);
       continue;
     }
     const field = fileFields.get(lower);
@@ -37,15 +42,25 @@ export function metadataFromFiles(files: ReadonlyMap<string, string>): PodMetada
   return fields;
 }
 
-/** Reads `key="value"` lines; the value is quoted as Go's strconv.Quote does it. Lines of another form are passed over. */
+/** Reads `key="value"` lines; the value is quoted as Go's %q does it. Lines of another form are passed over. */
 export function parseQuotedPairs(text: string): Readonly<Record<string, string>> {
   const pairs: [string, string][] = [];
   for (const line of text.split("\n")) {
     const match = /^([^=]+)="(.*)"$/.exec(line.trim());
     if (match?.[1] === undefined || match[2] === undefined) continue;
-    pairs.push([match[1], match[2].replaceAll(/\\(.)/g, (_, character: string) => (character === "n" ? "\n" : character === "t" ? "\t" : character))]);
+    pairs.push([match[1], unquoted(match[2])]);
   }
   return Object.fromEntries(pairs);
+}
+
+const controls: ReadonlyMap<string, string> = new Map([["a", "\u0007"], ["b", "\b"], ["f", "\f"], ["n", "\n"], ["r", "\r"], ["t", "\t"], ["v", "\v"]]);
+
+function unquoted(text: string): string {
+  return text.replaceAll(/\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))/g, (_, byte?: string, unit?: string, point?: string, character: string = "") => {
+    const code = byte ?? unit ?? point;
+    if (code === undefined) return controls.get(character) ?? character;
+    return String.fromCodePoint(Math.min(Number.parseInt(code, 16), 0x10_ffff));
+  });
 }
 
 /** Encodes the pairs that every record gets, once. */

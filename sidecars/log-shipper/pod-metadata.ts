@@ -6,7 +6,7 @@ import { metadataFromFiles, type PodMetadata } from "./metadata.ts";
 
 /**
  * The Pod's metadata as it stands: the downward-API volume, with the environment's values over it. The volume changes when
- * somebody changes the Pod's labels, so it is read again every few seconds. A missing volume is fine.
+ * somebody changes the Pod's labels or annotations, so it is read again every few seconds. A missing volume is fine.
  */
 export class PodMetadataSource {
   readonly #config: ShipperConfig["metadata"];
@@ -38,13 +38,13 @@ export class PodMetadataSource {
 }
 
 async function read(config: ShipperConfig["metadata"]): Promise<PodMetadata> {
-  const { directory, pod, namespace, uid, node, container } = config;
+  const { directory, pod, namespace, uid, node, ip, container } = config;
   const files = new Map<string, string>();
   const names: readonly string[] = await readdir(directory).catch(() => []);
   for (const name of names) {
     if (name.startsWith(".")) continue;
     files.set(name, await readFile(join(directory, name), "utf8").catch(() => ""));
   }
-  const given = { pod_name: pod, namespace_name: namespace, pod_id: uid, host: node, container_name: container };
-  return { ...metadataFromFiles(files), ...Object.fromEntries(Object.entries(given).filter((each): each is [string, string] => each[1] !== undefined)) };
+  const given = { pod_name: pod, namespace_name: namespace, pod_id: uid, host: node, pod_ip: ip, container_name: container };
+  return { ...metadataFromFiles(files, config), ...Object.fromEntries(Object.entries(given).filter((each): each is [string, string] => each[1] !== undefined)) };
 }

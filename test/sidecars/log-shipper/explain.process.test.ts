@@ -27,8 +27,8 @@ async function run(command: string, argv: readonly string[], yaml: string, stdin
   child.stdout.on("data", (text) => (stdout += String(text)));
   child.stderr.on("data", (text) => (stderr += String(text)));
   child.stdin.end(stdin);
-  const [code]: unknown[] = await once(child, "close");
-  return { code: Number(code), stdout, stderr };
+  const code = await once(child, "close").then(([each]: (number | string | null)[]) => Number(each));
+  return { code, stdout, stderr };
 }
 
 const settings = (logs: string): string => `
@@ -97,7 +97,7 @@ test("Explain tells pieces of over-long lines, and keeps control characters off 
   const { stdout } = await run("explain", ["--line", "a=\u001b[31mred", "--line", "x=" + "y".repeat(30)], yaml);
   assert.match(stdout, /^line {5}a=\\u001b\[31mred$/m);
   assert.match(stdout, /a piece of a longer line \(log_partial\)/);
-  assert.doesNotMatch(stdout, /\u001b/);
+  assert.ok(!stdout.includes("\u001b"));
 });
 
 test("Explain says why a pattern takes no line, and takes none at all for an unknown file", async () => {
