@@ -1,5 +1,6 @@
 // pure
 import { choice, durationMs, integer, list, map, secret, sizeBytes, string, type CrossProblem } from "../../../../kit/config/schema.ts";
+import { urlTlsSpec } from "../../tls-config.ts";
 import { required } from "../common-config.ts";
 import { templateFault } from "../template.ts";
 
@@ -10,6 +11,7 @@ export function httpFields(defaults: { readonly name: string; readonly path: str
     required,
     endpoints: list(string({ doc: "an address such as https://logs.example:3100; what stands after the host is put before the path", check: endpointFault }), { doc: "servers; one is used until it fails, then the next", minItems: 1 }),
     path: string({ doc: "path of the API, after the endpoint's own", default: defaults.path, check: pathFault }),
+    tls: urlTlsSpec,
     headers: map(secret({ doc: "value of a header" }), { doc: "headers of each request", default: {} }),
     requestsMax: integer({ doc: "most requests under way at once; 1 keeps the order", default: 4, min: 1, max: 64 }),
     requestMaxBytes: sizeBytes({ doc: "largest body before compression; more is divided", default: 4_194_304, min: 1_024, max: 268_435_456 }),

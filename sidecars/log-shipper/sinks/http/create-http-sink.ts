@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock, Random } from "../../../../kit/clock.ts";
 import type { Log } from "../../../../kit/log.ts";
 import type { DeadLetters } from "../../dead-letter.ts";
+import { clientTls } from "../../tls.ts";
 import type { HttpSinkConfig } from "./config.ts";
 import { BulkEncoder } from "./elasticsearch.ts";
 import type { HttpEncoder } from "./encoder.ts";
@@ -11,7 +12,7 @@ import { LokiEncoder } from "./loki.ts";
 import { OtlpEncoder } from "./otlp.ts";
 import { SplunkAcks } from "./splunk-acks.ts";
 import { SplunkEncoder } from "./splunk.ts";
-import { openTransport, type TlsMaterial } from "./transport.ts";
+import { openTransport } from "./transport.ts";
 
 export type HttpSinkParts = {
   readonly clock: Clock;
@@ -20,7 +21,6 @@ export type HttpSinkParts = {
   readonly deadLetters: DeadLetters;
   /** The record field that holds the Pod's metadata. */
   readonly metadataField: string;
-  readonly tls?: () => TlsMaterial | undefined;
   readonly onEvent: (event: "acked" | "resent") => void;
 };
 
@@ -28,6 +28,7 @@ export type HttpSinkParts = {
 export function createHttpSink(config: HttpSinkConfig, parts: HttpSinkParts): HttpSink {
   const { clock, random, log, deadLetters, onEvent } = parts;
   const authorization = authorizationOf(config);
+  const tls = clientTls(config.tls, `the tls of sink ${config.name}`, clock);
   const { encoder, confirm } = encoderOf(config, parts, authorization);
   const { name, compression, requestsMax, requestMaxBytes, retryMaxMs, connectTimeoutMs, timeoutMs } = config;
   return new HttpSink({
@@ -35,7 +36,8 @@ export function createHttpSink(config: HttpSinkConfig, parts: HttpSinkParts): Ht
     encoder: { path: encoder.path, contentType: encoder.contentType, answerBytesMax: encoder.answerBytesMax, headers: { ...encoder.headers, ...authorization }, encode: (chunk, chosen) => encoder.encode(chunk, chosen), judge: (...each) => encoder.judge(...each) },
     bodyBytesMax: requestMaxBytes,
     endpoints: new Endpoints({ count: config.endpoints.length, backoff: { initialMs: Math.min(200, retryMaxMs), factor: 2, jitter: 1, maxMs: retryMaxMs }, random }),
-    openTransport: () => openTransport({ endpoints: config.endpoints.map(addressOf), connections: requestsMax + 1, connectTimeoutMs, timeoutMs, tls: parts.tls ?? (() => undefined) }),
+    openTransport: () => openTransport({ endpoints: config.endpoints.map(addressOf), connections: requestsMax + 1, connectTimeoutMs, timeoutMs, tls: () => tls.current() }),
+    otherProblem: () => deadLetters.problem() ?? tls.problem(),
     redact: redactor(secretsOf(config)),
     ...(confirm === undefined ? {} : { confirm }),
   });

@@ -33,6 +33,8 @@ export type HttpSinkOptions = {
   /** Waits until the destination confirms what it has taken; "lost" when it does not in time. For destinations whose verdict can be "unconfirmed". */
   readonly confirm?: (request: { readonly transport: Transport; readonly endpoint: number; readonly ackId: number; readonly signal: AbortSignal }) => Promise<"confirmed" | "lost">;
   readonly deadLetters: DeadLetters;
+  /** What stands in the way beside the destination's answers. */
+  readonly otherProblem: () => string | undefined;
   /** Takes secrets out of what a server said. */
   readonly redact: (text: string) => string;
   readonly clock: Clock;
@@ -76,7 +78,7 @@ export class HttpSink implements Sink {
   }
 
   problem(): string | undefined {
-    return this.#problem ?? this.#options.deadLetters.problem();
+    return this.#problem ?? this.#options.otherProblem();
   }
 
   async close(): Promise<void> {

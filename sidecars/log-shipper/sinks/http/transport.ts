@@ -1,4 +1,5 @@
 import type { Dispatcher, Pool as PoolType } from "undici";
+import type { TlsMaterial } from "../../tls.ts";
 import type { Answer } from "./answer.ts";
 
 /** Where requests go: an origin such as `https://loki:3100`, and what stands before every path. */
@@ -13,17 +14,14 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** What TLS needs, as node:tls takes it, with a number that changes whenever a file of it does. */
-export type TlsMaterial = { readonly version: number; readonly options: { readonly ca?: string | undefined; readonly cert?: string | undefined; readonly key?: string | undefined; readonly servername?: string | undefined; readonly rejectUnauthorized?: boolean } };
-
 export type TransportOptions = {
   readonly endpoints: readonly EndpointAddress[];
   readonly connections: number;
   readonly connectTimeoutMs: number;
   /** From the first byte sent to the last received. */
   readonly timeoutMs: number;
-  /** Asked before each request. */
-  readonly tls: () => TlsMaterial | undefined;
+  /** Asked before each request to an https address; may throw with a reason. */
+  readonly tls: () => TlsMaterial;
 };
 
 /** What is read of an answer that is no success: enough for its reason. */
