@@ -1,3 +1,4 @@
+import { write } from "node:fs";
 import { mkdir, open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../kit/clock.ts";
@@ -107,7 +108,7 @@ export class Checkpoint {
       const text = this.#queued.join("");
       this.#queued = [];
       try {
-        await this.#file?.appendFile(text);
+        if (this.#file !== undefined) await appendTo(this.#file, text);
         this.#bytes += text.length;
         this.#onWrite("written");
         this.#syncSoon();
@@ -152,5 +153,15 @@ export class Checkpoint {
     const reason = error instanceof Error ? error.message : String(error);
     if (this.#problem === undefined) this.#log.error({ err: error, directory: this.#directory }, "Cannot save positions; shipping goes on, but a restart would send lines again. Free or mount the state directory (an emptyDir) writable");
     this.#problem = `positions are not saved: ${reason}`;
+  }
+}
+
+/** As `appendFile` of the handle, at a fraction of its cost: this runs twice for every chunk. */
+async function appendTo(file: FileHandle, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length; ) {
+    done += await new Promise<number>((resolve, reject) => {
+      write(file.fd, bytes, done, bytes.length - done, null, (error, count) => (error === null ? resolve(count) : reject(error)));
+    });
   }
 }
