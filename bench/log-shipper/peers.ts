@@ -35,7 +35,7 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 const naive: Peer = {
-  name: "naive", version: "fluent-logger 3.4.1", cases: ["json"], lines: { json: 60_000 }, wrongSizes: true,
+  name: "naive", version: "fluent-logger 3.4.1", cases: ["json"], lines: { json: 100_000 }, wrongSizes: true,
   start: async (_spec, place, receiver) => await Promise.resolve(start([process.execPath, join(import.meta.dirname, "naive.ts"), join(place.logs, "warm.log"), join(place.logs, "main.log")], { PORT: String(receiver.forwardPort) })),
 };
 
@@ -63,8 +63,8 @@ function rsyslogs(): readonly Peer[] {
   if (version === undefined) return [];
   const startWith = (queue: RsyslogQueue): Peer["start"] => async (spec, place, receiver) => await (image === undefined ? startRsyslog(spec, queue, place, receiver) : containRsyslog(image, { spec, queue, place, receiver }));
   return [
-    { name: "rsyslog", version, cases: ["raw", "json"], lines: { raw: 200_000, json: 100_000 }, start: startWith("memory") },
-    { name: "rsyslog-disk", version, cases: ["raw", "json"], lines: { raw: 60_000, json: 40_000 }, start: startWith("disk") },
+    { name: "rsyslog", version, cases: ["raw", "json"], lines: { raw: 400_000, json: 120_000 }, start: startWith("memory") },
+    { name: "rsyslog-disk", version, cases: ["raw", "json"], lines: { raw: 80_000, json: 40_000 }, start: startWith("disk") },
   ];
 }
 

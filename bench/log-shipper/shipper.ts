@@ -89,6 +89,6 @@ export function shipperPeer(name: string, program: string, flags: readonly strin
       },
     };
   };
-  const lines = 478_469; // 100 MB
+  const lines = 956_938; // 200 MB
   return { name, version, cases: core === "typescript" ? ["raw", "json"] : ["raw", "json", "shaped", "gzip"], lines: { raw: lines, json: lines, shaped: lines, gzip: lines }, start };
 }
