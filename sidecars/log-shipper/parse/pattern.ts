@@ -57,9 +57,29 @@ export function requiredText(source: string, flags = ""): string {
   return longest;
 }
 
+/** How many characters every match has at least. */
+export function shortestMatch(source: string, flags = ""): number {
+  return shortest(new PatternReader(source, flags).read());
+}
+
+function shortest(part: Part): number {
+  switch (part.kind) {
+    case "characters":
+      return 1;
+    case "sequence":
+      return part.parts.reduce((sum, each) => sum + shortest(each), 0);
+    case "choice":
+      return Math.min(...part.options.map(shortest));
+    case "repeat":
+      return shortest(part.part) * part.min;
+    default:
+      return 0;
+  }
+}
+
 class PatternReader {
   readonly #source: string;
-  readonly #ignoreCase: boolean;
+  #ignoreCase: boolean;
   #at = 0;
 
   constructor(source: string, flags: string) {
@@ -126,7 +146,11 @@ class PatternReader {
     opening.lastIndex = from;
     const head = opening.exec(this.#source)?.[0] ?? "(";
     this.#at += head.length;
+    const outside = this.#ignoreCase;
+    const [, on = "", off = ""] = /^\(\?([ims]*)(?:-([ims]*))?:/.exec(head) ?? [];
+    this.#ignoreCase = (outside || on.includes("i")) && !off.includes("i");
     const part = this.#choice();
+    this.#ignoreCase = outside;
     if (this.#source[this.#at] !== ")") throw new SyntaxError(`the group that begins at character ${from + 1} is not closed`);
     this.#at++;
     return /^\(\?<?[=!]/.test(head) ? nothing : part;
@@ -165,11 +189,13 @@ class PatternReader {
     this.#at++;
     const escaped = this.#escaped(false);
     if (escaped === "\\b" || escaped === "\\B") return nothing;
+    // What a group has matched, perhaps nothing.
+    if (/^\\(?:[1-9]|k<)/.test(escaped)) return { kind: "repeat", part: { kind: "characters", set: everything }, min: 0, max: Infinity, at: this.#at };
     return escaped.length === 1 ? this.#literal(escaped) : { kind: "characters", set: classes.get(escaped) ?? everything };
   }
 
   #escaped(inClass: boolean): string {
-    const match = /x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|c[A-Za-z]|[pP]\{[^}]*\}|k<[^>]*>|[^]/y;
+    const match = /x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|c[A-Za-z]|[1-9]\d*|[pP]\{[^}]*\}|k<[^>]*>|[^]/y;
     match.lastIndex = this.#at;
     const found = match.exec(this.#source);
     if (found === null) throw new SyntaxError(`at character ${this.#at} "\\" escapes nothing`);
@@ -180,7 +206,7 @@ class PatternReader {
     if (letter === "b" && inClass) return "\b";
     const control = controls.get(letter);
     if (control !== undefined) return control;
-    return letter.length > 1 || /[dDwWsSbB1-9]/.test(letter) ? `\\${letter}` : letter;
+    return letter.length > 1 || /[dDwWsSbB]|^[1-9]/.test(letter) ? `\\${letter}` : letter;
   }
 
   #setOf(character: string): Characters {

@@ -9,6 +9,8 @@ export type Preset = {
   readonly confirm?: (match: string) => boolean;
   /** The groups that stay, before the replacement. */
   readonly keeps?: string;
+  /** How many digits every match has at least, with nothing but spaces and dashes between them. */
+  readonly digitsMin?: number;
 };
 
 export const presetNames = ["email", "credit-card", "bearer-token", "jwt", "url-password", "ipv4", "private-key", "aws-access-key"] as const;
@@ -17,7 +19,7 @@ export type PresetName = (typeof presetNames)[number];
 export const presets: Readonly<Record<PresetName, Preset>> = {
   email: { pattern: /[\w.%+-]{1,64}@[A-Za-z\d-]{1,63}(?:\.[A-Za-z\d-]{1,63})+/g },
   /** 13 to 19 digits, perhaps in groups, with a right check digit. */
-  "credit-card": { pattern: /(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])/g, confirm: hasCheckDigit },
+  "credit-card": { pattern: /(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])/g, confirm: hasCheckDigit, digitsMin: 13 },
   "bearer-token": { pattern: /\b([Bb]earer|[Bb]asic|[Tt]oken|BEARER|BASIC|TOKEN)( +)[\w.~+/-]{8,}=*/g, keeps: "$1$2" },
   jwt: { pattern: /\beyJ[\w-]{5,}\.eyJ[\w-]{5,}\.[\w-]*/g },
   "url-password": { pattern: /(:\/\/[^\s/:@]{0,256}:)[^\s/@]{1,256}(?=@)/g, keeps: "$1" },

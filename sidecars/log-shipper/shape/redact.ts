@@ -30,9 +30,9 @@ export class Redaction {
     this.#replacements = [
       ...(config.patterns ?? []).map((pattern) => replacement(RegExp(pattern, flags), config.replacement)),
       ...config.presets.map((name) => {
-        const { pattern, confirm, keeps } = presets[name];
+        const { pattern, confirm, keeps, digitsMin } = presets[name];
         const literal = config.replacement.replaceAll("$", "$$$$");
-        return replacement(pattern, confirm === undefined ? `${keeps ?? ""}${literal}` : (match: string) => (confirm(match) ? config.replacement : match));
+        return replacement(pattern, confirm === undefined ? `${keeps ?? ""}${literal}` : (match: string) => (confirm(match) ? config.replacement : match), digitsMin);
       }),
     ];
   }
@@ -111,8 +111,8 @@ export class Redaction {
 
 type Replacement = { readonly search: TextSearch; readonly replace: (text: string) => string };
 
-function replacement(pattern: RegExp, by: string | ((match: string) => string)): Replacement {
-  const search = new TextSearch(pattern.source, pattern.flags);
+function replacement(pattern: RegExp, by: string | ((match: string) => string), digitsMin = 0): Replacement {
+  const search = new TextSearch(pattern.source, pattern.flags, digitsMin);
   // Two calls, because the overloads of replace take one of the two each.
   return { search, replace: typeof by === "string" ? (text) => text.replace(pattern, by) : (text) => text.replace(pattern, by) };
 }

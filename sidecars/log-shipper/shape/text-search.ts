@@ -1,22 +1,29 @@
 // pure
-import { requiredText } from "../parse/pattern.ts";
+import { requiredText, shortestMatch } from "../parse/pattern.ts";
 
 /**
  * A quick look whether a pattern can be found in a text at all: every match of most patterns contains some fixed text, and
  * searching bytes for that is far cheaper than decoding them. One search tells about all texts of a batch up to where it ended.
+ * Texts shorter than any match, or with fewer digits, are out at once.
  */
 export class TextSearch {
   readonly #required: Buffer;
+  readonly #bytesMin: number;
+  readonly #digitsMin: number;
   #bytes: Buffer | undefined;
   #from = 0;
   #next = 0;
 
-  constructor(source: string, flags: string) {
+  /** `digitsMin` is how many digits every match has at least, with nothing but spaces and dashes between them; 0 if that is not worth counting. */
+  constructor(source: string, flags: string, digitsMin = 0) {
+    this.#bytesMin = shortestMatch(source, flags);
+    this.#digitsMin = digitsMin;
     this.#required = Buffer.from(requiredText(source, flags));
   }
 
   /** False only if the pattern is not in the text `bytes[from, to)`. `bytes` must be another object when its content is another. */
   mayMatch(bytes: Buffer, from: number, to: number): boolean {
+    if (to - from < this.#bytesMin || (this.#digitsMin > 0 && !hasDigits(bytes, from, to, this.#digitsMin))) return false;
     const required = this.#required;
     if (required.length === 0) return true;
     if (bytes === this.#bytes && from < this.#from) return bytes.subarray(from, to).includes(required);
@@ -28,4 +35,18 @@ export class TextSearch {
     }
     return this.#next + required.length <= to;
   }
+}
+
+/** Nothing but spaces and dashes between them. */
+function hasDigits(bytes: Buffer, from: number, to: number, wanted: number): boolean {
+  let digits = 0;
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte >= 0x30 && byte <= 0x39) {
+      if (++digits === wanted) return true;
+    } else if (byte !== 0x20 && byte !== 0x2d) {
+      digits = 0;
+    }
+  }
+  return false;
 }

@@ -88,6 +88,20 @@ shaped("redact runs patterns one after another", "{ type: redact, fields: [a], p
 shaped("redact beyond ASCII", "{ type: redact, fields: [a], patterns: ['ключ=\\S+'] }", { a: "é ключ=тайна 😀" }, { a: "é [redacted] 😀" });
 shaped("redact keeps a text that begins a list of more than 15", "{ type: redact, patterns: [s] }", { l: Array.from({ length: 20 }, (_, index) => (index === 3 ? "s" : index)) }, { l: Array.from({ length: 20 }, (_, index) => (index === 3 ? "[redacted]" : index)) });
 
+test("Whatever pattern is looked for, a redaction changes what String.replace does", () => {
+  const patterns = ["token=\\w+", "(?i:Token)=\\w+", "a|bc", "[^a]b?", "(a?)b\\1", "\\bword\\b", "^.", ".$", "(?<=x)y", "x(?!y)", "é+", "\\u00e9", "\\x41", "\\d{3}-?\\d", "(?:ab)+c", "\\.\\*", "[\\]x]", "k{2,}", "\\p{2}"];
+  const texts = ["", "a", "token=1", "TOKEN=2", "bcb", "aba", "a word.", "xy xz", "éé", "A123-4", "ababc", ".*]", "kkk", "pp", "p".repeat(300), "long ".repeat(20)];
+  const records = texts.map((text) => ({ first: text, n: 1234, second: `${text}token=${text}` }));
+  for (const pattern of patterns) {
+    const replaced = (text: string): string => text.replaceAll(RegExp(pattern, "g"), "#");
+    const expected = records.map(({ first, second }) => ({ first: replaced(first), n: replaced("1234") === "1234" ? 1234 : replaced("1234"), second: replaced(second) }));
+    assert.deepEqual(shapeRecords(`filters: [{ type: redact, patterns: [${JSON.stringify(pattern)}], replacement: "#" }]`, records), expected, pattern);
+    // In the order of the fields given, which is not that of the record.
+    assert.deepEqual(shapeRecords(`filters: [{ type: redact, fields: [second, n, first], patterns: [${JSON.stringify(pattern)}], replacement: "#" }]`, records), expected, pattern);
+    assert.deepEqual(shapeRecords(`filters: [{ type: keep, when: { field: second, matches: ${JSON.stringify(pattern)} } }]`, records), records.filter(({ second }) => RegExp(pattern).test(second)), pattern);
+  }
+});
+
 test("Redact finds what stands anywhere in a text of any length", () => {
   const long = `${"word ".repeat(4_000)}pw=secret ${"x".repeat(20_000)} pw=other`;
   assert.deepEqual(shapeRecords("filters: [{ type: redact, fields: [a], patterns: ['pw=\\S+'], replacement: '#' }]", [{ a: long }]), [{ a: long.replaceAll(/pw=\S+/g, "#") }]);
