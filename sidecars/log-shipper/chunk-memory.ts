@@ -3,14 +3,16 @@
  * Memory of chunks in flight, used again when they are done: left to the garbage collector, a flood of chunks of a megabyte
  * costs a collection of the whole heap every few dozen, and their memory is held until then.
  *
- * Small chunks are not worth it. What is free is bounded by `freeBytesMax`, and is let go but for one piece when nothing is in
- * flight.
+ * Small chunks are not worth it. What is free is bounded by `freeBytesMax`; what the last chunks had no use for is let go.
  */
 export class ChunkMemory {
   readonly #freeBytesMax: number;
   readonly #free: Buffer<ArrayBuffer>[] = [];
   readonly #lent = new Set<ArrayBufferLike>();
   #freeBytes = 0;
+  #copies = 0;
+  /** The most pieces that were lent at once since the last trim. */
+  #lentMost = 0;
 
   constructor(options: { readonly freeBytesMax: number }) {
     this.#freeBytesMax = options.freeBytesMax;
@@ -18,6 +20,7 @@ export class ChunkMemory {
 
   /** The caller's own copy, until it gives it back. */
   copy(bytes: Uint8Array): Buffer {
+    if (++this.#copies % trimEvery === 0) this.#trim();
     const copy = this.#take(bytes.length);
     copy.set(bytes);
     return copy;
@@ -31,12 +34,16 @@ export class ChunkMemory {
       this.#free.push(Buffer.from(memory));
       this.#freeBytes += memory.byteLength;
     }
-    if (this.#lent.size === 0) while (this.#free.length > 1) this.#freeBytes -= this.#free.pop()?.length ?? 0;
   }
 
   /** What `copy` gave will not come back: somebody may read it for ever. */
   forget(bytes: Uint8Array): void {
     this.#lent.delete(bytes.buffer);
+  }
+
+  #trim(): void {
+    while (this.#free.length > 0 && this.#lent.size + this.#free.length > this.#lentMost) this.#freeBytes -= this.#free.shift()?.length ?? 0;
+    this.#lentMost = this.#lent.size;
   }
 
   #take(size: number): Buffer {
@@ -48,9 +55,12 @@ export class ChunkMemory {
       this.#freeBytes -= piece.length;
     }
     this.#lent.add(piece.buffer);
+    this.#lentMost = Math.max(this.#lentMost, this.#lent.size);
     return piece.subarray(0, size);
   }
 }
 
+/** Copies, also small ones. */
+const trimEvery = 64;
 const pooledBytesMin = 65_536;
 const granuleBytes = 262_144;

@@ -33,8 +33,20 @@ test("What is given back twice, or came from elsewhere, is not handed out twice"
   assert.deepEqual(pieces.map((piece) => piece[0]), [2, 3, 4]);
 });
 
-test("With nothing in flight one piece is kept, and never more than the bound", () => {
-  const memory = new ChunkMemory({ freeBytesMax: 600_000 });
+test("What the last chunks had no use for is let go", () => {
+  const memory = new ChunkMemory({ freeBytesMax: 10_000_000 });
+  const pieces = [1, 2, 3].map((value) => memory.copy(large(value)));
+  for (const piece of pieces) memory.giveBack(piece);
+  for (let round = 0; round < 200; round++) memory.giveBack(memory.copy(large(round)));
+  const again = [memory.copy(large(5)), memory.copy(large(6)), memory.copy(large(7))];
+  assert.deepEqual(again.map((piece) => pieces.some((each) => sameMemory(each, piece))), [true, false, false]);
+  for (const piece of again) memory.giveBack(piece);
+  for (let round = 0; round < 200; round++) memory.copy(Uint8Array.of(1));
+  assert.ok(again.every((piece) => !sameMemory(piece, memory.copy(large(8)))));
+});
+
+test("No more is kept than the bound", () => {
+  const memory = new ChunkMemory({ freeBytesMax: 300_000 });
   const pieces = [1, 2, 3, 4].map((value) => memory.copy(large(value)));
   for (const piece of pieces) memory.giveBack(piece);
   const again = [memory.copy(large(5)), memory.copy(large(6))];
