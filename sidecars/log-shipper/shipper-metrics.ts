@@ -1,5 +1,7 @@
 import type { CounterHandle, MetricRegistry } from "../../kit/metrics.ts";
 import type { Ledger } from "./ledger.ts";
+import type { ShapeEvents } from "./shape/create-shaper.ts";
+import { registerShapeMetrics } from "./shape/shape-metrics.ts";
 import type { Tailer, TailEvents } from "./tailer.ts";
 import type { TrackedFile } from "./tracked-file.ts";
 
@@ -8,6 +10,7 @@ const fileSeriesMax = 50;
 
 export type ShipperMetrics = {
   readonly tailEvents: TailEvents;
+  readonly shapeEvents: ShapeEvents;
   readonly shipped: (sink: string) => CounterHandle;
   readonly dropped: (sink: string) => CounterHandle;
   readonly deadLettered: (sink: string) => CounterHandle;
@@ -36,6 +39,7 @@ export function registerShipperMetrics(registry: MetricRegistry): ShipperMetrics
   const checkpoints = counter("checkpoint_writes_total", "Writes of positions", ["outcome"]);
   const unacknowledged = counter("unacknowledged_source_records_total", "Records that applications sent without asking for an acknowledgement");
   return {
+    shapeEvents: registerShapeMetrics(registry),
     tailEvents: {
       read: (path, records, bytes) => {
         linesRead.inc({ source: path }, records);

@@ -16,6 +16,8 @@ import { encodeExtraPairs, type PodMetadata } from "./metadata.ts";
 import { OpenFiles } from "./open-files.ts";
 import { Pipeline } from "./pipeline.ts";
 import { PodMetadataSource } from "./pod-metadata.ts";
+import { createRateLimits, createShaper, outletIndexes } from "./shape/create-shaper.ts";
+import type { Shaper } from "./shape/shaper.ts";
 import { Shipper } from "./shipper.ts";
 import type { ShipperMetrics } from "./shipper-metrics.ts";
 import { createSink } from "./sinks/create-sink.ts";
@@ -41,7 +43,7 @@ export type Ending = { readonly undelivered: readonly Loss[]; readonly files: re
 const suspendWaitMs = 3_000;
 const suspendPollMs = 20;
 
-type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly memory: ChunkMemory; readonly pipeline: Pipeline; readonly deadLetters: DeadLetterFile; readonly wakeUp: WakeUp };
+type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly shaperOf: (source: SourceConfig) => Shaper | undefined; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly memory: ChunkMemory; readonly pipeline: Pipeline; readonly deadLetters: DeadLetterFile; readonly wakeUp: WakeUp };
 
 /** Everything that one configuration runs: sources, pipeline, sinks. Memory across restarts is the checkpoint alone. */
 export class Shipping {
@@ -69,11 +71,13 @@ export class Shipping {
     const { path = join(config.state.directory, "dead-letters.ndjson"), maxBytes } = config.deadLetter;
     const deadLetters = new DeadLetterFile({ path, maxBytes, clock: context.clock, log: context.log });
     const memory = new ChunkMemory({ freeBytesMax: config.inFlight.maxBytes });
+    const outlets = outletIndexes(config.sinks);
+    const limits = createRateLimits(config.filters);
     const pipeline = new Pipeline({
-      sinks: config.sinks.map((each) => ({
+      sinks: config.sinks.map((each, index) => ({
         sink: createSink(each, { ...context, metrics, pod, config, deadLetters }),
         required: each.required,
-        outlet: 0,
+        outlet: outlets[index] ?? 0,
         shipped: metrics.shipped(each.name),
         dropped: metrics.dropped(each.name),
         deadLettered: metrics.deadLettered(each.name),
@@ -82,7 +86,8 @@ export class Shipping {
       memory,
       log: context.log,
     });
-    const parts = { config, lasting, metadata, pod, scope, memory, pipeline, deadLetters, wakeUp: new WakeUp(context.clock) };
+    const shaperOf = ({ time }: SourceConfig): Shaper | undefined => createShaper({ config, time, limits, events: metrics.shapeEvents });
+    const parts = { config, lasting, shaperOf, metadata, pod, scope, memory, pipeline, deadLetters, wakeUp: new WakeUp(context.clock) };
     const servers: ForwardSource[] = [];
     try {
       for (const source of config.sources) if (source.type === "forward") servers.push(await listen(source, parts));
@@ -157,7 +162,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
       {
         pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles,
         name: `sources[${index}]`,
-        range: rangeOptions(source, config, parts.metadata, createEncoder(source, config, encoderMemory)),
+        range: rangeOptions(source, parts, createEncoder(source, config, encoderMemory)),
         skipFirst: source.start === "end" && checkpoint.isNew,
         rotateWaitMs: config.files.rotateWaitMs,
         nextNumber: () => ++number,
@@ -169,7 +174,8 @@ function createTailers(parts: Parts): readonly Tailer[] {
 }
 
 /** Tag, format and extra pairs of a file's records; the pairs are encoded once per file name and state of the metadata. */
-function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, config: ShipperConfig, metadata: PodMetadataSource, encoder: RangeEncoder) {
+function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, { config, metadata, shaperOf }: Parts, encoder: RangeEncoder) {
+  const shaper = shaperOf(source);
   const extras = new Map<string, ExtraPairs>();
   const cacheMax = 1_000;
   let encodedFrom = metadata.current;
@@ -181,7 +187,7 @@ function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, config: S
       extra = extraPairs(config, source.enrich ? encodedFrom : {}, source.pathField === undefined ? {} : { [source.pathField]: path });
       extras.set(path, extra);
     }
-    return { tag: source.tag.replaceAll("{file}", basename(path)), extra, encoder, shaper: undefined };
+    return { tag: source.tag.replaceAll("{file}", basename(path)), extra, encoder, shaper };
   };
 }
 
@@ -214,7 +220,7 @@ async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts:
       }
       return extra;
     },
-    shaper: undefined,
+    shaper: parts.shaperOf(source),
     pipeline: parts.pipeline,
     ledger: lasting.ledger,
     log, giveUp,

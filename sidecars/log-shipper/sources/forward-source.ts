@@ -184,8 +184,9 @@ export class ForwardSource {
     const id = this.#idOf(transport.chunk);
     const tag = tagPrefix + transport.tag;
     const content = contentName(scope, `forward:${id}`);
-    const batch = { entries: enrichEntries(transport.entries, extra()), records: transport.spans.length / 2, spans: transport.spans };
-    const { outlets, filteredBytes } = shaper?.shape(batch, { content, from: 0, tag, nowMs: performance.now(), memory: undefined }) ?? { outlets: [batch], filteredBytes: 0 };
+    const pairs = extra();
+    const batch = { entries: enrichEntries(transport.entries, pairs), records: transport.spans.length / 2, spans: transport.spans };
+    const { outlets, filteredBytes } = shaper?.shape(batch, { content, from: 0, tag, nowMs: performance.now(), extra: pairs, memory: undefined }) ?? { outlets: [batch], filteredBytes: 0 };
     const chunks = outlets.map(({ entries, records, spans }, outlet) => ({
       id: outlet === 0 ? id : rangeChunkId({ content, from: 0, to: transport.entries.length, outlet }),
       tag, entries, records,
