@@ -18,7 +18,7 @@ export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics,
     case "stdout":
       return new StdoutSink({ name: sink.name, backoff, clock, random });
     case "file":
-      return new FileSink({ name: sink.name, path: sink.path, backoff, clock, random });
+      return new FileSink({ ...sink, backoff, clock, random });
     case "loki":
     case "elasticsearch":
     case "otlp":

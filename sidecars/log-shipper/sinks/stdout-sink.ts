@@ -1,26 +1,31 @@
-import { write } from "node:fs";
+import { destination } from "pino";
 import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
 import type { Chunk } from "../chunk.ts";
-import { jsonLines } from "./decode-entries.ts";
+import { JsonLines } from "./json-lines.ts";
 import { delivered, stopped, type Delivery, type Sink } from "./sink.ts";
 
+type Stream = ReturnType<typeof destination>;
+
 /**
- * Records as JSON lines on a file descriptor (1 = standard output; our own diagnostics are on 2). A chunk is
- * delivered when all its bytes were handed to the kernel; what a full or broken pipe refuses is tried again. Not promised: that
- * whoever reads the pipe has read or kept them.
+ * Records as JSON lines on a file descriptor (1 = standard output; our own diagnostics are on 2), written by pino's asynchronous
+ * destination. A chunk is delivered when all its bytes were handed to the kernel; what a full pipe refuses waits, what a broken one
+ * refuses is tried again. Not promised: that whoever reads the pipe has read or kept them.
  *
- * Not through pino: the flush of its asynchronous destination calls back while bytes are still in its buffer, and its line without
- * a level is not JSON.
+ * The word for "all was written" is the destination's event `drain`, with one chunk in it at a time. Its `flush` calls back at once,
+ * with bytes still to be written; and after a broken pipe it takes no more, so a new one is made.
  */
 export class StdoutSink implements Sink {
   readonly name: string;
   readonly #options: { readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random };
+  readonly #json = new JsonLines();
   readonly #stop = new AbortController();
   readonly #stopped: Promise<Delivery>;
   #turn: Promise<unknown> = Promise.resolve();
+  #stream: Stream | undefined;
   #problem: string | undefined;
 
+  /** Another descriptor than 1 and 2 is closed at the end. */
   constructor(options: { readonly name: string; readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random }) {
     this.name = options.name;
     this.#options = options;
@@ -42,33 +47,48 @@ export class StdoutSink implements Sink {
 
   close(): Promise<void> {
     this.#stop.abort(new Error("stopped"));
+    // Or it would, at exit, wait for a full pipe for ever.
+    this.#stream?.destroy();
     return Promise.resolve();
   }
 
   async #write(chunk: Chunk): Promise<Delivery> {
     const { fd, backoff, clock, random } = this.#options;
-    const bytes = Buffer.from(jsonLines(chunk));
-    let failures = 0;
-    for (let at = 0; at < bytes.length; ) {
+    if (this.#stop.signal.aborted) return stopped;
+    const text = this.#json.lines(chunk).toString("utf8");
+    if (text === "") return delivered;
+    for (let failures = 0, next = text; ; failures++) {
+      this.#stream ??= destination({ dest: fd ?? 1, sync: false, retryEAGAIN: () => !this.#stop.signal.aborted });
+      const outcome = await written(this.#stream, next);
       if (this.#stop.signal.aborted) return stopped;
-      try {
-        at += await writeSome(fd ?? 1, bytes, at);
-        failures = 0;
+      if (outcome === "written") {
         this.#problem = undefined;
-      } catch (error) {
-        const full = error instanceof Error && "code" in error && error.code === "EAGAIN";
-        if (!full) this.#problem = `cannot write to standard output: ${error instanceof Error ? error.message : String(error)}`;
-        await clock.sleep(full ? fullPipeWaitMs : backoffDelayMs(backoff, failures++, random), this.#stop.signal).catch(() => undefined);
+        return delivered;
       }
+      this.#problem = `cannot write to standard output: ${outcome.message}`;
+      const broken = "code" in outcome && outcome.code === "EPIPE";
+      // What it holds is written on with the next write, also an empty one; whoever read a broken pipe has lost what was in it.
+      if (broken) this.#stream = undefined;
+      next = broken ? text : "";
+      await clock.sleep(backoffDelayMs(backoff, failures, random), this.#stop.signal).catch(() => undefined);
+      if (this.#stop.signal.aborted) return stopped;
     }
-    return delivered;
   }
 }
 
-const fullPipeWaitMs = 10;
-
-function writeSome(fd: number, bytes: Buffer, at: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(fd, bytes, at, bytes.length - at, null, (error, count) => (error === null ? resolve(count) : reject(error)));
+/** Resolves when the destination has nothing left to write, or with what went wrong. */
+function written(stream: Stream, text: string): Promise<"written" | Error> {
+  return new Promise((resolve) => {
+    const onDrain = (): void => settle("written");
+    const onError = (error: Error): void => settle(error);
+    const settle = (outcome: "written" | Error): void => {
+      stream.off("drain", onDrain);
+      // The destination reports an error that it does not know twice, the second time to nobody else.
+      setImmediate(() => stream.off("error", onError));
+      resolve(outcome);
+    };
+    stream.on("drain", onDrain);
+    stream.on("error", onError);
+    stream.write(text);
   });
 }
