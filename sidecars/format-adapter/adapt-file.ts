@@ -110,17 +110,14 @@ type Start = { readonly bytes: Buffer; readonly isWhole: boolean; readonly mappi
 
 /** The bytes read until it was known which mapping to use. Throws VERSION when no rule fits, INCOMPLETE when the file ends before it is known. */
 async function readStart(input: ReportInput, adapter: AdapterConfig): Promise<Start> {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // whether it is UTF-8 is told by the conversion
   let bytes = Buffer.alloc(0);
-  let text = "";
   let wanted = startBytes;
   for (;;) {
     const block = Buffer.allocUnsafe(wanted);
     const count = await input.read(block);
     const isWhole = count === 0;
     bytes = Buffer.concat([bytes, block.subarray(0, count)]);
-    text += decoder.decode(block.subarray(0, count), { stream: !isWhole });
-    const choice = chooseMapping(adapter, text);
+    const choice = chooseMapping(adapter, bytes);
     if (choice.kind === "chosen") return { bytes, isWhole, mapping: choice.mapping };
     if (!isWhole) {
       // Twice as much each time, so that a long first record is not read over and over.
@@ -133,14 +130,15 @@ async function readStart(input: ReportInput, adapter: AdapterConfig): Promise<St
 }
 
 const startBytes = 65_536;
+const space = 32;
 
 type Choice = { readonly kind: "chosen"; readonly mapping: Mapping } | { readonly kind: "undecided"; readonly atEnd: Mapping | ConversionError };
 
 /**
- * The mapping for a report that begins with this text: the only one, or that of the first rule whose columns are all there. Undecided when the
- * text is too short to tell. A text that is not in a rule's format has no columns for that rule; when it is in none, the first fault is thrown.
+ * The mapping for a report that begins with these bytes: the only one, or that of the first rule whose columns are all there. Undecided when
+ * they are too few to tell. A report that is not in a rule's format has no columns for that rule; when it is in none, the first fault is thrown.
  */
-function chooseMapping(adapter: AdapterConfig, text: string): Choice {
+function chooseMapping(adapter: AdapterConfig, bytes: Buffer): Choice {
   const [only] = adapter.mappings;
   if (adapter.detect.length === 0 && only !== undefined) return { kind: "chosen", mapping: only };
   let seen: readonly string[] | undefined;
@@ -149,7 +147,7 @@ function chooseMapping(adapter: AdapterConfig, text: string): Choice {
   for (const rule of adapter.detect) {
     const mapping = adapter.mappings.find((candidate) => candidate.name === rule.use);
     if (mapping === undefined) continue;
-    const sniffed = sniffColumns(mapping.input, text);
+    const sniffed = sniffColumns(mapping.input, bytes);
     if (sniffed.kind === "columns" && rule.header.every((column) => sniffed.columns.includes(column))) return { kind: "chosen", mapping };
     if (sniffed.kind === "columns") seen ??= sniffed.columns;
     else if (sniffed.kind === "fault") fault ??= sniffed.error;
@@ -157,11 +155,11 @@ function chooseMapping(adapter: AdapterConfig, text: string): Choice {
   }
   const noRule = new ConversionError("VERSION", seen === undefined ? "the report has no record that would tell its version" : `no rule of detect fits a report with the columns ${seen.join(", ")}`, { line: 1 });
   if (!undecided) throw seen === undefined && fault !== undefined ? fault : noRule;
-  if (!isWhole(adapter, text)) return { kind: "undecided", atEnd: new ConversionError("INCOMPLETE", "its columns are not there yet", { line: 1 }) };
+  if (!isWhole(adapter, bytes)) return { kind: "undecided", atEnd: new ConversionError("INCOMPLETE", "its columns are not there yet", { line: 1 }) };
   return { kind: "undecided", atEnd: adapter.mappings.length === 1 && only !== undefined ? only : noRule };
 }
 
-/** Whether the text is a whole report without a record, such as `[]`, in the format of some mapping. */
-function isWhole(adapter: AdapterConfig, text: string): boolean {
-  return text.trim() !== "" && adapter.mappings.some((mapping) => readsWhole(mapping.input, text));
+/** Whether the bytes are a whole report without a record, such as `[]`, in the format of some mapping. */
+function isWhole(adapter: AdapterConfig, bytes: Buffer): boolean {
+  return bytes.some((byte) => byte > space) && adapter.mappings.some((mapping) => readsWhole(mapping.input, bytes));
 }

@@ -1,25 +1,15 @@
 // pure
 import { ConversionError } from "./conversion-error.ts";
 import { Engine } from "./engine/engine.ts";
-import { createCsvReader } from "./formats/csv-reader.ts";
-import { createJsonArrayReader, createNdjsonReader } from "./formats/json-reader.ts";
-import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./formats/row.ts";
+import { createByteReader, createSniffer } from "./formats/create-reader.ts";
+import { createWriter } from "./formats/create-writer.ts";
+import { isEngineInput, isEngineOutput, type InputOptions } from "./formats/options.ts";
 import { compileMapping, type CompiledMapping } from "./mapping/compile.ts";
-import type { InputFormat, Mapping } from "./mapping/mapping.ts";
+import type { Mapping } from "./mapping/mapping.ts";
+import { RowConversion } from "./row-conversion.ts";
 
 /** A conversion in progress: bytes in, bytes out, records counted. Deterministic; no clock, no randomness. */
 export type Conversion = Pick<Engine, "room" | "take" | "end" | "rows">;
-
-export function createReader(input: Pick<InputFormat, "format" | "delimiter">, handler: RecordHandler): RecordReader {
-  switch (input.format) {
-    case "csv":
-      return createCsvReader({ delimiter: input.delimiter }, handler, readerLimitsDefault);
-    case "ndjson":
-      return createNdjsonReader(handler, readerLimitsDefault);
-    case "json":
-      return createJsonArrayReader(handler, readerLimitsDefault);
-  }
-}
 
 /** Compiled once: a folder may hold thousands of small reports. */
 const compiledMappings = new WeakMap<Mapping, CompiledMapping>();
@@ -32,8 +22,10 @@ function compiledOf(mapping: Mapping): CompiledMapping {
 
 /** Starts a conversion by a mapping. */
 export function startConversion(mapping: Mapping): Conversion {
-  const { plan, checkColumns } = compiledOf(mapping);
-  return new Engine({ input: mapping.input, output: mapping.output, plan, onColumns: checkColumns });
+  const { plan, columns, checkColumns } = compiledOf(mapping);
+  const { input, output } = mapping;
+  if (isEngineInput(input) && isEngineOutput(output)) return new Engine({ input, output, plan, onColumns: checkColumns });
+  return new RowConversion({ plan, onColumns: checkColumns, createReader: (handler) => createByteReader(input, handler), writer: createWriter(columns, output) });
 }
 
 /** Converts a whole text at once; for examples and tests. */
@@ -57,11 +49,11 @@ export function convertText(mapping: Mapping, text: string): { readonly kind: "c
 
 export type Sniffed = { readonly kind: "columns"; readonly columns: readonly string[] } | { readonly kind: "more" } | { readonly kind: "fault"; readonly error: ConversionError };
 
-/** The columns that a report of this format begins with; "more" when the text does not hold them yet, "fault" when it is not in this format. */
-export function sniffColumns(input: Pick<InputFormat, "format" | "delimiter">, text: string): Sniffed {
+/** The columns that a report of this format begins with; "more" when the bytes do not hold them yet, "fault" when it is not in this format. */
+export function sniffColumns(input: InputOptions, bytes: Uint8Array): Sniffed {
   let columns: readonly string[] | undefined;
   const stop = new Error("columns found");
-  const reader = createReader(input, {
+  const reader = createSniffer(input, {
     onColumns(names) {
       columns = names;
       throw stop;
@@ -69,7 +61,7 @@ export function sniffColumns(input: Pick<InputFormat, "format" | "delimiter">, t
     onRow: () => undefined,
   });
   try {
-    reader.push(text);
+    reader.push(bytes);
   } catch (error) {
     if (error instanceof ConversionError) return { kind: "fault", error };
     if (error !== stop) throw error;
@@ -77,11 +69,11 @@ export function sniffColumns(input: Pick<InputFormat, "format" | "delimiter">, t
   return columns === undefined ? { kind: "more" } : { kind: "columns", columns };
 }
 
-/** Whether the text is a whole report of this format. */
-export function readsWhole(input: Pick<InputFormat, "format" | "delimiter">, text: string): boolean {
+/** Whether the bytes are a whole report of this format. */
+export function readsWhole(input: InputOptions, bytes: Uint8Array): boolean {
   try {
-    const reader = createReader(input, { onColumns: () => undefined, onRow: () => undefined });
-    reader.push(text);
+    const reader = createSniffer(input, { onColumns: () => undefined, onRow: () => undefined });
+    reader.push(bytes);
     reader.end({ takeUnfinished: false });
     return true;
   } catch (error) {

@@ -1,7 +1,7 @@
 // pure
 import type { Row } from "../formats/row.ts";
-import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type OutCell, type RecordWriter } from "../formats/writers.ts";
-import type { OutputFormat } from "../mapping/mapping.ts";
+import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type OutCell, type TextWriter } from "../formats/writers.ts";
+import type { EngineOutput } from "../formats/options.ts";
 import { cellBytes, cellKind, checkType, emitted, programFlag, type Core } from "./core.ts";
 import type { EnginePlan, PlannedField } from "./plan.ts";
 import type { Scanner } from "./scanner.ts";
@@ -24,7 +24,7 @@ export class Emitter {
   readonly #core: Core;
   readonly #scanner: Scanner;
   readonly #plan: EnginePlan;
-  readonly #output: OutputFormat;
+  readonly #output: EngineOutput;
   readonly #program: number;
   readonly #checks: number;
   readonly #computed: number;
@@ -41,7 +41,7 @@ export class Emitter {
   #checked: readonly number[] = [];
   rows = 0;
 
-  constructor(core: Core, scanner: Scanner, plan: EnginePlan, output: OutputFormat) {
+  constructor(core: Core, scanner: Scanner, plan: EnginePlan, output: EngineOutput) {
     this.#core = core;
     this.#scanner = scanner;
     this.#plan = plan;
@@ -89,7 +89,7 @@ export class Emitter {
   }
 
   /** The writer whose forms of head, constants and keys are used here. */
-  #writer(): RecordWriter {
+  #writer(): TextWriter {
     const names = this.#plan.fields.map((field) => field.name);
     switch (this.#output.format) {
       case "csv":

@@ -1,6 +1,6 @@
 // pure
 import { readerLimitsDefault } from "../formats/row.ts";
-import type { InputFormat, OutputFormat } from "../mapping/mapping.ts";
+import type { EngineInput, EngineOutput } from "../formats/options.ts";
 import { Core } from "./core.ts";
 import { Emitter } from "./emitter.ts";
 import { explainRecord } from "./explain.ts";
@@ -16,7 +16,7 @@ export class Engine {
   readonly #emitter: Emitter;
 
   /** `onColumns` as of RecordHandler (formats/row.ts). */
-  constructor(options: { readonly input: Pick<InputFormat, "format" | "delimiter">; readonly output: OutputFormat; readonly plan: EnginePlan; readonly onColumns: (columns: readonly string[], line: number) => void }) {
+  constructor(options: { readonly input: EngineInput; readonly output: EngineOutput; readonly plan: EnginePlan; readonly onColumns: (columns: readonly string[], line: number) => void }) {
     const core = new Core();
     const { input } = options;
     this.#scanner = new Scanner({

@@ -3,13 +3,13 @@ import { ConversionError } from "../conversion-error.ts";
 import { createCsvReader } from "../formats/csv-reader.ts";
 import { createJsonArrayReader, createNdjsonReader } from "../formats/json-reader.ts";
 import { readerLimitsDefault, type RecordHandler } from "../formats/row.ts";
-import type { InputFormat } from "../mapping/mapping.ts";
+import type { EngineInput } from "../formats/options.ts";
 
 /**
  * The words for a record that the engine has refused: what the reader of the format says of the same text, with the line counted
  * from `line`. `columns` is how many a record of CSV must have, 0 for the header itself.
  */
-export function explainRecord(input: Pick<InputFormat, "format" | "delimiter">, text: string, place: { readonly line: number; readonly columns: number; readonly isWhole: boolean }): Error {
+export function explainRecord(input: EngineInput, text: string, place: { readonly line: number; readonly columns: number; readonly isWhole: boolean }): Error {
   const handler: RecordHandler = { onColumns: () => undefined, onRow: () => undefined };
   const header = input.format === "csv" && place.columns > 0 ? `${Array.from({ length: place.columns }, (_, index) => `c${index}`).join(input.delimiter)}\n` : "";
   const reader = input.format === "csv" ? createCsvReader(input, handler, readerLimitsDefault) : input.format === "ndjson" ? createNdjsonReader(handler, readerLimitsDefault) : createJsonArrayReader(handler, readerLimitsDefault);

@@ -4,7 +4,7 @@ import { ConversionError } from "../conversion-error.ts";
 import { countLineEndsOfBytes } from "../formats/line-ends.ts";
 import { checkNested } from "../formats/json-text.ts";
 import type { CellKind, Row } from "../formats/row.ts";
-import type { InputFormat } from "../mapping/mapping.ts";
+import type { EngineInput } from "../formats/options.ts";
 import { afterArray, cellBytes, cellKind, cellKinds, missingKind, scanned, type Core } from "./core.ts";
 
 /**
@@ -13,7 +13,7 @@ import { afterArray, cellBytes, cellKind, cellKinds, missingKind, scanned, type 
  */
 export type ScannerOptions = {
   readonly core: Core;
-  readonly input: Pick<InputFormat, "format" | "delimiter">;
+  readonly input: EngineInput;
   readonly recordBytesMax: number;
   readonly columnsMax: number;
   /** New columns, as of RecordHandler (formats/row.ts). Throws when they will not do. */

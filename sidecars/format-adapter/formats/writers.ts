@@ -2,13 +2,16 @@
 /** One value to be written. `json` is its JSON form when that is not a string. */
 export type OutCell = { readonly text: string; readonly json: "string" | "raw" | "null" };
 
-/** Turns rows into the text of a report. Deterministic: the same rows give the same bytes. */
-export type RecordWriter = { start(): string; row(cells: readonly OutCell[]): string; end(): string };
+/** Turns rows into a report. Deterministic: the same rows give the same bytes. */
+export type RecordWriter = { start(): string | Uint8Array; row(cells: readonly OutCell[]): string | Uint8Array; end(): string | Uint8Array };
+
+/** A writer of text. */
+export type TextWriter = { start(): string; row(cells: readonly OutCell[]): string; end(): string };
 
 export type CsvWriterOptions = { readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
 
 /** CSV after RFC 4180. `minimal` quotes a field only when it holds the delimiter, a quote, CR or LF, or when it is the only column and empty. */
-export function createCsvWriter(columns: readonly string[], options: CsvWriterOptions): RecordWriter {
+export function createCsvWriter(columns: readonly string[], options: CsvWriterOptions): TextWriter {
   const eol = options.eol === "crlf" ? "\r\n" : "\n";
   const special = new RegExp(`["\\r\\n${options.delimiter === "\\" ? "\\\\" : options.delimiter === "]" ? "\\]" : options.delimiter === "^" ? "\\^" : options.delimiter}]`);
   const field = (text: string): string => (options.quote === "all" || special.test(text) || (text === "" && columns.length === 1) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -26,13 +29,13 @@ function jsonObject(keys: readonly string[], cells: readonly OutCell[]): string 
 }
 
 /** One JSON object a line. */
-export function createNdjsonWriter(columns: readonly string[]): RecordWriter {
+export function createNdjsonWriter(columns: readonly string[]): TextWriter {
   const keys = columns.map((column) => JSON.stringify(column));
   return { start: () => "", row: (cells) => `${jsonObject(keys, cells)}\n`, end: () => "" };
 }
 
 /** A JSON array, one record a line. */
-export function createJsonArrayWriter(columns: readonly string[]): RecordWriter {
+export function createJsonArrayWriter(columns: readonly string[]): TextWriter {
   const keys = columns.map((column) => JSON.stringify(column));
   let first = true;
   return {

@@ -1,4 +1,5 @@
 // pure
+import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import type { Rounding } from "./decimal.ts";
 import type { ValueType } from "./types.ts";
 
@@ -11,20 +12,13 @@ export type Mapping = {
   readonly examples: readonly Example[];
 };
 
-export type InputFormat = {
-  readonly format: "csv" | "ndjson" | "json";
-  readonly delimiter: string;
+export type InputFormat = InputOptions & {
   /** Refuse columns that are neither declared nor used (drift). */
   readonly strict: boolean;
   readonly columns: ReadonlyMap<string, ValueType>;
 };
 
-export type OutputFormat = {
-  readonly format: "csv" | "ndjson" | "json";
-  readonly delimiter: string;
-  readonly eol: "lf" | "crlf";
-  readonly bom: boolean;
-  readonly quote: "minimal" | "all";
+export type OutputFormat = OutputOptions & {
   /** Path of the adapted report; {name} is the input's name without its extension. */
   readonly file: string;
 };

@@ -1,8 +1,8 @@
 // pure
-import { posix } from "node:path";
 import { compileExpression } from "./expression.ts";
-import type { Example, FieldMapping, FieldSource, InputFormat, Mapping, OutputFormat } from "./mapping.ts";
+import type { Example, FieldMapping, FieldSource, Mapping } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
+import { readInput, readOutput } from "./read-format.ts";
 import { compileDateFormat } from "./timestamp.ts";
 import { parseType, typeNames, type ValueType } from "./types.ts";
 
@@ -19,58 +19,6 @@ export function readMapping(name: string, node: NodeReader): Mapping | undefined
   const examples = parts.get("examples")?.list()?.map((example) => readExample(example)) ?? [];
   if (input === undefined || output === undefined || fields === undefined || examples.includes(undefined)) return undefined;
   return { name, input, output, fields, examples: examples.filter((example) => example !== undefined) };
-}
-
-const formats = ["csv", "tsv", "ndjson", "json"] as const;
-
-function readInput(node: NodeReader): InputFormat | undefined {
-  const parts = node.map(["format", "strict", "columns", "delimiter"]);
-  const format = readFormat(node, parts);
-  const columns = new Map<string, ValueType>();
-  for (const [column, type] of parts?.get("columns")?.map() ?? []) {
-    const text = type.text("a type");
-    const parsed = text === undefined ? undefined : parseType(text);
-    if (parsed !== undefined) columns.set(column, parsed);
-    else if (text !== undefined) type.problem(`"${text}" is not a type; there are ${typeNames.join(", ")}, each with ? behind it when it may be empty`);
-  }
-  if (parts === undefined || format === undefined) return undefined;
-  return { format: format === "tsv" ? "csv" : format, delimiter: readDelimiter(parts, format), strict: parts.get("strict")?.oneOf(["true", "false"]) !== "false", columns };
-}
-
-function readOutput(node: NodeReader): OutputFormat | undefined {
-  const parts = node.map(["format", "eol", "bom", "quote", "delimiter", "file"]);
-  const format = readFormat(node, parts);
-  const file = parts?.get("file")?.text("a path");
-  if (parts !== undefined && !parts.has("file")) node.problem('needs "file": the path of the adapted report, with {name} for the name of the input');
-  if (parts === undefined || format === undefined || file === undefined) return undefined;
-  const place = parts.get("file") ?? node;
-  if (!file.startsWith("/")) place.problem(`expected an absolute path, got "${file}"`);
-  const unknown = [...file.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]).find((word) => word !== "name");
-  if (unknown !== undefined) place.problem(`"{${unknown}}" means nothing here; there is {name}`);
-  if (posix.dirname(file).includes("{")) place.problem(`{name} may stand in the last part alone, got "${file}"`);
-  return {
-    format: format === "tsv" ? "csv" : format,
-    delimiter: readDelimiter(parts, format),
-    eol: parts.get("eol")?.oneOf(["lf", "crlf"]) ?? "lf",
-    bom: parts.get("bom")?.oneOf(["true", "false"]) === "true",
-    quote: parts.get("quote")?.oneOf(["minimal", "all"]) ?? "minimal",
-    file,
-  };
-}
-
-function readFormat(node: NodeReader, parts: ReadonlyMap<string, NodeReader> | undefined): (typeof formats)[number] | undefined {
-  if (parts === undefined) return undefined;
-  if (!parts.has("format")) node.problem(`needs "format": one of ${formats.join(", ")}`);
-  return parts.get("format")?.oneOf(formats);
-}
-
-function readDelimiter(parts: ReadonlyMap<string, NodeReader>, format: (typeof formats)[number]): string {
-  const given = parts.get("delimiter");
-  const fallback = format === "tsv" ? "\t" : ",";
-  const text = given?.text("one character") ?? fallback;
-  if (text.length === 1 && !'"\r\n'.includes(text)) return text;
-  given?.problem(`expected one character that is no quote and no line end, got ${JSON.stringify(text)}`);
-  return fallback;
 }
 
 function readFields(node: NodeReader, columns: ReadonlyMap<string, ValueType>): readonly FieldMapping[] | undefined {

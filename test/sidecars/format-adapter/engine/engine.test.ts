@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ConversionError } from "../../../../sidecars/format-adapter/conversion-error.ts";
-import { createReader, startConversion } from "../../../../sidecars/format-adapter/convert.ts";
-import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "../../../../sidecars/format-adapter/formats/writers.ts";
+import { startConversion } from "../../../../sidecars/format-adapter/convert.ts";
+import { createReader } from "../../../../sidecars/format-adapter/formats/create-reader.ts";
+import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type TextWriter } from "../../../../sidecars/format-adapter/formats/writers.ts";
 import { compileMapping } from "../../../../sidecars/format-adapter/mapping/compile.ts";
 import type { Mapping } from "../../../../sidecars/format-adapter/mapping/mapping.ts";
 import { mappingOf } from "../support.ts";
@@ -14,7 +15,7 @@ type Outcome = { readonly text: string } | { readonly code: string; readonly lin
 function byReference(mapping: Mapping, text: string): Outcome {
   const { plan, checkColumns } = compileMapping(mapping);
   const names = plan.fields.map((field) => field.name);
-  const writer: RecordWriter = mapping.output.format === "csv" ? createCsvWriter(names, mapping.output) : mapping.output.format === "json" ? createJsonArrayWriter(names) : createNdjsonWriter(names);
+  const writer: TextWriter = mapping.output.format === "csv" ? createCsvWriter(names, mapping.output) : mapping.output.format === "json" ? createJsonArrayWriter(names) : createNdjsonWriter(names);
   let out = writer.start();
   return outcomeOf(() => {
     const reader = createReader(mapping.input, {

@@ -1,0 +1,28 @@
+// pure
+import { createScannerReader, readerOfUtf8, type ByteReader } from "./byte-reader.ts";
+import { createCsvReader } from "./csv-reader.ts";
+import { createJsonArrayReader, createNdjsonReader } from "./json-reader.ts";
+import { isEngineInput, type EngineInput, type InputOptions } from "./options.ts";
+import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
+
+/** The reader of a format. Its rows need not be kept. */
+export function createByteReader(input: InputOptions, handler: RecordHandler): ByteReader {
+  return createScannerReader(input, handler);
+}
+
+/** A reader that costs little to make, for a look at the first records. */
+export function createSniffer(input: InputOptions, handler: RecordHandler): ByteReader {
+  return isEngineInput(input) ? readerOfUtf8(createReader(input, handler)) : createByteReader(input, handler);
+}
+
+/** The readers that the engine is held to; they also find the words for its errors. */
+export function createReader(input: EngineInput, handler: RecordHandler): RecordReader {
+  switch (input.format) {
+    case "csv":
+      return createCsvReader({ delimiter: input.delimiter }, handler, readerLimitsDefault);
+    case "ndjson":
+      return createNdjsonReader(handler, readerLimitsDefault);
+    case "json":
+      return createJsonArrayReader(handler, readerLimitsDefault);
+  }
+}

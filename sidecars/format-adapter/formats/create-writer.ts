@@ -1,0 +1,15 @@
+// pure
+import type { OutputOptions } from "./options.ts";
+import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./writers.ts";
+
+/** The writer of a format. */
+export function createWriter(columns: readonly string[], output: OutputOptions): RecordWriter {
+  switch (output.format) {
+    case "csv":
+      return createCsvWriter(columns, output);
+    case "ndjson":
+      return createNdjsonWriter(columns);
+    case "json":
+      return createJsonArrayWriter(columns);
+  }
+}

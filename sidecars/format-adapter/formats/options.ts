@@ -1,0 +1,22 @@
+// pure
+/** What `in:` says of a format beyond its name. Each format's module says what its settings mean. */
+export type InputOptions = EngineInput;
+/** What `out:` says of a format beyond its name. */
+export type OutputOptions = EngineOutput;
+
+/** Formats that the engine reads by itself. The delimiter is of CSV alone. */
+export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string };
+/** Formats that the engine writes by itself. All but the format is of CSV alone. */
+export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
+
+const engineFormats: ReadonlySet<string> = new Set(["csv", "ndjson", "json"]);
+
+/** Whether the engine reads this format by itself. */
+export function isEngineInput(input: InputOptions): input is EngineInput {
+  return engineFormats.has(input.format);
+}
+
+/** Whether the engine writes this format by itself. */
+export function isEngineOutput(output: OutputOptions): output is EngineOutput {
+  return engineFormats.has(output.format);
+}

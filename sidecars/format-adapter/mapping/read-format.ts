@@ -1,0 +1,95 @@
+// pure
+import { posix } from "node:path";
+import type { InputOptions, OutputOptions } from "../formats/options.ts";
+import type { InputFormat, OutputFormat } from "./mapping.ts";
+import type { NodeReader } from "./node-reader.ts";
+import { parseType, typeNames, type ValueType } from "./types.ts";
+
+type Parts = ReadonlyMap<string, NodeReader>;
+/** How a format's settings are read: their keys, and what they mean together. Problems are pushed; undefined when nothing can be made of them. */
+type Settings<O> = { readonly keys: readonly string[]; readonly read: (node: NodeReader, parts: Parts) => O | undefined };
+
+const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
+  csv: { keys: ["delimiter"], read: (_, parts) => ({ format: "csv", delimiter: readDelimiter(parts, ",") }) },
+  tsv: { keys: ["delimiter"], read: (_, parts) => ({ format: "csv", delimiter: readDelimiter(parts, "\t") }) },
+  ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: "," }) },
+  json: { keys: [], read: () => ({ format: "json", delimiter: "," }) },
+};
+
+const csvOutput = (delimiter: string): Settings<OutputOptions> => ({
+  keys: ["eol", "bom", "quote", "delimiter"],
+  read: (_, parts) => ({
+    format: "csv",
+    delimiter: readDelimiter(parts, delimiter),
+    eol: parts.get("eol")?.oneOf(["lf", "crlf"]) ?? "lf",
+    bom: parts.get("bom")?.oneOf(["true", "false"]) === "true",
+    quote: parts.get("quote")?.oneOf(["minimal", "all"]) ?? "minimal",
+  }),
+});
+
+const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
+  csv: csvOutput(","),
+  tsv: csvOutput("\t"),
+  ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
+  json: { keys: [], read: () => ({ format: "json", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
+};
+
+/** Reads `in:`. */
+export function readInput(node: NodeReader): InputFormat | undefined {
+  const settings = settingsOf(node, inputs);
+  const parts = settings === undefined ? node.map() : node.map(["format", "strict", "columns", ...settings.keys]);
+  const columns = readColumns(parts?.get("columns"));
+  if (settings === undefined || parts === undefined) return undefined;
+  const options = settings.read(node, parts);
+  return options === undefined ? undefined : { ...options, strict: parts.get("strict")?.oneOf(["true", "false"]) !== "false", columns };
+}
+
+/** Reads `out:`. */
+export function readOutput(node: NodeReader): OutputFormat | undefined {
+  const settings = settingsOf(node, outputs);
+  const parts = settings === undefined ? node.map() : node.map(["format", "file", ...settings.keys]);
+  const file = parts === undefined ? undefined : readFile(node, parts);
+  if (settings === undefined || parts === undefined) return undefined;
+  const options = settings.read(node, parts);
+  return options === undefined || file === undefined ? undefined : { ...options, file };
+}
+
+function settingsOf<O>(node: NodeReader, all: Readonly<Record<string, Settings<O>>>): Settings<O> | undefined {
+  const names = Object.keys(all);
+  if (node.raw.kind !== "map") return undefined; // told when its parts are read
+  const format = node.map()?.get("format");
+  if (format === undefined) node.problem(`needs "format": one of ${names.join(", ")}`);
+  const name = format?.oneOf(names);
+  return name === undefined ? undefined : all[name];
+}
+
+function readColumns(node: NodeReader | undefined): ReadonlyMap<string, ValueType> {
+  const columns = new Map<string, ValueType>();
+  for (const [column, type] of node?.map() ?? []) {
+    const text = type.text("a type");
+    const parsed = text === undefined ? undefined : parseType(text);
+    if (parsed !== undefined) columns.set(column, parsed);
+    else if (text !== undefined) type.problem(`"${text}" is not a type; there are ${typeNames.join(", ")}, each with ? behind it when it may be empty`);
+  }
+  return columns;
+}
+
+function readFile(node: NodeReader, parts: Parts): string | undefined {
+  if (!parts.has("file")) node.problem('needs "file": the path of the adapted report, with {name} for the name of the input');
+  const place = parts.get("file");
+  const file = place?.text("a path");
+  if (place === undefined || file === undefined) return undefined;
+  if (!file.startsWith("/")) place.problem(`expected an absolute path, got "${file}"`);
+  const unknown = [...file.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]).find((word) => word !== "name");
+  if (unknown !== undefined) place.problem(`"{${unknown}}" means nothing here; there is {name}`);
+  if (posix.dirname(file).includes("{")) place.problem(`{name} may stand in the last part alone, got "${file}"`);
+  return file;
+}
+
+function readDelimiter(parts: Parts, fallback: string): string {
+  const given = parts.get("delimiter");
+  const text = given?.text("one character") ?? fallback;
+  if (text.length === 1 && !'"\r\n'.includes(text)) return text;
+  given?.problem(`expected one character that is no quote and no line end, got ${JSON.stringify(text)}`);
+  return fallback;
+}
