@@ -96,7 +96,7 @@ export class Scanner {
   /**
    * Scans what is there. `use` is given the number of rows while they are valid. Throws ConversionError.
    */
-  *scan<T>(isLast: boolean, use: (rows: number) => Generator<T>): Generator<T> {
+  *scan<T>(isLast: boolean, use: (rows: number) => Iterable<T>): Generator<T> {
     if (!this.#begun && !this.#begin(isLast)) return;
     const { functions } = this.#core;
     for (;;) {

@@ -47,11 +47,12 @@ export function createScannerReader(input: EngineInput, handler: RecordHandler):
     input,
     recordBytesMax: readerLimitsDefault.recordCharsMax,
     columnsMax: readerLimitsDefault.columnsMax,
-    onColumns: handler.onColumns,
+    onColumns: (columns, line) => handler.onColumns(columns, line),
     explain: (text, line, isWhole) => explainRecord(input, text, { line, columns: scanner.columns.length, isWhole }),
   });
-  const use = function* (rows: number): Generator<never> {
+  const use = (rows: number): readonly never[] => {
     for (let row = 0; row < rows; row++) handler.onRow(scanner.row(row));
+    return [];
   };
   const scan = (isLast: boolean): void => {
     scanner.scan(isLast, use).next();
