@@ -7,6 +7,7 @@ import { auditReport, auditRow, renderAudit, unknownRow, type AuditRow, type Whe
 import { readCheckpoint, type RememberedFile } from "./checkpoint-log.ts";
 import type { ShipperConfig } from "./config.ts";
 import { Discovery, identityOf, statOf, type FoundFile } from "./discover.ts";
+import { spooledIn } from "./spool.ts";
 import { identityKey } from "./tail-state.ts";
 import { holdsContent } from "./tracked-file.ts";
 
@@ -41,7 +42,8 @@ type Found = { readonly matches: readonly FoundFile[]; readonly byIdentity: Read
 function findFiles(config: ShipperConfig): Found {
   const looks = config.sources.flatMap((source) => (source.type === "tail" ? [new Discovery({ patterns: source.paths, exclude: source.exclude }).look()] : []));
   const matches = [...new Map(looks.flatMap((look) => look.matches).map((match) => [match.path, match])).values()];
-  return { matches, byIdentity: new Map([...looks.flatMap((look) => look.siblings), ...matches].map((file) => [identityKey(file.identity), file.path])) };
+  const spooled = config.spool.directory === undefined ? [] : spooledIn(config.spool.directory);
+  return { matches, byIdentity: new Map([...spooled, ...looks.flatMap((look) => look.siblings), ...matches].map((file) => [identityKey(file.identity), file.path])) };
 }
 
 /** Where a content is: under a name that can belong to it, under any other name of its directory, or open in a process here. */

@@ -11,6 +11,7 @@ import { deadLetterSpec } from "./dead-letter-config.ts";
 import { forwardSinkSpec } from "./sinks/forward/config.ts";
 import { elasticsearchSinkSpec, lokiSinkSpec, otlpSinkSpec, splunkSinkSpec } from "./sinks/http/config.ts";
 import { stdoutSinkSpec } from "./sinks/stdout-config.ts";
+import { syslogSinkSpec } from "./sinks/syslog/config.ts";
 import { forwardSourceSpec } from "./sources/forward-config.ts";
 import { tailSpec } from "./sources/tail-config.ts";
 
@@ -21,7 +22,7 @@ export const spec = object(
     shutdown: shutdownSpec,
     sources: list(union("type", withSetting({ tail: tailSpec, forward: forwardSourceSpec }, "time", optional(timeSpec)), { doc: "a source" }), { doc: "where records come from", minItems: 1 }),
     filters: filtersSpec,
-    sinks: list(union("type", withSetting({ forward: forwardSinkSpec, loki: lokiSinkSpec, elasticsearch: elasticsearchSinkSpec, otlp: otlpSinkSpec, splunk: splunkSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, "match", matchSpec), { doc: "a sink" }), { doc: "where records go, each to all whose match it meets", minItems: 1 }),
+    sinks: list(union("type", withSetting({ forward: forwardSinkSpec, loki: lokiSinkSpec, elasticsearch: elasticsearchSinkSpec, otlp: otlpSinkSpec, splunk: splunkSinkSpec, syslog: syslogSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, "match", matchSpec), { doc: "a sink" }), { doc: "where records go, each to all whose match it meets", minItems: 1 }),
     lines: object(
       {
         maxBytes: sizeBytes({ doc: "longest line kept whole", default: 131_072, min: 16 }),
@@ -31,13 +32,13 @@ export const spec = object(
     ),
     chunk: object(
       {
-        maxBytes: sizeBytes({ doc: "most bytes of a file in one chunk", default: 262_144, min: 1_024, max: 16_777_216 }),
+        maxBytes: sizeBytes({ doc: "most bytes of a file in one chunk", default: 1_048_576, min: 1_024, max: 16_777_216 }),
         flushMs: durationMs({ doc: "longest wait for more while a chunk of the same file is in flight", default: 1_000, min: 0 }),
       },
       { doc: "chunks, the unit of delivery" },
     ),
     core: choice(["wasm", "typescript"], { doc: "what encodes raw and JSON lines; both make the same bytes, WebAssembly at a third of the cost", default: "wasm" }),
-    inFlight: object({ maxBytes: sizeBytes({ doc: "most bytes undelivered in memory; reading stops at it, the file is the buffer", default: 2_097_152, min: 65_536 }) }, { doc: "back-pressure" }),
+    inFlight: object({ maxBytes: sizeBytes({ doc: "most bytes undelivered in memory; reading stops at it, the file is the buffer", default: 4_194_304, min: 65_536 }) }, { doc: "back-pressure" }),
     files: object(
       {
         openMax: integer({ doc: "most files open at once", default: 1_000, min: 1 }),
@@ -47,6 +48,13 @@ export const spec = object(
       { doc: "following files" },
     ),
     state: object({ directory: string({ doc: "where positions are kept; a volume that outlives a container restart", default: "/podkit/log-shipper", check: absolutePath }) }, { doc: "memory across restarts" }),
+    spool: object(
+      {
+        directory: string({ doc: "keeps a second name (a hard link) of every followed file here until it is delivered, so that rotation and deletion take nothing away; best in the volume of the logs, elsewhere rotated files are copied. Off without it", optional: true, check: absolutePath }),
+        maxBytes: sizeBytes({ doc: "most bytes of files that nobody else has a name for any more; beyond it the oldest are given up", default: 1_073_741_824, min: 1 }),
+      },
+      { doc: "rotated files, kept until they are delivered" },
+    ),
     deadLetter: deadLetterSpec,
     drain: object(
       {

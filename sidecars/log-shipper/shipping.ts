@@ -22,6 +22,7 @@ import { Shipper } from "./shipper.ts";
 import type { ShipperMetrics } from "./shipper-metrics.ts";
 import { createSink } from "./sinks/create-sink.ts";
 import { ForwardSource } from "./sources/forward-source.ts";
+import { Spool } from "./spool.ts";
 import { TailReader } from "./tail-reader.ts";
 import { Tailer } from "./tailer.ts";
 import { serverTls } from "./tls.ts";
@@ -42,6 +43,8 @@ export type Ending = { readonly undelivered: readonly Loss[]; readonly files: re
 /** How long a change of configuration waits for acknowledgements; what has none by then is sent again afterwards, from the file. */
 const suspendWaitMs = 3_000;
 const suspendPollMs = 20;
+/** Where directories are polled, a line after a silence is seen within this. */
+const pollingIntervalMs = 100;
 
 type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly shaperOf: (source: SourceConfig) => Shaper | undefined; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly memory: ChunkMemory; readonly pipeline: Pipeline; readonly deadLetters: DeadLetterFile; readonly wakeUp: WakeUp };
 
@@ -109,7 +112,7 @@ export class Shipping {
     void metadata.follow(clock, this.#over.signal);
     const shipper = new Shipper({
       tailers: this.tailers, pipeline, wakeUp, clock, log,
-      watch: lasting.watch({ onWake: () => shipper.wake(), signal: this.#over.signal, log, polling: config.files.polling }),
+      watch: lasting.watch({ onWake: () => shipper.wake(), signal: this.#over.signal, log, polling: config.files.polling, pollingIntervalMs }),
       drain: config.drain,
       otherSourcesIdle: () => this.#servers.every((server) => server.idle),
     });
@@ -135,6 +138,7 @@ export class Shipping {
     await this.#parts.deadLetters.close();
     // What the closing settled is settled in this turn of the event loop.
     await new Promise((resolve) => void setImmediate(resolve));
+    for (const tailer of this.tailers) await tailer.retain();
     const undelivered = this.tailers.flatMap((tailer) => tailer.undelivered());
     const files = this.tailers.flatMap((tailer) => [...tailer.files]).map((file) => ({ path: file.path, inode: file.identity.ino, ...file.ledger }));
     for (const tailer of this.tailers) tailer.close();
@@ -150,9 +154,11 @@ function createTailers(parts: Parts): readonly Tailer[] {
   const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, buffer: core?.input ?? Buffer.allocUnsafeSlow(readBytesMax(config)), memory: parts.memory });
   const encoderMemory: EncoderMemory = { writer: new MsgpackWriter(65_536), core };
   const openFiles = new OpenFiles({ max: config.files.openMax, log });
+  const { directory: spoolDirectory, maxBytes: spoolBytesMax } = config.spool;
+  const spool = spoolDirectory === undefined ? undefined : new Spool({ directory: spoolDirectory, maxBytes: spoolBytesMax, log });
   const remembered = checkpoint.state.files;
   let number = Math.max(0, ...remembered.map(({ file }) => file.number));
-  const sources = config.sources.flatMap((source) => (source.type === "tail" ? [{ source, discovery: new Discovery({ patterns: source.paths, exclude: source.exclude }) }] : []));
+  const sources = config.sources.flatMap((source) => (source.type === "tail" ? [{ source, discovery: new Discovery({ patterns: source.paths, exclude: spoolDirectory === undefined ? source.exclude : [...source.exclude, `${spoolDirectory}/**`] }) }] : []));
   // A file that two sources match belongs to the first.
   const ownerOf = (path: string) => sources.find(({ discovery }) => discovery.matches(path));
   for (const { file } of remembered) if (ownerOf(file.path) === undefined) void checkpoint.append({ kind: "drop", number: file.number });
@@ -160,7 +166,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
     const mine = checkpoint.state.files.filter(({ file }) => ownerOf(file.path)?.source === source);
     return new Tailer(
       {
-        pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles,
+        pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles, spool,
         name: `sources[${index}]`,
         range: rangeOptions(source, parts, createEncoder(source, config, encoderMemory)),
         skipFirst: source.start === "end" && checkpoint.isNew,

@@ -10,6 +10,7 @@ import type { Pipeline } from "./pipeline.ts";
 import { emptyFingerprint, identityKey, inodeKey, type FileIdentity } from "./tail-state.ts";
 import type { RangeOptions, ReadOutcome, TailReader } from "./tail-reader.ts";
 import { fingerprintAtEnd, holdsContent, TrackedFile } from "./tracked-file.ts";
+import type { Spool } from "./spool.ts";
 import type { WakeUp } from "./wake-up.ts";
 
 /**
@@ -38,6 +39,8 @@ export type TailerOptions = {
   readonly skipFirst: boolean;
   readonly rotateWaitMs: number;
   readonly openFiles: OpenFiles;
+  /** Keeps files that others delete. */
+  readonly spool: Spool | undefined;
   readonly nextNumber: () => number;
   readonly events: TailEvents;
 };
@@ -125,6 +128,7 @@ export class Tailer {
     for (const found of look.matches) changed = this.#sawMatch(found, nowMs, first) || changed;
     for (const file of this.#files) if (!hidden(look, file.path)) changed = this.#noteRotation(file, inodeAt.get(file.path), nowMs) || changed;
     for (const found of look.siblings) changed = this.#sawSibling(found, { floors, live: liveAt.get(found.formerPath), nowMs }) || changed;
+    if (this.#options.spool !== undefined) changed = this.#sawSpool(this.#options.spool, look, inodeAt, nowMs) || changed;
     if (look.truncated || look.unlisted.length > 0) this.#sayPartial(look);
     this.#forget(look, nowMs);
     return changed;
@@ -220,6 +224,31 @@ export class Tailer {
     return content === "unknown" && this.#adopt(found, { path: found.formerPath, nowMs, skip: false });
   }
 
+  /** Gives every followed file a second name, reads on from there what has no other, and removes what is over. */
+  #sawSpool(spool: Spool, look: Look, inodeAt: ReadonlyMap<string, string>, nowMs: number): boolean {
+    let changed = false;
+    for (const entry of spool.look()) {
+      if (!this.#options.discovery.matches(entry.formerPath)) continue;
+      const known = this.#known(entry);
+      if (known === undefined) {
+        changed = this.#adopt(entry, { path: entry.formerPath, nowMs, skip: false }) || changed;
+        continue;
+      }
+      if (known.lastSeenMs < nowMs) this.#touch(known, entry, nowMs);
+      if (known.fd === undefined && known.settledUpTo(entry.size) && inodeAt.get(known.path) !== known.inode) spool.release(entry);
+    }
+    for (const found of [...look.matches, ...look.siblings]) {
+      const file = this.#byInode.get(found.inode);
+      if (file !== undefined && !(file.fd === undefined && file.settledUpTo(found.size))) spool.keep(found.identity, found.path, file.path);
+    }
+    return changed;
+  }
+
+  /** Copies into the spool what is left of a file that is about to be let go and has no other name. */
+  async retain(): Promise<void> {
+    for (const file of this.#files) if (file.fd !== undefined && (file.rotatedAtMs !== undefined || file.stat()?.nlink === 0n)) await this.#options.spool?.copy(file);
+  }
+
   /** The tracked content behind a found inode; a reused inode is not the old content. */
   #known(found: FoundFile): TrackedFile | undefined {
     const known = this.#byInode.get(found.inode);
@@ -272,7 +301,7 @@ export class Tailer {
   }
 
   #open(file: TrackedFile, found: FoundFile, nowMs: number): boolean {
-    const outcome = this.#options.openFiles.open(file, found.path, nowMs);
+    const outcome = this.#options.openFiles.open(file, found, nowMs);
     if (outcome === "limit" || outcome === "refused") {
       const from = file.deliveredTo;
       if (found.size > from) this.#waiting.push({ path: found.path, from, to: found.size, why: outcome });
@@ -303,8 +332,12 @@ export class Tailer {
     file.dueMs = Infinity;
     if (file.fd === undefined) return false;
     const nowMs = clock.monotonicMs();
+    const { spool, rotateWaitMs } = this.#options;
+    const copyDueMs = file.rotatedAtMs === undefined || spool === undefined || spool.has(file.identity) ? Infinity : Math.max(file.rotatedAtMs, file.lastGrowthMs) + rotateWaitMs;
+    if (nowMs >= copyDueMs && file.deliveredTo < file.size) await spool?.copy(file);
     if (!pipeline.hasRoom()) {
       file.starved = true;
+      if (nowMs < copyDueMs) file.dueMs = copyDueMs;
       return await this.#lookAtStarved(file, file.fd, nowMs);
     }
     const sinceMs = file.behindSinceMs ?? nowMs;

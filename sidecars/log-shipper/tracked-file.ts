@@ -106,6 +106,11 @@ export class TrackedFile {
     return [...this.replay.map(({ from, to }) => ({ from, to })), ...(end > this.offset ? [{ from: this.offset, to: end }] : [])];
   }
 
+  /** Whether everything before `end` is delivered. */
+  settledUpTo(end: number): boolean {
+    return this.inFlight === 0 && this.replay.length === 0 && this.offset >= end;
+  }
+
   /** What of the bytes before `end` is not known to be delivered, in order. */
   undelivered(end: number): readonly ByteRange[] {
     const ranges = [...this.unacked].map(([from, { to }]) => ({ from, to })).concat(this.replay.map(({ from, to }) => ({ from, to })), end > this.offset ? [{ from: this.offset, to: end }] : []);
@@ -159,10 +164,10 @@ export class TrackedFile {
     return lowest;
   }
 
-  /** Opens the content at `path`. False when the path now leads elsewhere; throws when the system refuses. */
-  open(path: string): boolean {
+  /** Opens the content at `path`, where a file with the identity `actual` stands for it. False when the path now leads elsewhere; throws when the system refuses. */
+  open(path: string, actual: FileIdentity = this.identity): boolean {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (identityKey(identityOf(fstatSync(fd, { bigint: true }))) !== identityKey(this.identity)) {
+    if (identityKey(identityOf(fstatSync(fd, { bigint: true }))) !== identityKey(actual)) {
       closeSync(fd);
       return false;
     }

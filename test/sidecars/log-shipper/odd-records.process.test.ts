@@ -33,7 +33,7 @@ test("The file sink writes JSON lines, repairs itself after a fault, and an odd 
   socket.write(encode(["odd", 1, { nested }, { chunk: "depth" }], { maxDepth: 200 }));
   await eventually(() => written().length === 5);
   socket.destroy();
-  assert.deepEqual(written()[3], { time: "1970-01-01T00:00:00.000Z", tag: "odd", record: { n: 4 } });
+  assert.deepEqual(written()[3], { time: "1970-01-01T00:00:00.000000000Z", tag: "odd", record: { n: 4 } });
   assert.ok(JSON.stringify(written()[4]).includes('"msgpack"'), "kept as it came");
   assert.equal(await shipper.stop(), 0);
 });
@@ -63,7 +63,7 @@ test("check tells which files match, which are rotated forms, and ends with 69 w
   writeFileSync(join(place.logs, "app.log.1"), "old\n");
   const some = spawnShipper(file, [], { command: "check" });
   assert.equal(await some.exited, 0, some.stderr());
-  assert.match(some.stdout(), /: 1 files\n {2}\S+\/app\.log {2}4 bytes\n {2}\S+\/app\.log\.1 {2}4 bytes, a rotated \S+\/app\.log:/);
+  assert.match(some.stdout(), /: 1 files\n {2}\S+\/app\.log {2}4 bytes\n {4}ASCII; all 1 record\n {4}sinks: stdout 1\n {2}\S+\/app\.log\.1 {2}4 bytes, a rotated \S+\/app\.log:/);
 });
 
 test("A JSON line of the densest growth is shipped", { timeout: 30_000 }, async () => {

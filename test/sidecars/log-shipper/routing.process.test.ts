@@ -27,9 +27,9 @@ test("each sink gets the records that match it, changed by the filters; what nob
   const shipper = startShipper(config);
   const lines = Array.from({ length: 300 }, (_, id) => `${JSON.stringify({ id, level: ["debug", "info", "error"][id % 3], msg: `m${id}` })}\n`);
   appendFileSync(join(place.logs, "app.log"), lines.join(""));
-  await eventually(() => shipper.metric("podkit_log_shipper_ledger_bytes", 'column="read"') === lines.join("").length && shipper.metric("podkit_log_shipper_ledger_bytes", 'column="pending"') === 0);
+  await eventually(() => shipper.metric("ledger_bytes", 'column="read"') === lines.join("").length && shipper.metric("ledger_bytes", 'column="pending"') === 0);
   assert.equal(await shipper.stop(), 0);
   assert.deepEqual(linesOf(errors).map(({ id, message }) => [id, message]), Array.from({ length: 100 }, (_, index) => [index * 3 + 2, `m${index * 3 + 2}`]));
   assert.deepEqual(linesOf(rest).map(({ id, level }) => [id, level]), Array.from({ length: 100 }, (_, index) => [index * 3 + 1, "info"]));
-  assert.equal(shipper.metric("podkit_log_shipper_ledger_bytes", 'column="filtered"'), lines.filter((_, id) => id % 3 === 0).join("").length);
+  assert.equal(shipper.metric("ledger_bytes", 'column="filtered"'), lines.filter((_, id) => id % 3 === 0).join("").length);
 });

@@ -11,10 +11,16 @@ import { spec, type ShipperConfig } from "../../../../sidecars/log-shipper/confi
 import { runShipper } from "../../../../sidecars/log-shipper/run.ts";
 import { eventually } from "../../../support/eventually.ts";
 
-/** Directories of one test; removed at its end. */
+/** How to end the shippers that still run, by their state directory: after a failed test nothing else would, and the process would never end. */
+const running = new Map<string, () => void>();
+
+/** Directories of one test; removed at its end, with the shippers that it left running. */
 export function temporary(): { readonly root: string; readonly logs: string; readonly state: string } & Disposable {
   const root = mkdtempSync(join(tmpdir(), "podkit-log-shipper-"));
-  return { root, logs: join(root, "logs"), state: join(root, "state"), [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) };
+  return { root, logs: join(root, "logs"), state: join(root, "state"), [Symbol.dispose]: () => {
+    for (const [directory, giveUp] of running) if (directory.startsWith(root)) giveUp();
+    rmSync(root, { recursive: true, force: true });
+  } };
 }
 
 /** A configuration as a user would write it, with quick defaults for tests. */
@@ -58,13 +64,18 @@ export function startShipper(config: ShipperConfig, watch?: typeof watchDirector
     stopAccepting: stopping.signal,
     giveUp: givingUp.signal,
   }, watch);
+  const { directory } = config.state;
+  const giveUp = (): void => givingUp.abort(new Error("grace is over"));
+  running.set(directory, giveUp);
+  const forget = (): void => void (running.get(directory) === giveUp && running.delete(directory));
+  void done.then(forget, forget);
   return {
     stop: async () => {
       stopping.abort(new Error("SIGTERM"));
       return await done;
     },
     giveUp: async () => {
-      givingUp.abort(new Error("grace is over"));
+      giveUp();
       return await done;
     },
     metrics,
