@@ -14,5 +14,6 @@ export const ambassadorErrors = {
   refused: (name: string) => error(`${name.toUpperCase()} is not carried; attach a replica to the Redis server itself`),
   tooManyAttempts: (reason: string) => error(`the command was refused or lost again and again (${reason}); it was not executed`),
   notInCluster: (name: string) => error(`${name.replace("|", " ").toUpperCase()} is not possible over the shards of a cluster`),
+  joinedTooBig: () => error("the shards' answers together are longer than limits.allClientsOutputBytes; ask for less at a time"),
   requestTooBig: (bytes: number) => error(`a request of this kind may not be longer than ${bytes} bytes`),
 } as const;

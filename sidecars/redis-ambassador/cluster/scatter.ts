@@ -290,7 +290,9 @@ export class Scatter {
       this.#piledUp = true;
       return;
     }
-    this.#answered(part, frame);
+    // What is answered already is kept until all of it is there, so a joined answer has a limit.
+    const isTooMuch = mayDrop && this.#entries[this.#head]?.parts.length !== 1 && this.#buffered + frame.length > this.#hub.settings.allClientsOutputBytesMax;
+    this.#answered(part, isTooMuch ? ambassadorErrors.joinedTooBig() : frame);
   }
 
   #redirected(part: Part, advice: Advice, word: string, frame: Buffer): void {

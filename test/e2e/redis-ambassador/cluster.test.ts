@@ -115,6 +115,19 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
     assert.deepEqual(replies, ["+OK\r\n", ...keys.map((key) => bulk(value(key))), list(keys.map((key) => bulk(value(key)))), `:${keys.length}\r\n`, "+PONG\r\n"]);
   });
 
+  test("an answer joined of more than may be kept is an error, and the connection goes on", async () => {
+    await using small = await startConfigured({
+      upstream: { mode: "cluster", nodes: [box.address(primaries[0])], addressMap: box.addressMap }, limits: { clientOutputBytes: "64KiB", allClientsOutputBytes: "1MiB" },
+    });
+    await small.ready();
+    await using wire = await openWire(await small.place());
+    const keys = Array.from({ length: 30 }, (_, index) => `joined:${index}`), value = "v".repeat(60_000);
+    await wire.ask(...keys.map((key) => ["SET", key, value]));
+    assert.match(await wire.one("MGET", ...keys), /^-ERR podkit ambassador: the shards' answers together are longer than limits\.allClientsOutputBytes/);
+    assert.equal(await wire.one("MGET", ...keys.slice(0, 10)), list(keys.slice(0, 10).map(() => bulk(value))));
+    assert.deepEqual(await wire.ask(["DEL", ...keys], ["PING"]), [":30\r\n", "+PONG\r\n"]);
+  });
+
   test("what no cluster can do gets the cluster's own words, and nobody is told of a cluster otherwise", async () => {
     await using wire = await openWire(place);
     const crossSlot = "-CROSSSLOT Keys in request don't hash to the same slot\r\n", aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
