@@ -80,7 +80,7 @@ function readFile(node: NodeReader, parts: Parts): string | undefined {
   const file = place?.text("a path");
   if (place === undefined || file === undefined) return undefined;
   if (!file.startsWith("/")) place.problem(`expected an absolute path, got "${file}"`);
-  const unknown = [...file.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]).find((word) => word !== "name");
+  const unknown = [...file.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]).find((word) => word !== "name" && word !== "segment");
   if (unknown !== undefined) place.problem(`"{${unknown}}" means nothing here; there is {name}`);
   if (posix.dirname(file).includes("{")) place.problem(`{name} may stand in the last part alone, got "${file}"`);
   return file;
