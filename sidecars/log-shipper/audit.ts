@@ -43,7 +43,8 @@ function findFiles(config: ShipperConfig): Found {
   const looks = config.sources.flatMap((source) => (source.type === "tail" ? [new Discovery({ patterns: source.paths, exclude: source.exclude }).look()] : []));
   const matches = [...new Map(looks.flatMap((look) => look.matches).map((match) => [match.path, match])).values()];
   const spooled = config.spool.directory === undefined ? [] : spooledIn(config.spool.directory);
-  return { matches, byIdentity: new Map([...spooled, ...looks.flatMap((look) => look.siblings), ...matches].map((file) => [identityKey(file.identity), file.path])) };
+  const copies = spooled.flatMap(({ path, copyOf }) => (copyOf === undefined ? [] : [{ path, identity: copyOf.identity }]));
+  return { matches, byIdentity: new Map([...copies, ...spooled, ...looks.flatMap((look) => look.siblings), ...matches].map((file) => [identityKey(file.identity), file.path])) };
 }
 
 /** Where a content is: under a name that can belong to it, under any other name of its directory, or open in a process here. */

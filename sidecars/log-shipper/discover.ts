@@ -7,11 +7,7 @@ import { formerNames, inodeKey, type FileIdentity } from "./tail-state.ts";
  * matching ones. Everything is read anew each time; wake-ups only decide when. Synchronous on purpose: a look at a directory that
  * is being rotated is as close to one moment as it can be, and a stat costs two microseconds instead of thirty.
  */
-export type FoundFile = {
-  readonly path: string; readonly identity: FileIdentity; readonly inode: string; readonly size: number; readonly mtimeNs: bigint;
-  /** Of a file that stands in for the one with this identity. */
-  readonly actual?: FileIdentity | undefined;
-};
+export type FoundFile = { readonly path: string; readonly identity: FileIdentity; readonly inode: string; readonly size: number; readonly mtimeNs: bigint };
 /** A name outside the patterns whose shorter form, `formerPath`, is inside. */
 export type FoundSibling = FoundFile & { readonly formerPath: string };
 export type Look = {

@@ -1,5 +1,4 @@
 import type { Log } from "../../kit/log.ts";
-import type { FoundFile } from "./discover.ts";
 import type { TrackedFile } from "./tracked-file.ts";
 
 /**
@@ -34,14 +33,14 @@ export class OpenFiles {
     this.#log = options.log;
   }
 
-  open(file: TrackedFile, { path, actual }: Pick<FoundFile, "path" | "actual">, nowMs: number): OpenOutcome {
+  open(file: TrackedFile, path: string, nowMs: number): OpenOutcome {
     if (this.#count() >= this.#max && !this.#closeIdle(nowMs)) {
       if (!this.#saidLimit) this.#log.warn({ path, openMax: this.#max }, "As many log files are open as may be; the others wait for their turn. Raise files.openMax and the limit of open files, or follow fewer");
       this.#saidLimit = true;
       return "limit";
     }
     try {
-      if (!file.open(path, actual)) return "elsewhere";
+      if (!file.open(path)) return "elsewhere";
       file.openedAtMs = nowMs;
       this.#open.add(file);
       return "open";

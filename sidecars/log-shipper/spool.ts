@@ -1,6 +1,6 @@
 import { linkSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { fsyncDirectory } from "../../kit/files.ts";
 import type { Log } from "../../kit/log.ts";
 import { identityOf, statOf, type FoundSibling } from "./discover.ts";
@@ -18,19 +18,23 @@ import { readAt, type TrackedFile } from "./tracked-file.ts";
  *
  * Bounded: when the entries that nobody else has a name for exceed `maxBytes`, the oldest go.
  */
-const nameMax = 240;
+/** A name has at most 255 bytes, and three numbers come before. */
+const encodedPathMax = 150;
 const suffix = ".spooled";
 
 export type SpooledFile = FoundSibling & {
   /** Bytes that only this entry keeps. */
   readonly heldBytes: number;
+  /** Of a copy: which file it was made of, and from which position; what lies before is a hole, but for the bytes that identify the content. */
+  readonly copyOf: { readonly identity: FileIdentity; readonly from: number } | undefined;
 };
 
 export class Spool {
   readonly #directory: string;
   readonly #maxBytes: number;
   readonly #log: Log;
-  readonly #kept = new Set<string>();
+  /** How much is kept of each file: all of a link, so much of a copy. */
+  readonly #kept = new Map<string, number>();
   /** Files that could not be linked. */
   readonly #unlinkable = new Set<string>();
   /** Files that are not kept again. */
@@ -59,7 +63,7 @@ export class Spool {
       }
     }
     this.#kept.clear();
-    for (const entry of left) this.#kept.add(identityKey(entry.identity));
+    for (const entry of left) this.#note(entry.identity, entry.copyOf === undefined ? Infinity : entry.size, entry.copyOf?.identity);
     return left;
   }
 
@@ -67,14 +71,14 @@ export class Spool {
   keep(identity: FileIdentity, at: string, formerPath: string): void {
     const key = identityKey(identity);
     if (this.#kept.has(key) || this.#unlinkable.has(key) || this.#givenUp.has(key)) return;
-    const entry = join(this.#directory, entryName(identity, "link", formerPath));
+    const entry = join(this.#directory, `${entryStart(identity)}link.${encodedPath(formerPath)}${suffix}`);
     try {
       mkdirSync(this.#directory, { recursive: true });
       linkSync(at, entry);
       const linked = statOf(entry);
       // The name may have gone to another file in between.
       if (linked === undefined || identityKey(identityOf(linked)) !== key) unlinkSync(entry);
-      else this.#kept.add(key);
+      else this.#kept.set(key, Infinity);
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : undefined;
       if (code === "ENOENT") return; // renamed since the look
@@ -91,6 +95,7 @@ export class Spool {
 
   release(entry: SpooledFile): void {
     this.#kept.delete(identityKey(entry.identity));
+    if (entry.copyOf !== undefined) this.#kept.delete(identityKey(entry.copyOf.identity));
     try {
       unlinkSync(entry.path);
     } catch (error) {
@@ -100,34 +105,33 @@ export class Spool {
 
   /** Copies what is not delivered of an open file, at its own positions, with what is needed to know it again. */
   async copy(file: TrackedFile): Promise<void> {
-    const { fd } = file;
+    const { fd, identity, deliveredTo: from } = file;
+    const key = identityKey(identity);
     const size = Number(file.stat()?.size ?? 0);
-    if (fd === undefined || this.has(file.identity) || this.#givenUp.has(identityKey(file.identity)) || size <= file.deliveredTo) return;
-    const path = join(this.#directory, entryName(file.identity, "copy", file.path));
-    const temporary = join(this.#directory, `.${basename(path).slice(0, 100)}.tmp`);
+    if (fd === undefined || (this.#kept.get(key) ?? 0) >= size || this.#givenUp.has(key) || size <= from) return;
+    if (size - from > this.#maxBytes) {
+      this.#givenUp.add(key);
+      this.#log.error({ path: file.path, bytes: size - from, maxBytes: this.#maxBytes }, "A rotated log file is larger than the spool may be, and is not copied. Raise spool.maxBytes, or put the spool into the volume of the logs");
+      return;
+    }
+    const path = join(this.#directory, `${entryStart(identity)}copy${from}.${encodedPath(file.path)}${suffix}`);
+    const temporary = join(this.#directory, `.${entryStart(identity)}tmp`);
     try {
       mkdirSync(this.#directory, { recursive: true });
-      const target = await open(temporary, "w");
-      try {
-        const buffer = Buffer.allocUnsafe(1_048_576);
-        for (const [from, to] of [[0, Math.min(headBytesMax, size)], [Math.max(0, file.deliveredTo - tailBytesMax), size]] as const) {
-          for (let at = from; at < to; ) {
-            const got = await readAt(fd, buffer, 0, Math.min(buffer.length, to - at), at);
-            if (got === 0) break;
-            await target.write(buffer, 0, got, at);
-            at += got;
-          }
-        }
-        await target.sync();
-      } finally {
-        await target.close();
-      }
+      await copyRanges(fd, temporary, [[0, Math.min(headBytesMax, size)], [Math.max(0, from - tailBytesMax), size]]);
+      for (const old of spooledIn(this.#directory)) if (old.copyOf !== undefined && identityKey(old.copyOf.identity) === key) this.release(old);
       await rename(temporary, path);
       await fsyncDirectory(this.#directory);
-      this.#kept.add(identityKey(file.identity));
+      const stats = statOf(path);
+      if (stats !== undefined) this.#note(identityOf(stats), size, identity);
     } catch (error) {
       this.#complain(error, file.path);
     }
+  }
+
+  #note(identity: FileIdentity, size: number, original: FileIdentity | undefined): void {
+    this.#kept.set(identityKey(identity), size);
+    if (original !== undefined) this.#kept.set(identityKey(original), size);
   }
 
   #complain(error: unknown, path: string): void {
@@ -141,26 +145,46 @@ export class Spool {
 export function spooledIn(directory: string): readonly SpooledFile[] {
   const found: SpooledFile[] = [];
   for (const name of namesIn(directory)) {
-    const match = /^(\d+)-(\d+)-(\d+)\.(link|copy)\.(.*)\.spooled$/.exec(name);
+    const match = /^(\d+)-(\d+)-(\d+)\.(?:link|copy(\d+))\.(.*)\.spooled$/.exec(name);
     const path = join(directory, name);
     const stats = match === null ? undefined : statOf(path);
-    const [, dev = "", ino = "", birthNs = "", kind, encoded = ""] = match ?? [];
+    const [, dev = "", ino = "", birthNs = "", from, encoded = ""] = match ?? [];
     if (stats === undefined) continue;
-    const actual = identityOf(stats);
-    const identity = kind === "copy" ? { dev, ino, birthNs } : actual;
+    const identity = identityOf(stats);
     found.push({
       path, identity, inode: inodeKey(identity), size: Number(stats.size), mtimeNs: stats.mtimeNs, formerPath: decode(encoded),
-      actual: kind === "copy" ? actual : undefined,
       heldBytes: stats.nlink === 1n ? Number(stats.blocks) * 512 : 0,
+      copyOf: from === undefined ? undefined : { identity: { dev, ino, birthNs }, from: Number(from) },
     });
   }
   return found;
 }
 
-/** A path too long for a name is cut; it is needed only when the saved positions are lost. */
-function entryName({ dev, ino, birthNs }: FileIdentity, kind: "link" | "copy", path: string): string {
-  const start = `${dev}-${ino}-${birthNs}.${kind}.`;
-  return `${start}${encodeURIComponent(path).slice(0, nameMax - start.length - suffix.length)}${suffix}`;
+async function copyRanges(fd: number, path: string, ranges: readonly (readonly [from: number, to: number])[]): Promise<void> {
+  const target = await open(path, "w");
+  try {
+    const buffer = Buffer.allocUnsafe(1_048_576);
+    for (const [from, to] of ranges) {
+      for (let at = from; at < to; ) {
+        const got = await readAt(fd, buffer, 0, Math.min(buffer.length, to - at), at);
+        if (got === 0) break;
+        await target.write(buffer, 0, got, at);
+        at += got;
+      }
+    }
+    await target.sync();
+  } finally {
+    await target.close();
+  }
+}
+
+function entryStart({ dev, ino, birthNs }: FileIdentity): string {
+  return `${dev}-${ino}-${birthNs}.`;
+}
+
+/** Cut when too long for a name; the path is needed only when the saved positions are lost. */
+function encodedPath(path: string): string {
+  return encodeURIComponent(path).slice(0, encodedPathMax);
 }
 
 function decode(encoded: string): string {

@@ -9,8 +9,8 @@ import type { OpenFiles } from "./open-files.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { emptyFingerprint, identityKey, inodeKey, type FileIdentity } from "./tail-state.ts";
 import type { RangeOptions, ReadOutcome, TailReader } from "./tail-reader.ts";
-import { fingerprintAtEnd, holdsContent, TrackedFile } from "./tracked-file.ts";
-import type { Spool } from "./spool.ts";
+import { fingerprintAtEnd, fingerprintBefore, holdsContent, TrackedFile } from "./tracked-file.ts";
+import type { Spool, SpooledFile } from "./spool.ts";
 import type { WakeUp } from "./wake-up.ts";
 
 /**
@@ -124,11 +124,13 @@ export class Tailer {
     const floors = new Map(this.#newestBirthNs);
     const inodeAt = new Map(look.matches.map((found) => [found.path, found.inode]));
     const liveAt = new Map(look.matches.map((found) => [found.path, found]));
-    let changed = false;
+    const spooled = this.#options.spool?.look() ?? [];
+    let changed = this.#moveToCopies(spooled, look, nowMs);
     for (const found of look.matches) changed = this.#sawMatch(found, nowMs, first) || changed;
     for (const file of this.#files) if (!hidden(look, file.path)) changed = this.#noteRotation(file, inodeAt.get(file.path), nowMs) || changed;
     for (const found of look.siblings) changed = this.#sawSibling(found, { floors, live: liveAt.get(found.formerPath), nowMs }) || changed;
-    if (this.#options.spool !== undefined) changed = this.#sawSpool(this.#options.spool, look, inodeAt, nowMs) || changed;
+    changed = this.#sawSpooled(spooled, inodeAt, nowMs) || changed;
+    this.#keep(look);
     if (look.truncated || look.unlisted.length > 0) this.#sayPartial(look);
     this.#forget(look, nowMs);
     return changed;
@@ -224,24 +226,43 @@ export class Tailer {
     return content === "unknown" && this.#adopt(found, { path: found.formerPath, nowMs, skip: false });
   }
 
-  /** Gives every followed file a second name, reads on from there what has no other, and removes what is over. */
-  #sawSpool(spool: Spool, look: Look, inodeAt: ReadonlyMap<string, string>, nowMs: number): boolean {
+  /** Goes on in its copy with what is nowhere else any more. Before the look is gone through, because its inode may be another file's by now. */
+  #moveToCopies(spooled: readonly SpooledFile[], look: Look, nowMs: number): boolean {
+    const visible = new Set([...look.matches, ...look.siblings].map((found) => identityKey(found.identity)));
+    let moved = false;
+    for (const entry of spooled) {
+      const file = entry.copyOf && this.#withIdentity(entry.copyOf.identity);
+      if (file === undefined || file.fd !== undefined || file.inFlight > 0 || visible.has(identityKey(file.identity)) || hidden(look, file.path)) continue;
+      void this.#moveTo(file, entry.identity, nowMs);
+      moved = true;
+    }
+    return moved;
+  }
+
+  /** Reads on from the spool what has no other name, and removes from it what is over. */
+  #sawSpooled(spooled: readonly SpooledFile[], inodeAt: ReadonlyMap<string, string>, nowMs: number): boolean {
+    const { spool, discovery } = this.#options;
     let changed = false;
-    for (const entry of spool.look()) {
-      if (!this.#options.discovery.matches(entry.formerPath)) continue;
-      const known = this.#known(entry);
+    for (const entry of spooled) {
+      const original = entry.copyOf && this.#withIdentity(entry.copyOf.identity);
+      const known = original ?? this.#known(entry);
       if (known === undefined) {
-        changed = this.#adopt(entry, { path: entry.formerPath, nowMs, skip: false }) || changed;
+        const { identity, from } = entry.copyOf ?? { identity: entry.identity, from: 0 };
+        if (discovery.matches(entry.formerPath)) changed = this.#adopt(entry, { path: entry.formerPath, nowMs, skip: false, content: identity, from }) || changed;
         continue;
       }
-      if (known.lastSeenMs < nowMs) this.#touch(known, entry, nowMs);
-      if (known.fd === undefined && known.settledUpTo(entry.size) && inodeAt.get(known.path) !== known.inode) spool.release(entry);
-    }
-    for (const found of [...look.matches, ...look.siblings]) {
-      const file = this.#byInode.get(found.inode);
-      if (file !== undefined && !(file.fd === undefined && file.settledUpTo(found.size))) spool.keep(found.identity, found.path, file.path);
+      if (original === undefined && known.lastSeenMs < nowMs) this.#touch(known, entry, nowMs);
+      if (known.fd === undefined && known.settledUpTo(entry.size) && inodeAt.get(known.path) !== known.inode) spool?.release(entry);
     }
     return changed;
+  }
+
+  /** Gives every followed file a second name. */
+  #keep(look: Look): void {
+    for (const found of [...look.matches, ...look.siblings]) {
+      const file = this.#byInode.get(found.inode);
+      if (file !== undefined && !(file.fd === undefined && file.settledUpTo(found.size))) this.#options.spool?.keep(found.identity, found.path, file.path);
+    }
   }
 
   /** Copies into the spool what is left of a file that is about to be let go and has no other name. */
@@ -269,13 +290,16 @@ export class Tailer {
     }
   }
 
-  #adopt(found: FoundFile, how: { readonly path: string; readonly nowMs: number; readonly skip: boolean }): boolean {
-    const content = `${identityKey(found.identity)}:0`;
+  /** `content` names it, where it is not the file that was found; `from` is where it begins. */
+  #adopt(found: FoundFile, how: { readonly path: string; readonly nowMs: number; readonly skip: boolean; readonly content?: FileIdentity; readonly from?: number }): boolean {
+    const content = `${identityKey(how.content ?? found.identity)}:0`;
     const file = this.#create({ identity: found.identity, path: how.path, generation: 0, content, nowMs: how.nowMs });
     if (!this.#open(file, found, how.nowMs)) return false;
     if (how.skip && file.fd !== undefined) {
       const { offset, print } = fingerprintAtEnd(file.fd);
       file.skipTo(offset, print);
+    } else if (how.from !== undefined && how.from > 0 && file.fd !== undefined) {
+      file.skipTo(how.from, fingerprintBefore(file.fd, how.from));
     }
     this.#add(file);
     this.#remember(file);
@@ -301,7 +325,7 @@ export class Tailer {
   }
 
   #open(file: TrackedFile, found: FoundFile, nowMs: number): boolean {
-    const outcome = this.#options.openFiles.open(file, found, nowMs);
+    const outcome = this.#options.openFiles.open(file, found.path, nowMs);
     if (outcome === "limit" || outcome === "refused") {
       const from = file.deliveredTo;
       if (found.size > from) this.#waiting.push({ path: found.path, from, to: found.size, why: outcome });
@@ -434,7 +458,7 @@ export class Tailer {
 
   /** The file no longer holds the content: it goes on in a copy, if there is one, and the file is a new content. */
   async #replaced(file: TrackedFile, nowMs: number): Promise<void> {
-    const { events, log, checkpoint } = this.#options;
+    const { events, log } = this.#options;
     events.truncated();
     const { identity, fd } = file;
     const { siblings } = this.#options.discovery.look();
@@ -451,15 +475,27 @@ export class Tailer {
       if (partial !== undefined) this.#adopt(partial, { path: file.path, nowMs, skip: true });
     } else {
       if (file.size > copy.size) this.#noteLoss(file, [{ from: copy.size, to: file.size }], "A log file was written to between its copying and its truncation; those bytes are lost");
-      file.moveTo(copy.identity);
-      file.rotatedAtMs = nowMs;
+      const moved = this.#moveTo(file, copy.identity, nowMs);
       if (this.#open(file, copy, nowMs)) log.info({ path: file.path, copy: copy.path, offset: file.offset }, "A log file was copied and truncated; finishing it from the copy");
-      this.#byInode.set(file.inode, file);
-      this.#copies.delete(file.inode);
-      await checkpoint.append({ kind: "move", number: file.number, ...copy.identity });
+      await moved;
     }
     this.#add(next);
     this.#remember(next);
+  }
+
+  /** The content goes on in another file. Resolves when that is remembered. */
+  #moveTo(file: TrackedFile, identity: FileIdentity, nowMs: number): Promise<void> {
+    if (this.#byInode.get(file.inode) === file) this.#byInode.delete(file.inode);
+    file.moveTo(identity);
+    file.rotatedAtMs = nowMs;
+    this.#byInode.set(file.inode, file);
+    this.#copies.delete(file.inode);
+    return this.#options.checkpoint.append({ kind: "move", number: file.number, ...identity });
+  }
+
+  #withIdentity(identity: FileIdentity): TrackedFile | undefined {
+    const file = this.#byInode.get(inodeKey(identity));
+    return file?.identity.birthNs === identity.birthNs ? file : undefined;
   }
 
   /** The content is no longer to be had. What is in flight of it is still delivered. */

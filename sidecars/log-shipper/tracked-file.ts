@@ -164,10 +164,10 @@ export class TrackedFile {
     return lowest;
   }
 
-  /** Opens the content at `path`, where a file with the identity `actual` stands for it. False when the path now leads elsewhere; throws when the system refuses. */
-  open(path: string, actual: FileIdentity = this.identity): boolean {
+  /** Opens the content at `path`. False when the path now leads elsewhere; throws when the system refuses. */
+  open(path: string): boolean {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (identityKey(identityOf(fstatSync(fd, { bigint: true }))) !== identityKey(actual)) {
+    if (identityKey(identityOf(fstatSync(fd, { bigint: true }))) !== identityKey(this.identity)) {
       closeSync(fd);
       return false;
     }
@@ -230,11 +230,16 @@ export function stillHoldsContent(fd: number, offset: number, print: Fingerprint
 /** The fingerprint at the file's present end, when it is to be passed over. Synchronous, so that nothing is read meanwhile. */
 export function fingerprintAtEnd(fd: number): { readonly offset: number; readonly print: Fingerprint } {
   const offset = Number(fstatSync(fd, { bigint: true }).size);
+  return { offset, print: fingerprintBefore(fd, offset) };
+}
+
+/** `fingerprintAt`, without waiting. */
+export function fingerprintBefore(fd: number, offset: number): Fingerprint {
   const head = Buffer.alloc(Math.min(headBytesMax, offset));
   const tail = Buffer.alloc(Math.min(tailBytesMax, offset));
   readSync(fd, head, 0, head.length, 0);
   readSync(fd, tail, 0, tail.length, offset - tail.length);
-  return { offset, print: { headLength: head.length, headHash: hashBytes(head), tailLength: tail.length, tailHash: hashBytes(tail) } };
+  return { headLength: head.length, headHash: hashBytes(head), tailLength: tail.length, tailHash: hashBytes(tail) };
 }
 
 /** The fingerprint of the content up to `offset`, read from the file. */

@@ -28,7 +28,7 @@ test("The file sink writes JSON lines, repairs itself after a fault, and an odd 
   const { port } = await shipper.logLine("Listening for applications");
   const socket = connect(Number(port), "127.0.0.1");
   let nested: unknown = 1;
-  for (let level = 0; level < 90; level++) nested = [nested];
+  for (let level = 0; level < 110; level++) nested = [nested];
   socket.write(encode(["odd", 1e300, { n: 4 }, { chunk: "time" }]));
   socket.write(encode(["odd", 1, { nested }, { chunk: "depth" }], { maxDepth: 200 }));
   await eventually(() => written().length === 5);

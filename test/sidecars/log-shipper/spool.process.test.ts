@@ -143,6 +143,31 @@ scenario("In another file system a rotated file is copied once it is quiet, with
   assert.equal(await again.stop(), 0);
 }, { elsewhere: true });
 
+for (const [what, damage] of [
+  ["its inode given to the next file", () => undefined],
+  ["the saved positions lost too", (state: string) => rmSync(state, { recursive: true })],
+] as const) {
+  scenario(`A copied file that is deleted while the shipper is dead, ${what}: L 0, D 0 beyond what was delivered`, async (stage) => {
+    const { path, receiver } = stage;
+    let acks = 40;
+    receiver.ack = () => acks-- > 0;
+    const shipper = stage.start();
+    writeFileSync(path, lines("a", 0, 5_000));
+    await eventually(() => acks < -5);
+    renameSync(path, `${path}.1`);
+    await eventually(() => held(stage.spool).length === 1, { what: "the copy" });
+    assert.equal(await shipper.giveUp(), 75);
+    unlinkSync(`${path}.1`);
+    writeFileSync(path, lines("b", 0, 100));
+    damage(stage.state);
+    acks = Infinity;
+    const again = stage.start();
+    await expectExactly(stage, again, [...idsFrom("a", 5_000), ...idsFrom("b", 100)]);
+    await eventually(() => held(stage.spool).length === 0, { what: "the delivered copy to leave the spool" });
+    assert.equal(await again.stop(), 0);
+  }, { elsewhere: true });
+}
+
 scenario("A file deleted while open, and undelivered at the end, is copied before the end", async (stage) => {
   const { path, receiver } = stage;
   receiver.ack = () => false;
