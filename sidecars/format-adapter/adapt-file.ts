@@ -3,7 +3,8 @@ import { lstat, open, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import type { AdapterConfig } from "./adapter-config.ts";
 import { ConversionError } from "./conversion-error.ts";
-import { readsWhole, sniffColumns, startConversion } from "./convert.ts";
+import { convertReport, readsWhole, sniffColumns } from "./convert.ts";
+import { checkCompression, ReplayedSource, unpack, type ByteSource, type UnpackedSource } from "./formats/compression.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { Publication } from "./publish.ts";
 import { byteOffsetOfLine, ReportInput } from "./report-input.ts";
@@ -25,7 +26,7 @@ export function statKey(stat: { readonly dev: bigint; readonly ino: bigint; read
 
 /** Where a mapping puts the adapted form of an input. */
 export function outputPath(mapping: Mapping, inputPath: string): string {
-  const name = basename(inputPath).replace(/\.[^.]+$/, "");
+  const name = basename(inputPath).replace(/\.(?:gz|zst)$/, "").replace(/\.[^.]+$/, "");
   return mapping.output.file.replaceAll("{name}", () => name);
 }
 
@@ -57,42 +58,38 @@ async function adaptOpened({ file, path, adapter, ownerOf, signal }: OpenedFile)
   const stat = await file.stat({ bigint: true });
   if (!stat.isFile()) return { kind: "gone" };
   const before = statKey(stat);
-  const input = new ReportInput(file);
+  const packed = new ReportInput(file);
+  let input: UnpackedSource | undefined;
   const { complete } = adapter.watch.ready;
   let mapping: Mapping | undefined;
   let publication: Publication | undefined;
   try {
+    input = await unpack(packed);
+    if (packed.bytes === 0 && complete) return { kind: "waiting", stat: before, reason: "it is empty" };
     const start = await readStart(input, adapter);
-    if (start.bytes.length === 0 && complete) return { kind: "waiting", stat: before, reason: "it is empty" };
     mapping = start.mapping;
-    const conversion = startConversion(mapping);
+    checkCompression(mapping.input.compression, input.compression);
     const output = outputPath(mapping, path);
     await checkOutput(output, ownerOf);
     publication = await Publication.begin(output);
-    for (let at = 0; at < start.bytes.length; ) {
-      const count = start.bytes.copy(conversion.room(), 0, at);
-      for (const piece of conversion.take(count)) await publication.write(piece);
-      at += count;
-    }
-    for (let count = start.isWhole ? 0 : await input.read(conversion.room()); count > 0; count = await input.read(conversion.room())) {
-      signal.throwIfAborted();
-      for (const piece of conversion.take(count)) await publication.write(piece);
-    }
-    for (const piece of conversion.end({ takeUnfinished: !complete })) await publication.write(piece);
+    const opened = publication;
+    const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal });
     if (statKey(await file.stat({ bigint: true })) !== before) {
       await publication.abandon();
       return { kind: "torn" };
     }
     const wrote = await publication.commit();
-    return { kind: "adapted", mapping, rows: conversion.rows, output, stat: before, content: input.contentHash(), wrote, bytes: input.bytes };
+    return { kind: "adapted", mapping, rows: conversion.rows, output, stat: before, content: packed.contentHash(), wrote, bytes: packed.bytes };
   } catch (error) {
     await publication?.abandon();
     if (!(error instanceof ConversionError)) throw error;
-    await input.readRest();
-    const place = await byteOffsetOfLine(file, error.line);
+    await packed.readRest();
+    const place = input?.compression === "none" ? await byteOffsetOfLine(file, error.line) : undefined;
     if (statKey(await file.stat({ bigint: true })) !== before) return { kind: "torn" };
     if (error.code === "INCOMPLETE" && complete) return { kind: "waiting", stat: before, reason: error.message };
-    return { kind: "refused", error, mapping, stat: before, content: input.contentHash(), byteOffsetOfLine: place };
+    return { kind: "refused", error, mapping, stat: before, content: packed.contentHash(), byteOffsetOfLine: place };
+  } finally {
+    input?.close();
   }
 }
 
@@ -106,10 +103,10 @@ async function checkOutput(output: string, ownerOf: OutputOwner): Promise<void> 
   if (isThere) throw new ConversionError("NAME", `${output} is what ${owner} was adapted to; two reports cannot have one adapted form`, { line: 1 });
 }
 
-type Start = { readonly bytes: Buffer; readonly isWhole: boolean; readonly mapping: Mapping };
+type Start = { readonly bytes: Buffer; readonly mapping: Mapping };
 
 /** The bytes read until it was known which mapping to use. Throws VERSION when no rule fits, INCOMPLETE when the file ends before it is known. */
-async function readStart(input: ReportInput, adapter: AdapterConfig): Promise<Start> {
+async function readStart(input: ByteSource, adapter: AdapterConfig): Promise<Start> {
   let bytes = Buffer.alloc(0);
   let wanted = startBytes;
   for (;;) {
@@ -118,14 +115,14 @@ async function readStart(input: ReportInput, adapter: AdapterConfig): Promise<St
     const isWhole = count === 0;
     bytes = Buffer.concat([bytes, block.subarray(0, count)]);
     const choice = chooseMapping(adapter, bytes);
-    if (choice.kind === "chosen") return { bytes, isWhole, mapping: choice.mapping };
+    if (choice.kind === "chosen") return { bytes, mapping: choice.mapping };
     if (!isWhole) {
       // Twice as much each time, so that a long first record is not read over and over.
       wanted = bytes.length;
       continue;
     }
     if (choice.atEnd instanceof ConversionError) throw choice.atEnd;
-    return { bytes, isWhole, mapping: choice.atEnd };
+    return { bytes, mapping: choice.atEnd };
   }
 }
 

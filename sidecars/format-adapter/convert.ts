@@ -1,6 +1,7 @@
 // pure
 import { ConversionError } from "./conversion-error.ts";
 import { Engine } from "./engine/engine.ts";
+import { Compressor, type ByteSource } from "./formats/compression.ts";
 import { createByteReader, createSniffer } from "./formats/create-reader.ts";
 import { createWriter } from "./formats/create-writer.ts";
 import { isEngineInput, isEngineOutput, type InputOptions } from "./formats/options.ts";
@@ -28,7 +29,36 @@ export function startConversion(mapping: Mapping): Conversion {
   return new RowConversion({ plan, onColumns: checkColumns, createReader: (handler) => createByteReader(input, handler), writer: createWriter(columns, output) });
 }
 
-/** Converts a whole text at once; for examples and tests. */
+/**
+ * Converts a report from its source, unpacked, and writes what comes of it, packed as the mapping says. Each piece is written before the next is
+ * made. Throws ConversionError, what `source` and `write` throw, and the signal's reason when it is aborted between two blocks.
+ */
+export async function convertReport(options: {
+  readonly mapping: Mapping;
+  readonly source: ByteSource;
+  readonly write: (bytes: Uint8Array) => Promise<void>;
+  readonly takeUnfinished: boolean;
+  readonly signal: AbortSignal;
+}): Promise<Pick<Conversion, "rows">> {
+  const { mapping, source, signal } = options;
+  const { compression } = mapping.output;
+  const compressor = compression === "none" ? undefined : new Compressor(compression, options.write);
+  const write = compressor === undefined ? options.write : async (bytes: Uint8Array): Promise<void> => await compressor.write(bytes);
+  try {
+    const conversion = startConversion(mapping);
+    for (let count = await source.read(conversion.room()); count > 0; count = await source.read(conversion.room())) {
+      signal.throwIfAborted();
+      for (const piece of conversion.take(count)) await write(piece);
+    }
+    for (const piece of conversion.end({ takeUnfinished: options.takeUnfinished })) await write(piece);
+    await compressor?.finish();
+    return conversion;
+  } finally {
+    compressor?.close();
+  }
+}
+
+/** Converts a whole text at once, packing neither it nor what comes of it; for examples and tests. */
 export function convertText(mapping: Mapping, text: string): { readonly kind: "converted"; readonly text: string; readonly rows: number } | { readonly kind: "failed"; readonly error: ConversionError } {
   try {
     const conversion = startConversion(mapping);

@@ -1,4 +1,5 @@
 // pure
+import type { Compression, InputCompression } from "../formats/compression.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import type { Rounding } from "./decimal.ts";
 import type { ValueType } from "./types.ts";
@@ -13,12 +14,14 @@ export type Mapping = {
 };
 
 export type InputFormat = InputOptions & {
+  readonly compression: InputCompression;
   /** Refuse columns that are neither declared nor used (drift). */
   readonly strict: boolean;
   readonly columns: ReadonlyMap<string, ValueType>;
 };
 
 export type OutputFormat = OutputOptions & {
+  readonly compression: Compression;
   /** Path of the adapted report; {name} is the input's name without its extension. */
   readonly file: string;
 };

@@ -37,21 +37,21 @@ const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
 /** Reads `in:`. */
 export function readInput(node: NodeReader): InputFormat | undefined {
   const settings = settingsOf(node, inputs);
-  const parts = settings === undefined ? node.map() : node.map(["format", "strict", "columns", ...settings.keys]);
+  const parts = settings === undefined ? node.map() : node.map(["format", "compression", "strict", "columns", ...settings.keys]);
   const columns = readColumns(parts?.get("columns"));
   if (settings === undefined || parts === undefined) return undefined;
   const options = settings.read(node, parts);
-  return options === undefined ? undefined : { ...options, strict: parts.get("strict")?.oneOf(["true", "false"]) !== "false", columns };
+  return options === undefined ? undefined : { ...options, compression: parts.get("compression")?.oneOf(["auto", "none", "gzip", "zstd"]) ?? "auto", strict: parts.get("strict")?.oneOf(["true", "false"]) !== "false", columns };
 }
 
 /** Reads `out:`. */
 export function readOutput(node: NodeReader): OutputFormat | undefined {
   const settings = settingsOf(node, outputs);
-  const parts = settings === undefined ? node.map() : node.map(["format", "file", ...settings.keys]);
+  const parts = settings === undefined ? node.map() : node.map(["format", "compression", "file", ...settings.keys]);
   const file = parts === undefined ? undefined : readFile(node, parts);
   if (settings === undefined || parts === undefined) return undefined;
   const options = settings.read(node, parts);
-  return options === undefined || file === undefined ? undefined : { ...options, file };
+  return options === undefined || file === undefined ? undefined : { ...options, compression: parts.get("compression")?.oneOf(["none", "gzip", "zstd"]) ?? "none", file };
 }
 
 function settingsOf<O>(node: NodeReader, all: Readonly<Record<string, Settings<O>>>): Settings<O> | undefined {
