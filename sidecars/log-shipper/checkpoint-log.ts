@@ -24,6 +24,9 @@ export type Cut = {
   /** Whether `from` and `to` lie inside the rest of a cut line. */
   readonly startsDiscarding: boolean;
   readonly discarding: boolean;
+  /** The same for the streams of a container, a bit for each; 0 without it. */
+  readonly startsCutStreams?: number;
+  readonly cutStreams?: number;
   /** Whether an unterminated last line was taken as a line. */
   readonly final: boolean;
   /** What the shaping of the records depended on besides them. */
@@ -40,6 +43,7 @@ export type FileState = FileIdentity & {
   readonly path: string;
   readonly offset: number;
   readonly discarding: boolean;
+  readonly cutStreams?: number;
   readonly print: Fingerprint;
   /** What became of the bytes before `offset` that were not acknowledged. */
   readonly columns?: Columns;
@@ -197,8 +201,8 @@ export class CheckpointState {
 
 function advance(entry: Entry): void {
   for (let first = entry.cuts[0]; first?.acked === true; first = entry.cuts[0]) {
-    const { columns } = first;
-    entry.file = { ...entry.file, offset: first.to, discarding: first.discarding, print: first.print, ...(columns === undefined ? {} : { columns: addColumns(entry.file.columns ?? noColumns, columns) }) };
+    const { columns, cutStreams = 0 } = first;
+    entry.file = { ...entry.file, offset: first.to, discarding: first.discarding, ...(cutStreams === 0 && entry.file.cutStreams === undefined ? {} : { cutStreams }), print: first.print, ...(columns === undefined ? {} : { columns: addColumns(entry.file.columns ?? noColumns, columns) }) };
     entry.cuts.shift();
   }
 }

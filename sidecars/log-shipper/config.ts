@@ -26,7 +26,7 @@ export const spec = object(
     lines: object(
       {
         maxBytes: sizeBytes({ doc: "longest line kept whole", default: 131_072, min: 16 }),
-        tooLong: choice(["split", "cut"], { doc: "what becomes of a longer one: several records, or its beginning alone", default: "split" }),
+        tooLong: choice(["split", "cut", "drop"], { doc: "what becomes of a longer one: several records, its beginning alone, or nothing", default: "split" }),
       },
       { doc: "lines" },
     ),

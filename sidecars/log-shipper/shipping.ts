@@ -23,6 +23,7 @@ import type { ShipperMetrics } from "./shipper-metrics.ts";
 import { createSink } from "./sinks/create-sink.ts";
 import { ForwardSource } from "./sources/forward-source.ts";
 import { Spool } from "./spool.ts";
+import { holdMsOf } from "./sources/line-config.ts";
 import { TailReader } from "./tail-reader.ts";
 import { Tailer } from "./tailer.ts";
 import { serverTls } from "./tls.ts";
@@ -150,8 +151,9 @@ function createTailers(parts: Parts): readonly Tailer[] {
   const { config, lasting } = parts;
   const { checkpoint, context, metrics } = lasting;
   const { clock, log } = context;
-  const core = createCore(config, config.sources.filter((source) => source.type === "tail"));
-  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, buffer: core?.input ?? Buffer.allocUnsafeSlow(readBytesMax(config)), memory: parts.memory });
+  const tails = config.sources.filter((source) => source.type === "tail");
+  const core = createCore(config, tails);
+  const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, buffer: core?.input ?? Buffer.allocUnsafeSlow(readBytesMax(config, tails)), memory: parts.memory });
   const encoderMemory: EncoderMemory = { writer: new MsgpackWriter(65_536), core };
   const openFiles = new OpenFiles({ max: config.files.openMax, log });
   const { directory: spoolDirectory, maxBytes: spoolBytesMax } = config.spool;
@@ -193,7 +195,7 @@ function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, { config,
       extra = extraPairs(config, source.enrich ? encodedFrom : {}, source.pathField === undefined ? {} : { [source.pathField]: path });
       extras.set(path, extra);
     }
-    return { tag: source.tag.replaceAll("{file}", basename(path)), extra, encoder, shaper };
+    return { tag: source.tag.replaceAll("{file}", basename(path)), extra, encoder, shaper, holdMs: holdMsOf(source), encodingByMark: source.encoding === "auto" };
   };
 }
 

@@ -2,6 +2,7 @@ import { invariant } from "../../kit/assert.ts";
 import { contentName, rangeChunkId, type Chunk } from "./chunk.ts";
 import type { ChunkMemory } from "./chunk-memory.ts";
 import type { Cut } from "./checkpoint-log.ts";
+import { encodingOf, markBytesMax, type Encoding } from "./encode/encoding.ts";
 import type { EncodedRange, ExtraPairs, RangeEncoder, RecordTime } from "./encode/range-encoder.ts";
 import type { ShapedRange, ShapeMemory, Shaper } from "./shape/shaper.ts";
 import { hashBytes, headBytesMax, observe, tailBytesMax, type Fingerprint } from "./tail-state.ts";
@@ -11,7 +12,16 @@ import { fingerprintAt, holdsContent, readAt, stillHoldsContent, type TrackedFil
  * Reads the next range of a tracked file as chunks, one for each outlet. All files share one read buffer, and their encoders may
  * share memory, so calls must not overlap; a chunk's bytes are its own.
  */
-export type RangeOptions = { readonly tag: string; readonly extra: ExtraPairs; readonly encoder: RangeEncoder; readonly shaper: Shaper | undefined };
+export type RangeOptions = {
+  readonly tag: string;
+  readonly extra: ExtraPairs;
+  readonly encoder: RangeEncoder;
+  /** Whether the encoder is to be told the encoding that the content's byte order mark says. */
+  readonly encodingByMark: boolean;
+  /** How long lines that may go on are held back after the file last grew; undefined when there are no such lines. */
+  readonly holdMs: number | undefined;
+  readonly shaper: Shaper | undefined;
+};
 export type ReadOutcome =
   | { readonly kind: "caught-up" }
   /** Little has come and a chunk of this file is in flight: more may be gathered until then. */
@@ -58,19 +68,27 @@ export class TailReader {
     file.size = size;
     file.mtimeNs = stats.mtimeNs;
     const time = timeOf(stats.mtimeNs);
+    if (range.encodingByMark && file.encoding === undefined) {
+      file.encoding = await encodingAt(fd, size, request.final);
+      if (file.encoding === undefined) {
+        file.partialAtSize = size;
+        return { kind: "caught-up" };
+      }
+    }
     const replayed = file.replay[0];
     if (replayed !== undefined) return await this.#replay(file, fd, range, replayed, request.nowMs);
-    if (size === file.offset || (size === file.partialAtSize && !request.final)) {
+    const flush = file.flushAtMs !== undefined && request.nowMs >= file.flushAtMs && size === file.partialAtSize;
+    if (size === file.offset || (size === file.partialAtSize && !request.final && !flush)) {
       file.behindSinceMs = undefined;
       return { kind: "caught-up" };
     }
     file.behindSinceMs ??= request.nowMs;
     const untilMs = file.behindSinceMs + this.#options.flushMs;
     if (file.inFlight > 0 && size - file.offset < this.#options.chunkBytes && request.nowMs < untilMs && !request.final) return { kind: "gathering", untilMs };
-    return await this.#fresh(file, fd, range, { final: request.final, time, nowMs: request.nowMs });
+    return await this.#fresh(file, fd, range, { final: request.final, flush, time, nowMs: request.nowMs });
   }
 
-  async #fresh(file: TrackedFile, fd: number, range: RangeOptions, request: { readonly final: boolean; readonly time: RecordTime; readonly nowMs: number; readonly readMax?: number }): Promise<ReadOutcome> {
+  async #fresh(file: TrackedFile, fd: number, range: RangeOptions, request: { readonly final: boolean; readonly flush: boolean; readonly time: RecordTime; readonly nowMs: number; readonly readMax?: number; readonly force?: true }): Promise<ReadOutcome> {
     const buffer = this.#buffer;
     const { tailLength, tailHash } = file.print;
     const wanted = Math.min(request.readMax ?? this.#options.chunkBytes + lineEndMax, buffer.length - tailBytesMax, file.size - file.offset);
@@ -83,17 +101,24 @@ export class TailReader {
       end: tailLength + wanted,
       final: request.final && atEnd,
       discarding: file.discarding,
+      cutStreams: file.cutStreams,
+      position: file.offset,
+      encoding: file.encoding,
       inputMax: this.#options.chunkBytes,
       outputMax: this.#options.chunkBytes * 2,
       time: request.time,
       extra: range.extra,
-      flush: request.final && atEnd,
+      flush: request.force === true || ((request.final || request.flush) && atEnd),
     });
     const consumed = encoded.end - tailLength;
     // What does not end within a chunk may end within the buffer.
     if (consumed === 0 && !atEnd && request.readMax === undefined) return await this.#fresh(file, fd, range, { ...request, readMax: buffer.length });
+    // Records that follow each other without a gap may fill it: they are divided.
+    if (consumed === 0 && !atEnd && request.force === undefined) return await this.#fresh(file, fd, range, { ...request, force: true });
+    file.flushAtMs = undefined;
     if (consumed === 0) {
       file.partialAtSize = file.size;
+      if (encoded.waiting && range.holdMs !== undefined) file.flushAtMs = file.lastGrowthMs + range.holdMs;
       file.behindSinceMs = undefined;
       return { kind: "caught-up" };
     }
@@ -103,12 +128,15 @@ export class TailReader {
     const shaped = this.#shape(encoded, range, { content: this.#contentOf(file), from, nowMs: request.nowMs, memory: undefined });
     const tail = buffer.subarray(Math.max(0, encoded.end - tailBytesMax), encoded.end);
     const counts = { records: encoded.records, filteredBytes: encoded.discardedBytes + shaped.filteredBytes, unparsed: encoded.unparsed };
-    const ending = { startsDiscarding: file.discarding, discarding: encoded.discarding, final: request.final && atEnd && to === file.size };
+    const { cutStreams = 0 } = encoded;
+    const streams = file.cutStreams === 0 && cutStreams === 0 ? {} : { startsCutStreams: file.cutStreams, cutStreams };
+    const ending = { startsDiscarding: file.discarding, discarding: encoded.discarding, ...streams, final: request.final && atEnd && to === file.size };
     const print = await this.#printAt(file, fd, to, tail);
     const cut: Cut = { from, to, ...request.time, print, ...ending, ...(shaped.memory === undefined ? {} : { shape: shaped.memory }) };
     file.offset = to;
     file.print = print;
     file.discarding = encoded.discarding;
+    file.cutStreams = cutStreams;
     file.behindSinceMs = undefined;
     return { kind: "range", chunks: this.#chunks(file, range, cut, shaped), cut, ...counts, replayed: false };
   }
@@ -118,7 +146,7 @@ export class TailReader {
     const length = cut.to - cut.from;
     const buffer = length <= this.#buffer.length ? this.#buffer : Buffer.allocUnsafeSlow(length);
     if ((await readAt(fd, buffer, 0, length, cut.from)) < length || !(await holdsContent(fd, cut.to, cut.print))) return { kind: "replaced" };
-    const encoded = range.encoder.encode(buffer, { from: 0, end: length, final: cut.final, rest: cut.final ? undefined : cut.discarding ? "cut" : "partial", discarding: cut.startsDiscarding, inputMax: length, outputMax: Infinity, time: cut, extra: range.extra, flush: true });
+    const encoded = range.encoder.encode(buffer, { from: 0, end: length, final: cut.final, rest: cut.final ? undefined : cut.discarding ? "cut" : "partial", discarding: cut.startsDiscarding, cutStreams: cut.startsCutStreams, position: cut.from, encoding: file.encoding, inputMax: length, outputMax: Infinity, time: cut, extra: range.extra, flush: true });
     invariant(encoded.end === length, `replayed ${encoded.end} of ${length} bytes`);
     file.replay.shift();
     const shaped = this.#shape(encoded, range, { content: this.#contentOf(file), from: cut.from, nowMs, memory: cut.shape });
@@ -151,6 +179,13 @@ export class TailReader {
     if (file.print.headLength < headBytesMax || tail.length < tailLength) return await fingerprintAt(fd, to);
     return { ...file.print, tailLength, tailHash: hashBytes(tail) };
   }
+}
+
+/** The encoding that the content's byte order mark says. Undefined while there are too few bytes to tell. */
+async function encodingAt(fd: number, size: number, final: boolean): Promise<Encoding | undefined> {
+  const head = Buffer.alloc(Math.min(size, markBytesMax));
+  const got = await readAt(fd, head, 0, head.length, 0);
+  return encodingOf(head.subarray(0, got), final);
 }
 
 /** CR and LF, which do not count as bytes of a line. */

@@ -423,7 +423,7 @@ export class Tailer {
       return;
     }
     if (nowMs - file.lastGrowthMs < hotMs) {
-      file.dueMs = nowMs + hotEveryMs;
+      file.dueMs = Math.min(file.dueMs, nowMs + hotEveryMs);
       if (file.rotatedAtMs === undefined) {
         const now = statOf(file.path);
         if (now === undefined || inodeKey(identityOf(now)) !== file.inode) this.scan();
@@ -486,6 +486,7 @@ export class Tailer {
   /** The content goes on in another file. Resolves when that is remembered. */
   #moveTo(file: TrackedFile, identity: FileIdentity, nowMs: number): Promise<void> {
     if (this.#byInode.get(file.inode) === file) this.#byInode.delete(file.inode);
+    if (file.flushAtMs !== undefined) file.dueMs = file.flushAtMs;
     file.moveTo(identity);
     file.rotatedAtMs = nowMs;
     this.#byInode.set(file.inode, file);

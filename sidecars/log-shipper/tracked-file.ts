@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, read, readSync, type BigIntStats } from "node:fs";
 import { addColumns, noColumns, settledOf, type ByteRange, type Columns, type Cut, type FileState, type RememberedFile } from "./checkpoint-log.ts";
 import { identityOf } from "./discover.ts";
+import type { Encoding } from "./encode/encoding.ts";
 import { headBytesMax, hashBytes, identityKey, tailBytesMax, inodeKey, type FileIdentity, type Fingerprint } from "./tail-state.ts";
 
 export type FileLedger = Columns & { readonly acked: number; readonly pending: number };
@@ -20,6 +21,10 @@ export class TrackedFile {
   offset: number;
   print: Fingerprint;
   discarding: boolean;
+  /** Streams of a container in which `offset` lies inside the rest of a line that was cut (encode/range-encoder.ts). */
+  cutStreams: number;
+  /** Of the content, once it was looked at. */
+  encoding: Encoding | undefined;
   /** Ranges cut before a restart and not acknowledged; they are cut the same way again, before anything new. */
   replay: Cut[];
   fd: number | undefined;
@@ -38,6 +43,8 @@ export class TrackedFile {
   seenTo: number;
   /** Size at which the bytes after `offset` were found not to hold a whole line. */
   partialAtSize = -1;
+  /** When (monotonic) the whole lines after `offset`, held back because they may go on, are to be read as they are. */
+  flushAtMs: number | undefined;
   /** Everything of it is being given up: its content was overwritten and no copy was found. */
   gone = false;
   lastGrowthMs: number;
@@ -60,6 +67,7 @@ export class TrackedFile {
     this.offset = state.offset;
     this.print = state.print;
     this.discarding = state.discarding;
+    this.cutStreams = state.cutStreams ?? 0;
     this.replay = [...options.replay];
     this.columns = state.columns ?? noColumns;
     this.ackedBytes = state.offset - this.columns.filtered - this.columns.deadLettered - this.columns.skipped;
@@ -80,6 +88,7 @@ export class TrackedFile {
       tracked.offset = last.to;
       tracked.print = last.print;
       tracked.discarding = last.discarding;
+      tracked.cutStreams = last.cutStreams ?? 0;
     }
     return tracked;
   }
@@ -94,7 +103,7 @@ export class TrackedFile {
 
   /** Whether, as far as was seen, nothing is left to read of it but an unterminated last line. */
   get readToEnd(): boolean {
-    return this.verified && this.replay.length === 0 && (this.size === this.offset || this.size === this.partialAtSize);
+    return this.verified && this.replay.length === 0 && this.flushAtMs === undefined && (this.size === this.offset || this.size === this.partialAtSize);
   }
 
   /** What is known to have been written and was not yet read again or for the first time. */

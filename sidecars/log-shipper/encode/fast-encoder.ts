@@ -1,6 +1,7 @@
 // pure
 import { coreArea, coreOutcome, extraBytesMax, type Core } from "../core/core.ts";
 import { MsgpackWriter } from "../forward-protocol/msgpack-writer.ts";
+import { markBytes } from "./encoding.ts";
 import type { LongLines } from "./framing.ts";
 import { LineEncoder } from "./line-encoder.ts";
 import type { EncodedRange, EncodeRequest, ExtraPairs, RangeEncoder, RecordTime } from "./range-encoder.ts";
@@ -34,7 +35,8 @@ export class FastEncoder implements RangeEncoder {
   encode(bytes: Buffer, request: EncodeRequest): EncodedRange {
     const { from, end, extra } = request;
     const base = this.#core.positionOf(bytes) ?? this.#moveIn(bytes, from, end);
-    if (base === undefined || extra.bytes.length > extraBytesMax) return this.#reference.encode(bytes, request);
+    const marked = request.position === 0 && markBytes("utf-8", bytes, from, end) > 0;
+    if (base === undefined || marked || extra.bytes.length > extraBytesMax) return this.#reference.encode(bytes, request);
     return this.#encode(base, request) ?? this.#reference.encode(bytes, request);
   }
 

@@ -1,25 +1,39 @@
 // pure
+import { codeUnitsOf, markBytes, type CodeUnits, type Encoding } from "./encoding.ts";
+
 /**
  * Cuts bytes into lines. Where a line is cut depends on the bytes from the start of the range alone, never on how they arrived,
  * so that the same range read again after a crash gives the same records.
  *
  * - A line ends at LF; one CR before it is taken off.
- * - A line longer than `lineMax` bytes is, in mode "split", several pieces of at most `lineMax` bytes, cut before a UTF-8
- *   sequence and not inside one, all but the last flagged `partial`; in mode "cut", its first piece flagged `cut`, and the rest
- *   is passed over.
- * - NUL bytes at the start of a line are passed over: they are the hole that a writer without O_APPEND leaves after a
+ * - A line longer than `lineMax` bytes is, in mode "split", several pieces of at most `lineMax` bytes, cut between characters, all
+ *   but the last flagged `partial`; in mode "cut", its first piece flagged `cut`, and the rest is passed over; in mode "drop" all
+ *   of it is passed over.
+ * - NUL characters at the start of a line are passed over: they are the hole that a writer without O_APPEND leaves after a
  *   truncation. NUL elsewhere is kept.
- * - Bytes that are not UTF-8 are kept as they are.
+ * - A byte order mark at the beginning of the content is passed over.
+ * - Bytes that are not of the encoding are kept as they are.
  */
-export type LongLines = "split" | "cut";
+export type LongLines = "split" | "cut" | "drop";
 export type LineFlag = "whole" | "partial" | "cut";
 
-const lineFeed = 10;
 const carriageReturn = 13;
+
+export type LineRange = {
+  readonly from: number;
+  readonly end: number;
+  /** An unterminated last line counts as a line. */
+  readonly final: boolean;
+  readonly discarding: boolean;
+  /** Where in the content the range begins, if that matters: a byte order mark stands at 0, and UTF-16 at even positions. */
+  readonly position?: number | undefined;
+};
 
 export class LineCursor {
   readonly #lineMax: number;
   readonly #longLines: LongLines;
+  readonly #encoding: Encoding;
+  readonly #units: CodeUnits;
   #bytes: Buffer = Buffer.alloc(0);
   #end = 0;
   #final = false;
@@ -29,44 +43,58 @@ export class LineCursor {
   start = 0;
   stop = 0;
   flag: LineFlag = "whole";
-  /** Inside the rest of a line that was cut: bytes are passed over until LF. Part of the state kept between ranges. */
+  /** Inside the rest of a line that was cut or dropped: bytes are passed over until LF. Part of the state kept between ranges. */
   discarding = false;
-  /** Bytes passed over since `open`: rests of cut lines and leading NUL bytes. */
+  /** Bytes passed over since `open`: rests of cut lines, dropped lines, leading NUL characters, the byte order mark. */
   discardedBytes = 0;
 
-  constructor(options: { readonly lineMax: number; readonly longLines: LongLines }) {
-    this.#lineMax = options.lineMax;
+  constructor(options: { readonly lineMax: number; readonly longLines: LongLines; readonly encoding?: Encoding }) {
+    this.#encoding = options.encoding ?? "utf-8";
+    this.#units = codeUnitsOf(this.#encoding);
+    this.#lineMax = options.lineMax - (options.lineMax % this.#units.width);
     this.#longLines = options.longLines;
   }
 
-  /** Starts over `bytes[from, end)`. With `final` an unterminated last line counts as a line. */
-  open(bytes: Buffer, range: { readonly from: number; readonly end: number; readonly final: boolean; readonly discarding: boolean }): void {
+  /** Starts over `bytes[from, end)`. */
+  open(bytes: Buffer, range: LineRange): void {
     this.#bytes = bytes;
     this.at = range.from;
     this.#end = range.end;
     this.#final = range.final;
     this.discarding = range.discarding;
     this.discardedBytes = 0;
+    const { position = 1 } = range;
+    const { width } = this.#units;
+    // Reading began in the middle of a code unit.
+    if (range.position !== undefined && position % width !== 0) this.#pass(Math.min(this.#end, this.at + 1));
+    if (position === 0) this.#pass(this.at + markBytes(this.#encoding, bytes, this.at, this.#end));
+    // Half a code unit at the end is looked at again together with its other half.
+    if (!range.final) this.#end -= (this.#end - this.at) % width;
   }
 
   /** Moves to the next line. False: what is left is not a whole line (or nothing). */
   next(): boolean {
-    if (this.discarding && !this.#passRestOfLine()) return false;
-    this.#passNuls();
-    const from = this.at;
-    const available = this.#end - from;
-    if (available <= 0) return false;
-    const found = this.#bytes.indexOf(lineFeed, from);
-    const newline = found === -1 || found >= this.#end ? -1 : found;
-    const length = (newline === -1 ? this.#end : newline) - from;
-    if (length > this.#lineMax) return this.#longPiece(from);
-    if (newline === -1 && !this.#final) return false;
-    this.start = from;
-    this.stop = from + length;
-    this.at = newline === -1 ? this.#end : newline + 1;
-    if (newline !== -1 && length > 0 && this.#bytes[newline - 1] === carriageReturn) this.stop--;
-    this.flag = "whole";
-    return true;
+    const { width } = this.#units;
+    for (;;) {
+      if (this.discarding && !this.#passRestOfLine()) return false;
+      this.#passNuls();
+      const from = this.at;
+      if (from >= this.#end) return false;
+      const newline = this.#units.lineFeed(this.#bytes, from, this.#end);
+      const length = (newline === -1 ? this.#end : newline) - from;
+      if (length > this.#lineMax && this.#longLines === "drop") {
+        this.discarding = true;
+        continue;
+      }
+      if (length > this.#lineMax) return this.#longPiece(from);
+      if (newline === -1 && !this.#final) return false;
+      this.start = from;
+      this.stop = from + length;
+      this.at = newline === -1 ? this.#end : newline + width;
+      if (newline !== -1 && length > 0 && this.#units.is(this.#bytes, newline - width, carriageReturn)) this.stop -= width;
+      this.flag = "whole";
+      return true;
+    }
   }
 
   /** Takes what is left, if anything is, as a piece of a longer line. */
@@ -81,9 +109,9 @@ export class LineCursor {
   }
 
   #longPiece(from: number): boolean {
-    const piece = this.#lineMax - utf8Overhang(this.#bytes, from, from + this.#lineMax);
+    const stop = from + this.#lineMax;
     this.start = from;
-    this.stop = from + piece;
+    this.stop = stop - this.#units.overhang(this.#bytes, from, stop);
     this.at = this.stop;
     this.flag = this.#longLines === "cut" ? "cut" : "partial";
     this.discarding = this.#longLines === "cut";
@@ -91,26 +119,21 @@ export class LineCursor {
   }
 
   #passRestOfLine(): boolean {
-    const found = this.#bytes.indexOf(lineFeed, this.at);
-    const stop = found === -1 || found >= this.#end ? this.#end : found + 1;
-    this.discardedBytes += stop - this.at;
-    this.at = stop;
-    this.discarding = found === -1 || found >= this.#end;
+    const newline = this.#units.lineFeed(this.#bytes, this.at, this.#end);
+    this.#pass(newline === -1 ? this.#end : newline + this.#units.width);
+    this.discarding = newline === -1;
     return !this.discarding;
   }
 
   #passNuls(): void {
-    const from = this.at;
-    while (this.at < this.#end && this.#bytes[this.at] === 0) this.at++;
-    this.discardedBytes += this.at - from;
+    const { width, is } = this.#units;
+    let to = this.at;
+    while (to + width <= this.#end && is(this.#bytes, to, 0)) to += width;
+    this.#pass(to);
   }
-}
 
-/** How many bytes before `stop` belong to a UTF-8 sequence that reaches past it; 0 if none or if the bytes are not UTF-8. */
-function utf8Overhang(bytes: Buffer, from: number, stop: number): number {
-  for (let back = 0; back <= 3 && stop - back > from; back++) {
-    const byte = bytes[stop - back] ?? 0;
-    if ((byte & 0xc0) !== 0x80) return back;
+  #pass(to: number): void {
+    this.discardedBytes += to - this.at;
+    this.at = to;
   }
-  return 0;
 }

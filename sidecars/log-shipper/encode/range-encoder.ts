@@ -1,4 +1,6 @@
 // pure
+import type { Encoding } from "./encoding.ts";
+
 /**
  * How a range of a log file becomes Forward entries, `[EventTime, map]` each. An encoder is a pure function of the bytes, its
  * settings and the request: the same range gives the same entries, which is what makes a chunk's id mean its content.
@@ -18,8 +20,14 @@ export type EncodeRequest = {
   readonly final: boolean;
   /** What is left without LF at the end is known to be the beginning of a longer line, and becomes a piece with that flag: a range cut there before is cut there again. */
   readonly rest?: "partial" | "cut" | undefined;
-  /** The range begins inside the rest of a line that was cut. */
+  /** The range begins inside the rest of a line that was cut or dropped. */
   readonly discarding: boolean;
+  /** Streams of a container, a bit for each, in which the range begins inside the rest of a line that was cut or dropped. */
+  readonly cutStreams?: number | undefined;
+  /** Where in the content the range begins; needed for byte order marks and UTF-16 alone. */
+  readonly position?: number | undefined;
+  /** Of the content, where the settings leave it to the content. */
+  readonly encoding?: Encoding | undefined;
   /** Stops before a line once this many bytes were consumed. */
   readonly inputMax: number;
   /** Stops before a line once this many bytes of entries were made. */
@@ -27,7 +35,7 @@ export type EncodeRequest = {
   /** The time of records that carry none themselves. */
   readonly time: RecordTime;
   readonly extra: ExtraPairs;
-  /** Nothing has come for a while: lines at the end that might go on (a stack trace) count as a whole record. */
+  /** Nothing has come for a while, or the range is known to end here: lines that might go on (a stack trace, a container's partial line) count as whole records. */
   readonly flush: boolean;
 };
 
@@ -39,10 +47,12 @@ export type EncodedRange = {
   readonly entries: Uint8Array;
   /** Two numbers per record: where its first byte is, relative to the request's `from`, and how many bytes of the range are its own. Valid until the next call. */
   readonly spans: Uint32Array;
-  /** Bytes of the range that are in no record: rests of cut lines, NUL holes. */
+  /** Bytes of the range that are in no record: rests of cut lines, dropped lines, NUL holes, byte order marks. */
   readonly discardedBytes: number;
-  /** Whether the position lies inside the rest of a line that was cut. */
+  /** Whether `end` lies inside the rest of a line that was cut or dropped. */
   readonly discarding: boolean;
+  /** The streams of a container, a bit for each, in which `end` lies inside the rest of a line that was cut or dropped. */
+  readonly cutStreams?: number;
   /** Records whose line its parser refused; they are shipped raw. */
   readonly unparsed: number;
   /** Whole lines follow `end` that may go on with what is written next. */

@@ -1,24 +1,19 @@
 // pure
 import { boolean, choice, list, object, string, type ConfigOf } from "../../../kit/config/schema.ts";
 import { absolutePath } from "../absolute-path.ts";
-import { regexpSpec } from "../parse/regexp.ts";
-import { optional } from "../shape/settings.ts";
+import { lineFaults, lineSettings } from "./line-config.ts";
 
 export const tailSpec = object(
   {
     paths: list(string({ doc: "an absolute glob, such as /var/log/app/*.log; ** reaches 8 directories down", check: absolutePath }), { doc: "which files to follow", minItems: 1 }),
     exclude: list(string({ doc: "an absolute glob", check: absolutePath }), { doc: "which of them to leave out", default: [] }),
     tag: string({ doc: "tag of the records; {file} is the file's name without directories", default: "app" }),
-    format: choice(["raw", "json", "logfmt", "regexp"], { doc: "how a line becomes a record; a line that does not parse is shipped raw", default: "raw" }),
-    regexp: optional(regexpSpec),
+    ...lineSettings,
     start: choice(["beginning", "end"], { doc: "where to start in files present at the very first start", default: "beginning" }),
     pathField: string({ doc: "name of a record field that holds the file's path; none without it", optional: true }),
     enrich: boolean({ doc: "add the Pod's metadata to each record", default: true }),
   },
-  {
-    doc: "files in a shared directory",
-    check: ({ format, regexp }) => ((format === "regexp") === (regexp !== undefined) ? [] : [{ path: [regexp === undefined ? "format" : "regexp"], message: regexp === undefined ? "regexp needs the pattern: add regexp: { pattern: ... }" : `is not used with format ${format}; did you mean format: regexp?` }]),
-  },
+  { doc: "files in a shared directory", check: (tail) => lineFaults(tail) },
 );
 
 export type TailSourceConfig = ConfigOf<typeof tailSpec>;
