@@ -10,7 +10,7 @@ import type { Mapping } from "./mapping/mapping.ts";
 import { RowConversion } from "./row-conversion.ts";
 
 /** A conversion in progress: bytes in, bytes out, records counted. Deterministic; no clock, no randomness. */
-export type Conversion = Pick<Engine, "room" | "take" | "end" | "rows">;
+export type Conversion = Pick<Engine, "room" | "take" | "end" | "rows" | "refusals">;
 
 /** Compiled once: a folder may hold thousands of small reports. */
 const compiledMappings = new WeakMap<Mapping, CompiledMapping>();

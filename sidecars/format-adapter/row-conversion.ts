@@ -1,8 +1,9 @@
 // pure
-import type { EnginePlan } from "./engine/plan.ts";
+import { applyPlan, type EnginePlan } from "./engine/plan.ts";
 import type { ByteReader } from "./formats/byte-reader.ts";
 import type { RecordHandler, Row } from "./formats/row.ts";
 import type { RecordWriter } from "./formats/writers.ts";
+import { RowRefusals } from "./row-refusals.ts";
 
 const roomBytes = 262_144;
 
@@ -13,13 +14,20 @@ export class RowConversion {
   readonly #writer: RecordWriter;
   readonly #room = Buffer.allocUnsafe(roomBytes);
   #pieces: (string | Uint8Array)[];
+  readonly refusals: RowRefusals;
+  readonly #columns: string[] = [];
   rows = 0;
 
   constructor(options: { readonly plan: EnginePlan; readonly onColumns: RecordHandler["onColumns"]; readonly createReader: (handler: RecordHandler) => ByteReader; readonly writer: RecordWriter }) {
     this.#plan = options.plan;
     this.#writer = options.writer;
     this.#pieces = [this.#writer.start()];
-    this.#reader = options.createReader({ onColumns: options.onColumns, onRow: (row) => this.#convert(row) });
+    this.refusals = new RowRefusals(options.plan.refusals);
+    const onColumns: RecordHandler["onColumns"] = (columns, line) => {
+      this.#columns.push(...columns);
+      options.onColumns(columns, line);
+    };
+    this.#reader = options.createReader({ onColumns, onRow: (row) => this.#convert(row) });
   }
 
   room(): Buffer {
@@ -33,13 +41,24 @@ export class RowConversion {
 
   *end(options: { readonly takeUnfinished: boolean }): Generator<Uint8Array> {
     this.#reader.end(options);
+    this.refusals.end(this.rows);
     this.#pieces.push(this.#writer.end());
     yield* this.#flush();
   }
 
   #convert(row: Row): void {
-    for (const { check } of this.#plan.checks) check(row);
-    this.#pieces.push(this.#writer.row(this.#plan.fields.map((field) => (field.kind === "constant" ? field.cell : field.make(row)))));
+    let cells: ReturnType<typeof applyPlan>;
+    try {
+      cells = applyPlan(this.#plan, row);
+    } catch (error) {
+      this.refusals.refuse(error, row, this.#columns);
+      return;
+    }
+    if (cells === undefined) {
+      this.refusals.dropped++;
+      return;
+    }
+    this.#pieces.push(this.#writer.row(cells));
     this.rows++;
   }
 

@@ -14,6 +14,30 @@ export type CoreFunctions = {
   readonly openOutput: (program: number, fields: number, firstLead: number, firstLeadBytes: number, lead: number, leadBytes: number, tail: number, tailBytes: number) => void;
   readonly openCsvOutput: (delimiter: number, quotesAll: boolean) => void;
   readonly emit: (isCsv: boolean, cells: number, rowBytes: number, computed: number, computedRowBytes: number, count: number, output: number, outputEnd: number) => number;
+  readonly loadNumbers: (target: number, cells: number, rowBytes: number, count: number, scale: number, unsure: number) => void;
+  readonly loadFlags: (target: number, cells: number, rowBytes: number, count: number, unsure: number) => void;
+  readonly equalTexts: (target: number, cells: number, rowBytes: number, count: number, text: number, textLength: number, unsure: number) => void;
+  readonly fillNumbers: (target: number, count: number, value: bigint) => void;
+  readonly addNumbers: NumberStep;
+  readonly subtractNumbers: NumberStep;
+  readonly multiplyNumbers: NumberStep;
+  readonly roundNumbers: (target: number, source: number, count: number, divisor: bigint, rounding: number, unsure: number) => void;
+  readonly compareNumbers: (target: number, left: number, right: number, count: number, signs: number) => void;
+  readonly combineFlags: (target: number, left: number, right: number, count: number, any: boolean) => void;
+  readonly chooseNumbers: (target: number, flags: number, yes: number, no: number, count: number) => void;
+  readonly writeNumbers: (computed: number, computedBytes: number, source: number, count: number, scale: number, texts: number) => void;
+  readonly writeFlags: (computed: number, computedBytes: number, source: number, count: number, texts: number) => void;
+  readonly nextMarked: (marks: number, row: number, count: number) => number;
+  readonly nextUnmarked: (marks: number, row: number, count: number) => number;
+  readonly markFalse: (marks: number, source: number, count: number) => void;
+  readonly addMapped: (table: number, entries: number, key: number, keyLength: number, value: number, valueLength: number) => void;
+  readonly mapTexts: (computed: number, computedBytes: number, cells: number, rowBytes: number, count: number, table: number, entries: number, otherwise: number, other: number, otherLength: number, unsure: number) => void;
+  readonly splitTexts: (computed: number, computedBytes: number, cells: number, rowBytes: number, count: number, separator: number, separatorLength: number, index: number, unsure: number) => void;
+  readonly beginTexts: (computed: number, computedBytes: number, count: number, texts: number, capacity: number) => void;
+  readonly appendTexts: (computed: number, computedBytes: number, cells: number, rowBytes: number, count: number, capacity: number, unsure: number) => void;
+  readonly appendText: (computed: number, computedBytes: number, count: number, text: number, length: number, capacity: number, unsure: number) => void;
+  readonly appendPieces: (computed: number, computedBytes: number, cells: number, rowBytes: number, count: number, from: number, length: number, capacity: number, unsure: number) => void;
+  readonly checkTimes: (cells: number, rowBytes: number, count: number, fractions: boolean, unsure: number) => void;
   readonly countLineEnds: (from: number, to: number) => number;
   readonly openLines: () => void;
   readonly setScratch: (position: number) => void;
@@ -30,12 +54,14 @@ export type CoreFunctions = {
   readonly wrongField: WebAssembly.Global;
 };
 
+type NumberStep = (target: number, left: number, right: number, count: number, unsure: number) => void;
+
 export const scanned = { done: 0, wrong: 1, newKey: 2 } as const;
 export const emitted = { done: 0, full: 1, wrong: 2 } as const;
 export const rootSlot = 0xffff_ffff;
 export const afterArray = 4;
 export const programFlag = { computed: 1, constant: 2, bare: 4, emptyIsNull: 8, optional: 16, fallback: 32, absent: 64 } as const;
-export const checkType = { string: 0, int64: 1, decimal: 2, bool: 3, date: 4, timestamp: 5 } as const;
+export const checkType = { string: 0, int64: 1, decimal: 2, bool: 3, date: 4, timestamp: 5, number: 6 } as const;
 export const cellBytes = 8;
 export const cellKinds = ["text", "number", "boolean", "boolean", "null", "nested", undefined] as const;
 export const cellKind = { text: 0, number: 1, null: 4, nested: 5 } as const;

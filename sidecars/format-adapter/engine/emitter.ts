@@ -2,8 +2,11 @@
 import type { Row } from "../formats/row.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type OutCell, type TextWriter } from "../formats/writers.ts";
 import type { EngineOutput } from "../formats/options.ts";
+import { jsonLayout, type JsonLayout } from "../formats/json-layout.ts";
+import { RowRefusals } from "../row-refusals.ts";
 import { cellBytes, cellKind, checkType, emitted, programFlag, type Core } from "./core.ts";
-import type { EnginePlan, PlannedField } from "./plan.ts";
+import { batchRowsMax, compileFilter, compileKernel, type Batch, type FilterKernel, type Kernel } from "./kernels.ts";
+import { kernelColumns, type EnginePlan, type PlannedField } from "./plan.ts";
 import type { Scanner } from "./scanner.ts";
 
 /**
@@ -14,9 +17,9 @@ const outputBytes = 1_048_576;
 const computedTextBytes = 262_144;
 const entryBytes = 32;
 const checkBytes = 16;
-const rowsMax = 2_048;
 
 type Fault = { readonly row: number; readonly error: unknown };
+type ComputedField = PlannedField & { readonly kind: "computed" };
 /** Bytes that stay in the memory. */
 type Literal = { readonly at: number; readonly length: number };
 
@@ -28,7 +31,17 @@ export class Emitter {
   readonly #program: number;
   readonly #checks: number;
   readonly #computed: number;
-  readonly #makers: readonly ((row: Row) => OutCell)[];
+  readonly #makers: readonly ComputedField[];
+  readonly #layout: JsonLayout;
+  /** What the core computes by itself, as far as its columns are known; for the others the makers are asked. */
+  readonly #kernels: (Kernel | undefined)[];
+  readonly #triedKernels = new Set<ComputedField>();
+  #filter: FilterKernel | undefined;
+  #triedFilter = false;
+  /** One byte for each record of the batch: it is not written, or the core is not sure of it. */
+  readonly #leftOut: number;
+  readonly #unsure: number;
+  readonly refusals: RowRefusals;
   readonly #literals = new Map<string, Literal>();
   #computedText: number;
   #computedTextBytes = computedTextBytes;
@@ -46,10 +59,15 @@ export class Emitter {
     this.#scanner = scanner;
     this.#plan = plan;
     this.#output = output;
-    this.#makers = plan.fields.flatMap((field) => (field.kind === "computed" ? [field.make] : []));
+    this.#makers = plan.fields.filter((field) => field.kind === "computed");
+    this.#kernels = this.#makers.map(() => undefined);
+    this.#layout = jsonLayout(plan.fields.map((field) => field.name));
+    this.#leftOut = core.allocate(batchRowsMax);
+    this.#unsure = core.allocate(batchRowsMax);
+    this.refusals = new RowRefusals(plan.refusals);
     this.#program = core.allocate(plan.fields.length * entryBytes);
     this.#checks = core.allocate(plan.checks.length * checkBytes);
-    this.#computed = core.allocate(rowsMax * this.#makers.length * cellBytes);
+    this.#computed = core.allocate(batchRowsMax * this.#makers.length * cellBytes);
     this.#computedText = core.allocate(computedTextBytes);
     this.#area = core.allocate(outputBytes);
     this.#at = this.#area;
@@ -63,22 +81,39 @@ export class Emitter {
     if (this.#madeFor !== this.#scanner.columns.length) this.#makeProgram();
     const fault = this.#prepare(rows);
     const good = fault?.row ?? rows;
-    const { rowsArea, rowBytes } = this.#scanner;
-    const computedRowBytes = this.#makers.length * cellBytes;
-    for (let done = 0; done < good; ) {
-      const outcome = functions.emit(this.#output.format === "csv", rowsArea + done * rowBytes, rowBytes, this.#computed + done * computedRowBytes, computedRowBytes, good - done, this.#at, this.#area + this.#areaBytes);
-      done += functions.rowsDone.value;
-      this.rows += functions.rowsDone.value;
-      this.#at = functions.written.value;
-      if (outcome === emitted.wrong) throw this.#fieldFault(this.#scanner.row(done), functions.wrongField.value);
-      if (outcome !== emitted.full) continue;
-      if (this.#at > this.#area) yield* this.flush();
-      else this.#growOutput();
+    let done = functions.nextUnmarked(this.#leftOut, 0, good);
+    while (done < good) {
+      const until = functions.nextMarked(this.#leftOut, done, good);
+      yield* this.#writeRun(done, until);
+      done = functions.nextUnmarked(this.#leftOut, until, good);
     }
     if (fault !== undefined) throw fault.error;
   }
 
+  /** Writes rows from..until. */
+  *#writeRun(from: number, until: number): Generator<Uint8Array> {
+    const { functions } = this.#core;
+    const { rowsArea, rowBytes } = this.#scanner;
+    const computedRowBytes = this.#makers.length * cellBytes;
+    for (let done = from; done < until; ) {
+      const outcome = functions.emit(this.#output.format === "csv", rowsArea + done * rowBytes, rowBytes, this.#computed + done * computedRowBytes, computedRowBytes, until - done, this.#at, this.#area + this.#areaBytes);
+      done += functions.rowsDone.value;
+      this.rows += functions.rowsDone.value;
+      this.#at = functions.written.value;
+      if (outcome === emitted.wrong) {
+        const row = this.#scanner.row(done);
+        this.refusals.refuse(this.#fieldFault(row, functions.wrongField.value), row, this.#scanner.columns);
+        done++;
+        continue;
+      }
+      if (outcome !== emitted.full) continue;
+      if (this.#at > this.#area) yield* this.flush();
+      else this.#growOutput();
+    }
+  }
+
   *end(): Generator<Uint8Array> {
+    this.refusals.end(this.rows);
     this.#text(this.#output.format === "json" ? (this.rows === 0 ? "]\n" : "\n]\n") : "");
     yield* this.flush();
   }
@@ -124,7 +159,7 @@ export class Emitter {
     const isJson = format !== "csv";
     const first = this.#literal(isJson ? (format === "json" ? "\n{" : "{") : "");
     const other = this.#literal(isJson ? (format === "json" ? ",\n{" : "{") : "");
-    const tail = this.#literal(format === "json" ? "}" : format === "ndjson" ? "}\n" : eol === "crlf" ? "\r\n" : "\n");
+    const tail = this.#literal(format === "json" ? `${this.#layout.tail}}` : format === "ndjson" ? `${this.#layout.tail}}\n` : eol === "crlf" ? "\r\n" : "\n");
     functions.openOutput(this.#program, this.#plan.fields.length, first.at, first.length, other.at, other.length, tail.at, tail.length);
     functions.openCsvOutput(delimiter.charCodeAt(0), quote === "all");
   }
@@ -154,13 +189,28 @@ export class Emitter {
     let computed = 0;
     for (const [index, field] of this.#plan.fields.entries()) {
       const entry = this.#program + index * entryBytes;
-      const comma = index === 0 ? "" : this.#output.format === "csv" ? this.#output.delimiter : ",";
-      const before = this.#literal(this.#output.format === "csv" ? comma : `${comma}${JSON.stringify(field.name)}:`);
+      const before = this.#literal(this.#output.format === "csv" ? (index === 0 ? "" : this.#output.delimiter) : (this.#layout.before[index] ?? ""));
       const { column, flags, literal } = this.#entry(field, computed);
       if (field.kind === "computed") computed++;
       this.#core.words.set([before.at, before.length, column, flags, literal?.at ?? 0, literal?.length ?? 0], entry >> 2);
     }
     this.#makeChecks();
+    this.#compileKernels();
+  }
+
+  /** Each is compiled once, when its columns are known: it takes memory that stays. */
+  #compileKernels(): void {
+    const columnIndex = (column: string): number | undefined => this.#scanner.columnIndex(column);
+    const areKnown = (columns: readonly string[]): boolean => columns.every((column) => columnIndex(column) !== undefined);
+    for (const [place, field] of this.#makers.entries()) {
+      if (field.kernel === undefined || this.#triedKernels.has(field) || !areKnown(kernelColumns(field.kernel))) continue;
+      this.#triedKernels.add(field);
+      this.#kernels[place] = compileKernel(this.#core, field.kernel, columnIndex);
+    }
+    const { where } = this.#plan;
+    if (where === undefined || this.#triedFilter || !areKnown(where.columns)) return;
+    this.#triedFilter = true;
+    this.#filter = compileFilter(this.#core, where.node, columnIndex);
   }
 
   #entry(field: PlannedField, computed: number): { readonly column: number; readonly flags: number; readonly literal?: Literal | undefined } {
@@ -190,47 +240,110 @@ export class Emitter {
     }
   }
 
-  /** Checks the rows and computes what is computed, as far as they are right. */
+  /**
+   * Checks the rows, leaves out those that are not wanted, and computes what is computed. The first fault that refuses the report is
+   * given, and rows before it are right; other faulty ones are left out.
+   */
   #prepare(rows: number): Fault | undefined {
-    const wrong = this.#check(rows);
-    return this.#compute(wrong?.row ?? rows) ?? wrong;
+    this.#core.bytes.fill(0, this.#leftOut, this.#leftOut + rows);
+    const faults: Fault[] = [];
+    let limit = rows;
+    const onFault = (row: number, error: unknown): void => {
+      faults.push({ row, error });
+      this.#core.bytes[this.#leftOut + row] = 1;
+      if (this.#plan.refusals.kind === "fail-file") limit = Math.min(limit, row);
+    };
+    this.#check(limit, onFault);
+    if (this.#plan.rowChecks.length > 0) this.#checkRows(limit, onFault);
+    if (this.#plan.where !== undefined) this.#select(limit, onFault);
+    if (this.#makers.length > 0) this.#compute(limit, onFault);
+    if (faults.length === 0) return undefined;
+    for (const { row, error } of faults.toSorted((left, right) => left.row - right.row)) {
+      try {
+        this.refusals.refuse(error, this.#scanner.row(row), this.#scanner.columns);
+      } catch (refused) {
+        return { row, error: refused };
+      }
+    }
+    return undefined;
   }
 
-  #check(rows: number): Fault | undefined {
+  #check(rows: number, onFault: (row: number, error: unknown) => void): void {
     const { functions } = this.#core;
     const { rowsArea, rowBytes } = this.#scanner;
     let row = 0;
     let first = 0;
     while (row < rows) {
       row += functions.firstUnsure(rowsArea + row * rowBytes, rowBytes, rows - row, this.#checks, this.#checked.length, first);
-      if (row >= rows) break;
+      if (row >= rows) return;
       const unsure = functions.unsureCheck.value;
+      first = unsure + 1;
       try {
         this.#plan.checks[this.#checked[unsure] ?? 0]?.check(this.#scanner.row(row));
       } catch (error) {
-        return { row, error };
+        onFault(row, error);
+        if (this.#plan.refusals.kind === "fail-file") return;
+        row++;
+        first = 0;
       }
-      first = unsure + 1;
     }
-    return undefined;
   }
 
-  #compute(rows: number): Fault | undefined {
-    if (this.#makers.length === 0) return undefined;
-    let text = this.#computedText;
-    let cell = this.#computed;
-    for (let row = 0; row < rows; row++) {
-      const view = this.#scanner.row(row);
+  /** Tries something with each row that is not left out, until one refuses the report. */
+  #eachRow(rows: number, onFault: (row: number, error: unknown) => void, use: (row: number) => void): void {
+    const { functions } = this.#core;
+    for (let row = functions.nextUnmarked(this.#leftOut, 0, rows); row < rows; row = functions.nextUnmarked(this.#leftOut, row + 1, rows)) {
       try {
-        for (const make of this.#makers) {
-          text = this.#put(cell, text, make(view));
-          cell += cellBytes;
-        }
+        use(row);
       } catch (error) {
-        return { row, error };
+        onFault(row, error);
+        if (this.#plan.refusals.kind === "fail-file") return;
       }
     }
-    return undefined;
+  }
+
+  #checkRows(rows: number, onFault: (row: number, error: unknown) => void): void {
+    this.#eachRow(rows, onFault, (row) => {
+      for (const check of this.#plan.rowChecks) check(this.#scanner.row(row));
+    });
+  }
+
+  #batch(rows: number): Batch {
+    this.#core.bytes.fill(0, this.#unsure, this.#unsure + rows);
+    return { rows, cells: this.#scanner.rowsArea, rowBytes: this.#scanner.rowBytes, unsure: this.#unsure };
+  }
+
+  #select(rows: number, onFault: (row: number, error: unknown) => void): void {
+    const { where } = this.#plan;
+    const flags = this.#filter?.(this.#batch(rows));
+    this.#eachRow(rows, onFault, (row) => {
+      const isSure = flags !== undefined && this.#core.bytes[this.#unsure + row] === 0;
+      const isKept = isSure ? this.#core.bytes[flags + row * 8] === 1 : where?.keep(this.#scanner.row(row));
+      if (isKept === true) return;
+      this.#core.bytes[this.#leftOut + row] = 1;
+      this.refusals.dropped++;
+    });
+  }
+
+  #compute(rows: number, onFault: (row: number, error: unknown) => void): void {
+    const rowBytes = this.#makers.length * cellBytes;
+    const batch = this.#batch(rows);
+    for (const [place, kernel] of this.#kernels.entries()) kernel?.(batch, { cells: this.#computed + place * cellBytes, cellsBytes: rowBytes });
+    const slow = this.#makers.flatMap((_, place) => (this.#kernels[place] === undefined ? [place] : []));
+    const all = [...this.#makers.keys()];
+    const { functions } = this.#core;
+    // Where the core is not sure of one field, the row's fields are made one after the other, so that the first fault is told.
+    if (slow.length === 0 && functions.nextMarked(this.#unsure, 0, rows) === rows) return;
+    let text = this.#computedText;
+    this.#eachRow(rows, onFault, (row) => {
+      const isSure = this.#core.bytes[this.#unsure + row] === 0;
+      if (isSure && slow.length === 0) return;
+      const view = this.#scanner.row(row);
+      for (const place of isSure ? slow : all) {
+        const made = this.#makers[place]?.make(view);
+        if (made !== undefined) text = this.#put(this.#computed + row * rowBytes + place * cellBytes, text, made);
+      }
+    });
   }
 
   /** Puts a computed cell; gives where the next one's text goes. */

@@ -1,6 +1,7 @@
 // pure
 import { readerLimitsDefault } from "../formats/row.ts";
 import type { EngineInput, EngineOutput } from "../formats/options.ts";
+import type { RowRefusals } from "../row-refusals.ts";
 import { Core } from "./core.ts";
 import { Emitter } from "./emitter.ts";
 import { explainRecord } from "./explain.ts";
@@ -27,6 +28,11 @@ export class Engine {
       explain: (text, line, isWhole) => explainRecord(input, text, { line, columns: this.#scanner.columns.length, isWhole }),
     });
     this.#emitter = new Emitter(core, this.#scanner, options.plan, options.output);
+  }
+
+  /** Records that were left out. */
+  get refusals(): RowRefusals {
+    return this.#emitter.refusals;
   }
 
   /** Records written so far. */

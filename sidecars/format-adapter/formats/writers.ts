@@ -1,4 +1,6 @@
 // pure
+import { jsonLayout } from "./json-layout.ts";
+
 /** One value to be written. `json` is its JSON form when that is not a string. */
 export type OutCell = { readonly text: string; readonly json: "string" | "raw" | "null" };
 
@@ -23,27 +25,28 @@ export function createCsvWriter(columns: readonly string[], options: CsvWriterOp
   };
 }
 
-function jsonObject(keys: readonly string[], cells: readonly OutCell[]): string {
-  const members = cells.map((cell, index) => `${keys[index] ?? ""}:${cell.json === "raw" ? cell.text : cell.json === "null" ? "null" : JSON.stringify(cell.text)}`);
-  return `{${members.join(",")}}`;
+/** A record as JSON; see json-layout.ts. */
+function jsonObjects(columns: readonly string[]): (cells: readonly OutCell[]) => string {
+  const { before, tail } = jsonLayout(columns);
+  return (cells) => `{${cells.map((cell, index) => `${before[index] ?? ""}${cell.json === "raw" ? cell.text : cell.json === "null" ? "null" : JSON.stringify(cell.text)}`).join("")}${tail}}`;
 }
 
 /** One JSON object a line. */
 export function createNdjsonWriter(columns: readonly string[]): TextWriter {
-  const keys = columns.map((column) => JSON.stringify(column));
-  return { start: () => "", row: (cells) => `${jsonObject(keys, cells)}\n`, end: () => "" };
+  const object = jsonObjects(columns);
+  return { start: () => "", row: (cells) => `${object(cells)}\n`, end: () => "" };
 }
 
 /** A JSON array, one record a line. */
 export function createJsonArrayWriter(columns: readonly string[]): TextWriter {
-  const keys = columns.map((column) => JSON.stringify(column));
+  const object = jsonObjects(columns);
   let first = true;
   return {
     start: () => "[",
     row(cells) {
       const lead = first ? "\n" : ",\n";
       first = false;
-      return lead + jsonObject(keys, cells);
+      return lead + object(cells);
     },
     end: () => (first ? "]\n" : "\n]\n"),
   };

@@ -52,14 +52,8 @@ export function rescale(value: Decimal, scale: number, rounding: Rounding): Deci
   if (scale >= value.scale) return { unscaled: shift(value.unscaled, scale - value.scale), scale };
   const unscaled = BigInt(value.unscaled);
   const divisor = 10n ** BigInt(value.scale - scale);
-  const quotient = unscaled / divisor;
-  const remainder = unscaled % divisor;
-  if (remainder === 0n) return { unscaled: quotient, scale };
-  if (rounding === "none") return undefined;
-  if (rounding === "down") return { unscaled: quotient, scale };
-  const doubled = (remainder < 0n ? -remainder : remainder) * 2n;
-  const away = doubled > divisor || (doubled === divisor && (rounding === "half-up" || quotient % 2n !== 0n));
-  return { unscaled: away ? quotient + (unscaled < 0n ? -1n : 1n) : quotient, scale };
+  if (rounding === "none" && unscaled % divisor !== 0n) return undefined;
+  return { unscaled: rounded(unscaled, divisor, rounding), scale };
 }
 
 export function add(left: Decimal, right: Decimal): Decimal {
@@ -76,6 +70,25 @@ export function multiply(left: Decimal, right: Decimal): Decimal {
   if (typeof left.unscaled === "number" && typeof right.unscaled === "number" && Number.isSafeInteger(left.unscaled * right.unscaled)) return { unscaled: left.unscaled * right.unscaled, scale };
   return { unscaled: BigInt(left.unscaled) * BigInt(right.unscaled), scale };
 }
+/** left / right at so many digits after the point; undefined for a division by zero. */
+export function quotient(left: Decimal, right: Decimal, scale: number, rounding: Rounding): Decimal | undefined {
+  const divisor = BigInt(right.unscaled);
+  if (divisor === 0n) return undefined;
+  // left / right = (left × 10^shift / divisor) × 10^-scale, its sign taken from the dividend alone.
+  const shifted = scale + right.scale - left.scale;
+  const [top, bottom] = [BigInt(left.unscaled) * 10n ** BigInt(Math.max(0, shifted)), divisor * 10n ** BigInt(Math.max(0, -shifted))];
+  return { unscaled: rounded(bottom < 0n ? -top : top, bottom < 0n ? -bottom : bottom, rounding), scale };
+}
+
+/** dividend / divisor as a whole number; the divisor is positive, the rounding is one. */
+function rounded(dividend: bigint, divisor: bigint, rounding: Rounding): bigint {
+  const whole = dividend / divisor;
+  const remainder = dividend % divisor;
+  const doubled = (remainder < 0n ? -remainder : remainder) * 2n;
+  const away = rounding !== "down" && (doubled > divisor || (doubled === divisor && (rounding === "half-up" || whole % 2n !== 0n)));
+  return away ? whole + (dividend < 0n ? -1n : 1n) : whole;
+}
+
 /** Negative, zero or positive as left is below, equal to or above right. */
 export function compare(left: Decimal, right: Decimal): number {
   const { unscaled } = subtract(left, right);

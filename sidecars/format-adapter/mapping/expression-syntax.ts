@@ -166,7 +166,7 @@ class Parser {
     const at = this.#position + match[0].length - match[0].trimStart().length;
     this.#position += match[0].length;
     if (match[1] !== undefined) return { kind: "number", text: match[1], at };
-    if (match[2] !== undefined) return { kind: "string", text: match[2].replace(/\\(.)/g, "$1"), at };
+    if (match[2] !== undefined) return { kind: "string", text: match[2].replace(/\\(['\\])/g, "$1"), at };
     if (match[3] !== undefined) return { kind: "name", text: match[3], at };
     if (match[4] !== undefined) return { kind: "quoted", text: match[4], at };
     return { kind: "sign", text: match[5] ?? "", at };

@@ -1,14 +1,16 @@
 // pure
+import { jsonLayoutFault, nestsKeys } from "../formats/json-layout.ts";
+import type { RefusalPolicy } from "../row-refusals.ts";
 import { compileExpression } from "./expression.ts";
-import type { Example, FieldMapping, FieldSource, Mapping } from "./mapping.ts";
+import type { Example, Mapping } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
+import { readFields, required } from "./read-fields.ts";
 import { readInput, readOutput } from "./read-format.ts";
-import { compileDateFormat } from "./timestamp.ts";
-import { parseType, typeNames, type ValueType } from "./types.ts";
+import type { ValueType } from "./types.ts";
 
 /** Reads one entry of `mappings:`. Undefined when a problem was found (all of them are pushed). */
 export function readMapping(name: string, node: NodeReader): Mapping | undefined {
-  const parts = node.map(["in", "out", "fields", "examples"]);
+  const parts = node.map(["in", "out", "where", "fields", "onError", "formulas", "examples"]);
   if (parts === undefined) return undefined;
   const missing = (["in", "out", "fields"] as const).filter((key) => !parts.has(key));
   for (const key of missing) node.problem(`needs "${key}"`);
@@ -16,120 +18,47 @@ export function readMapping(name: string, node: NodeReader): Mapping | undefined
   const input = inNode === undefined ? undefined : readInput(inNode);
   const output = outNode === undefined ? undefined : readOutput(outNode);
   const fields = fieldsNode === undefined || input === undefined ? undefined : readFields(fieldsNode, input.columns);
+  const where = input === undefined ? undefined : readWhere(parts.get("where"), input.columns);
   const examples = parts.get("examples")?.list()?.map((example) => readExample(example)) ?? [];
+  const onError = readOnError(parts.get("onError"));
+  const guardsFormulas = parts.get("formulas")?.oneOf(["keep", "quote"]) === "quote";
   if (input === undefined || output === undefined || fields === undefined || examples.includes(undefined)) return undefined;
-  return { name, input, output, fields, examples: examples.filter((example) => example !== undefined) };
+  const fault = nestsKeys(output.format) ? jsonLayoutFault(fields.map((field) => field.name)) : undefined;
+  if (fault !== undefined) fieldsNode?.problem(fault);
+  return { name, input, output, where, fields, onError, guardsFormulas, examples: examples.filter((example) => example !== undefined) };
 }
 
-function readFields(node: NodeReader, columns: ReadonlyMap<string, ValueType>): readonly FieldMapping[] | undefined {
-  const entries = node.map();
-  if (entries === undefined) return undefined;
-  if (entries.size === 0) node.problem("needs at least one field");
-  const fields = [...entries].map(([name, source]) => ({ name, source: readSource(source, columns) }));
-  return fields.every((field): field is FieldMapping => field.source !== undefined) ? fields : undefined;
-}
-
-const verbs = ["const", "join", "expr", "split", "map", "date"] as const;
-const keysOf: Readonly<Record<(typeof verbs)[number] | "copy", readonly string[]>> = {
-  const: ["const"], join: ["join", "sep"], expr: ["expr", "type", "round"], split: ["from", "split"], map: ["from", "map", "else"], date: ["from", "date"], copy: ["from", "type", "default"],
-};
-
-function readSource(node: NodeReader, columns: ReadonlyMap<string, ValueType>): FieldSource | undefined {
-  if (node.raw.kind === "scalar") {
-    const from = node.text("the name of a column");
-    return from === undefined ? undefined : { kind: "copy", from, type: undefined, fallback: undefined };
-  }
-  const entries = node.raw.kind === "map" ? node.raw.entries : undefined;
-  const kind = verbs.find((verb) => entries?.has(verb) === true) ?? "copy";
-  const parts = node.map(keysOf[kind]);
-  if (parts === undefined) return undefined;
-  const from = keysOf[kind].includes("from") ? required(node, parts, "from", "the name of a column") : "";
-  if (from === undefined) return undefined;
-  switch (kind) {
-    case "copy":
-      return { kind, from, type: readFieldType(parts.get("type")), fallback: parts.get("default")?.text("a value") };
-    case "const":
-      return readConst(parts.get("const"));
-    case "join": {
-      const joined = parts.get("join")?.list()?.map((each) => each.text("the name of a column"));
-      return joined === undefined || joined.includes(undefined) ? undefined : { kind, from: joined.filter((each) => each !== undefined), separator: parts.get("sep")?.text("a separator") ?? "" };
-    }
-    case "split":
-      return readSplit(from, parts.get("split"));
-    case "map":
-      return readMap(from, parts);
-    case "date":
-      return readDate(from, parts.get("date"));
-    case "expr":
-      return readExpr(node, parts, columns);
-  }
-}
-
-function required(node: NodeReader, parts: ReadonlyMap<string, NodeReader>, key: string, expected: string): string | undefined {
-  const part = parts.get(key);
-  if (part === undefined) node.problem(`needs "${key}": ${expected}`);
-  return part?.text(expected);
-}
-
-function readFieldType(node: NodeReader | undefined): ValueType | undefined {
-  const text = node?.text("a type");
-  const type = text === undefined ? undefined : parseType(text);
-  if (text !== undefined && type === undefined) node?.problem(`"${text}" is not a type; there are ${typeNames.join(", ")}`);
-  return type;
-}
-
-function readConst(node: NodeReader | undefined): FieldSource | undefined {
-  const text = node?.text("a value");
-  return text === undefined || node?.raw.kind !== "scalar" ? undefined : { kind: "const", text, bare: typeof node.raw.value !== "string" };
-}
-
-function readSplit(from: string, node: NodeReader | undefined): FieldSource | undefined {
-  const parts = node?.map(["sep", "index"]);
-  if (node === undefined || parts === undefined) return undefined;
-  const separator = required(node, parts, "sep", "a separator");
-  const index = required(node, parts, "index", "which part, from 0");
-  if (index !== undefined && !/^\d{1,4}$/.test(index)) parts.get("index")?.problem(`expected which part, from 0, got "${index}"`);
-  if (separator === "") parts.get("sep")?.problem("expected a separator, got an empty one");
-  return separator === undefined || index === undefined ? undefined : { kind: "split", from, separator, index: Number(index) };
-}
-
-function readMap(from: string, parts: ReadonlyMap<string, NodeReader>): FieldSource | undefined {
-  const entries = parts.get("map")?.map();
-  if (entries === undefined) return undefined;
-  const values = new Map<string, string>();
-  for (const [key, value] of entries) values.set(key, value.text("a value") ?? "");
-  const otherwise = parts.get("else")?.text('"error", "keep" or a value') ?? "error";
-  return { kind: "map", from, values, otherwise: otherwise === "error" || otherwise === "keep" ? { kind: otherwise } : { kind: "value", text: otherwise } };
-}
-
-function readDate(from: string, node: NodeReader | undefined): FieldSource | undefined {
-  const parts = node?.map(["out", "zone"]);
-  if (node === undefined || parts === undefined) return undefined;
-  const pattern = required(node, parts, "out", "a pattern such as dd/MM/yyyy HH:mm");
-  const zone = parts.get("zone")?.text("a time zone") ?? "UTC";
-  if (pattern === undefined) return undefined;
-  const compiled = compileDateFormat(pattern, zone);
-  if (compiled.kind === "wrong") node.problem(compiled.reason);
-  return { kind: "date", from, pattern, zone };
-}
-
-function readExpr(node: NodeReader, parts: ReadonlyMap<string, NodeReader>, columns: ReadonlyMap<string, ValueType>): FieldSource | undefined {
-  const text = required(node, parts, "expr", "an expression");
-  const rounding = parts.get("round")?.oneOf(["half-up", "half-even", "down"]) ?? "none";
-  const type = readFieldType(parts.get("type"));
-  if (!parts.has("type")) node.problem(`needs "type": what the expression gives, one of ${typeNames.join(", ")}`);
-  if (text === undefined || type === undefined) return undefined;
+function readWhere(node: NodeReader | undefined, columns: ReadonlyMap<string, ValueType>): string | undefined {
+  const text = node?.text("a condition");
+  if (node === undefined || text === undefined) return undefined;
   const compiled = compileExpression(text, (name) => columns.get(name));
-  const place = parts.get("expr") ?? node;
-  if (compiled.kind === "wrong") {
-    place.problem(`cannot use the expression "${text}": ${compiled.reason} (at character ${compiled.at + 1})`);
-    return undefined;
+  if (compiled.kind === "wrong") node.problem(`cannot use the condition "${text}": ${compiled.reason} (at character ${compiled.at + 1})`);
+  else if (compiled.expression.type.kind !== "boolean") node.problem(`expected a condition, got an expression that gives a ${compiled.expression.type.kind}`);
+  else return text;
+  return undefined;
+}
+
+const policies = ["fail-file", "skip-row", "quarantine-row"] as const;
+const rowsMaxDefault = 100;
+
+/** `fail-file`, `skip-row`, or `{quarantine-row: {max: 10}}`, `{skip-row: {max: 1%}}`. */
+function readOnError(node: NodeReader | undefined): RefusalPolicy {
+  if (node === undefined) return { kind: "fail-file" };
+  if (node.raw.kind !== "map") {
+    const kind = node.oneOf(policies) ?? "fail-file";
+    return kind === "fail-file" ? { kind } : { kind, rowsMax: rowsMaxDefault, percentMax: undefined };
   }
-  const got = compiled.expression.type;
-  const wanted = type.kind === "int64" || type.kind === "decimal" ? "number" : type.kind === "bool" ? "boolean" : "string";
-  if (got.kind !== wanted) place.problem(`the expression gives a ${got.kind}, its type says ${wanted}`);
-  else if (got.kind === "number" && got.scale > type.digits && rounding === "none") place.problem(`the expression gives ${got.scale} digits after the point, its type keeps ${type.digits}; say how to round: half-up, half-even or down`);
-  return { kind: "expr", text, type, rounding };
+  const parts = node.map(policies.slice(1));
+  const [kind, ...more] = policies.slice(1).filter((policy) => parts?.has(policy) === true);
+  if (kind === undefined || kind === "fail-file" || more.length > 0) {
+    node.problem('expected "fail-file", or one of skip-row and quarantine-row, as in {skip-row: {max: 10}}');
+    return { kind: "fail-file" };
+  }
+  const max = parts?.get(kind)?.map(["max"])?.get("max");
+  const text = max?.text("a number of records, or a share such as 1%") ?? String(rowsMaxDefault);
+  const [, number = "", percent] = /^(\d{1,9}(?:\.\d{1,3})?)(%)?$/.exec(text) ?? [];
+  if (number === "" || (percent === undefined ? number.includes(".") : Number(number) > 100)) (max ?? node).problem(`expected a number of records, or a share such as 1%, got "${text}"`);
+  return percent === undefined ? { kind, rowsMax: Number(number), percentMax: undefined } : { kind, rowsMax: undefined, percentMax: Number(number) };
 }
 
 function readExample(node: NodeReader): Example | undefined {

@@ -216,7 +216,7 @@ function runner(steps: readonly Step[]): TextPattern {
 
   const stateOf = (from: readonly number[], atStart: boolean): State => {
     const reached = closure(steps, from, { atStart, atEnd: false });
-    const key = reached.join();
+    const key = `${atStart ? "^" : ""}${reached.join()}`;
     const known = states.get(key);
     if (known !== undefined) return known;
     if (states.size >= statesMax) states = new Map();

@@ -3,18 +3,18 @@ import { isInt64, parseDecimal } from "./decimal.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
 /** The type of a column or field. `optional` allows an empty or missing value. */
-export type ValueType = { readonly kind: "int64" | "string" | "bool" | "date" | "timestamp" | "decimal"; readonly digits: number; readonly optional: boolean };
+export type ValueType = { readonly kind: "int64" | "string" | "bool" | "date" | "timestamp" | "decimal" | "number"; readonly digits: number; readonly optional: boolean };
 
-const names = ["int64", "string", "bool", "date", "timestamp"] as const;
+const names = ["int64", "number", "string", "bool", "date", "timestamp"] as const;
 export const typeNames = [...names, "decimal(n)"] as const;
 
-/** "int64", "decimal(2)", "string?" …; undefined for anything else. */
+/** "int64", "decimal(2)", "string?" …; undefined for anything else. "float" is another name for number. */
 export function parseType(text: string): ValueType | undefined {
   const optional = text.endsWith("?");
   const base = optional ? text.slice(0, -1) : text;
   const digits = /^decimal\((\d{1,2})\)$/.exec(base)?.[1];
   if (digits !== undefined) return { kind: "decimal", digits: Number(digits), optional };
-  const kind = names.find((name) => name === base);
+  const kind = names.find((name) => name === (base === "float" ? "number" : base));
   return kind === undefined ? undefined : { kind, digits: 0, optional };
 }
 
@@ -22,7 +22,10 @@ export function typeText(type: ValueType): string {
   return `${type.kind}${type.kind === "decimal" ? `(${type.digits})` : ""}${type.optional ? "?" : ""}`;
 }
 
-/** Whether a value's text is of the type without losing anything. */
+/** A number as JSON writes it (RFC 8259, section 6). */
+const numberForm = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
+
+/** Whether a value's text is of the type without losing anything. A number is kept as it is written; one beyond what a double can hold is none. */
 export function fits(type: ValueType, text: string): boolean {
   switch (type.kind) {
     case "string":
@@ -31,6 +34,8 @@ export function fits(type: ValueType, text: string): boolean {
       return isInt64(text);
     case "decimal":
       return (parseDecimal(text)?.scale ?? Infinity) <= type.digits;
+    case "number":
+      return numberForm.test(text) && Number.isFinite(Number(text));
     case "bool":
       return text === "true" || text === "false";
     case "date":
@@ -42,5 +47,5 @@ export function fits(type: ValueType, text: string): boolean {
 
 /** Whether a value of this type is written bare in JSON. */
 export function isBareInJson(type: ValueType): boolean {
-  return type.kind === "int64" || type.kind === "decimal" || type.kind === "bool";
+  return type.kind === "int64" || type.kind === "decimal" || type.kind === "bool" || type.kind === "number";
 }

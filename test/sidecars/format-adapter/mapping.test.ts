@@ -3,16 +3,24 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { convertText } from "../../../sidecars/format-adapter/convert.ts";
 import { add, compare, formatDecimal, isInt64, multiply, parseDecimal, rescale, type Decimal, type Rounding } from "../../../sidecars/format-adapter/mapping/decimal.ts";
-import { compileExpression, valueText } from "../../../sidecars/format-adapter/mapping/expression.ts";
-import { compileDateFormat, parseTimestamp } from "../../../sidecars/format-adapter/mapping/timestamp.ts";
+import { EvaluationError, valueText } from "../../../sidecars/format-adapter/mapping/expression-node.ts";
+import { compileExpression } from "../../../sidecars/format-adapter/mapping/expression.ts";
+import { compileDateFormat } from "../../../sidecars/format-adapter/mapping/date-pattern.ts";
+import { parseTimestamp } from "../../../sidecars/format-adapter/mapping/timestamp.ts";
 import { parseType } from "../../../sidecars/format-adapter/mapping/types.ts";
 import { mappingOf } from "./support.ts";
 
-const columns: Readonly<Record<string, string>> = { i: "int64", d: "decimal(2)", s: "string", b: "bool" };
+const columns: Readonly<Record<string, string>> = { i: "int64", d: "decimal(2)", s: "string", b: "bool", n: "int64?", "a.b[0]": "string", "odd name": "string" };
 const evaluate = (text: string, values: Readonly<Record<string, string>>): string => {
   const compiled = compileExpression(text, (name) => parseType(columns[name] ?? ""));
   if (compiled.kind === "wrong") return `wrong: ${compiled.reason}`;
-  return valueText(compiled.expression.evaluate({ column: (name) => (name === "s" ? (values[name] ?? "") : name === "b" ? values[name] === "true" : (parseDecimal(values[name] ?? "") ?? assert.fail()) ) }));
+  try {
+    const value = compiled.expression.evaluate({ column: (name) => (name === "b" ? values[name] === "true" : name === "n" && values[name] === undefined ? undefined : ["i", "d", "n"].includes(name) ? (parseDecimal(values[name] ?? "") ?? assert.fail()) : (values[name] ?? "")) });
+    return value === undefined ? "no value" : valueText(value);
+  } catch (error) {
+    if (error instanceof EvaluationError) return `error: ${error.message}`;
+    throw error;
+  }
 };
 
 for (const [text, values, expected] of [
@@ -26,11 +34,44 @@ for (const [text, values, expected] of [
   ["if(i < 10 || b, 'x', lower(trim(s)))", { i: "10", b: "false", s: " AB " }, "ab"],
   ["length(s)", { s: "a😀" }, "2"],
   ["s == 'a'", { s: "a" }, "true"],
+  ["b ? i : -i", { b: "false", i: "3" }, "-3"],
+  ["i > 1 ? 'many' : i == 1 ? 'one' : 'none'", { i: "1" }, "one"],
+  ["s < '2026-02'", { s: "2026-01-31" }, "true"],
+  ["'😀' > '\uFFFD'", {}, "true"],
+  ["replace(s, '-', '')", { s: "1-2-3" }, "123"],
+  ["substring(s, 1, 2)", { s: "a😀bc" }, "😀b"],
+  ["substring(s, -2)", { s: "abc" }, "bc"],
+  ["padLeft(s, 5, '0')", { s: "42" }, "00042"],
+  ["padRight(s, 1, ' ')", { s: "42" }, "42"],
+  ["part(s, '@', -1)", { s: "a@b" }, "b"],
+  ["contains(s, 'b') && startsWith(s, 'a') && endsWith(s, 'c')", { s: "abc" }, "true"],
+  ["matches(s, '^[A-Z]{2}-\\d+$')", { s: "AB-12" }, "true"],
+  ["oneOf(s, 'x', 'y')", { s: "y" }, "true"],
+  ["oneOf(i, 1, 2.0)", { i: "2" }, "true"],
+  ["coalesce(n, i + 1)", { i: "4" }, "5"],
+  ["coalesce(s, 'none')", { s: "" }, "none"],
+  ["empty(n) && empty(s)", {}, "true"],
+  ["n + 1", {}, "no value"],
+  ["n > 1 || i > 1", { i: "2" }, "true"],
+  ["n > 1 && i > 1", { i: "1" }, "false"],
+  ["if(n > 1, 1, 2)", {}, "no value"],
+  ["round(d, 1, 'half-even')", { d: "1.25" }, "1.2"],
+  ["round(d, 4, 'down')", { d: "1.25" }, "1.2500"],
+  ["divide(i, 3, 4, 'half-up')", { i: "-2" }, "-0.6667"],
+  ["divide(d, -0.04, 1, 'down')", { d: "1.25" }, "-31.2"],
+  ["divide(i, i - i, 2, 'down')", { i: "2" }, "error: 2 is divided by zero"],
+  ["min(i, d, 2) + max(i, d)", { i: "3", d: "2.50" }, "5"],
+  ["abs(d - 2)", { d: "1.25" }, "0.75"],
+  ["decimal(s, 2) * 2", { s: "1.25" }, "2.50"],
+  ["decimal(s, 1)", { s: "1.25" }, 'error: "1.25" is not decimal(1)'],
+  ["decimal(s, 1)", { s: "" }, "no value"],
+  ["text(d) == '1.10'", { d: "1.10" }, "true"],
+  ["a.b[0] == `odd name`", { "a.b[0]": "x", "odd name": "x" }, "true"],
 ] as const) test(`the expression ${text} gives ${expected}`, () => assert.equal(evaluate(text, values), expected));
 
 for (const [text, reason] of [
   ["i +", /a value is missing at the end/], ["x", /"x" is not a column/], ["s + s", /joined by concat/], ["i / 2", /no division/], ["s * 2", /expected a number, got a string/], ["i i", /stands where an operator belongs/],
-  ["constructor(s)", /"constructor" is not a function/], ["upper(s", /"\)" is missing/], ["upper(i)", /takes strings/], ["if(i, 1, 2)", /expected a condition/], ["if(b, 1, 'x')", /of one type/], ["s < s", /no order/], ["i == s", /cannot compare/], ["i # 1", /means nothing/],
+  ["constructor(s)", /"constructor" is not a function/], ["upper(s", /"\)" is missing/], ["upper(i)", /takes strings/], ["if(i, 1, 2)", /expected a condition/], ["if(b, 1, 'x')", /of one type/], ["b < b", /no order/], ["i ? 1 : 2", /expected a condition/], ["b ? 1", /":" is missing/], ["padLeft(s, 5000, '0')", /up to 1000/], ["padLeft(s, i, '0')", /as a whole number/], ["matches(s, s)", /text in quotes/], ["matches(s, '(a')", /not closed/], ["matches(s, '(?=a)')", /\(\?: alone/], ["divide(i, 2, 2, 'up')", /half-even/], ["coalesce(i, s)", /one type/], ["round(i)", /how/], ["i % 2", /no division/], ["i == s", /cannot compare/], ["i # 1", /means nothing/],
   ["(".repeat(200) + "i" + ")".repeat(200), /nested deeper/], ["i*".repeat(600) + "i", /longer than/],
 ] as const) test(`the expression ${text.slice(0, 20)} is refused`, () => assert.match(evaluate(text, {}), reason));
 
@@ -80,6 +121,34 @@ for (const [text, pattern, zone, expected] of [
   assert.ok(compiled.kind === "ok");
   assert.equal(compiled.format(parseTimestamp(text) ?? assert.fail()), expected);
 });
+for (const [text, form, expected] of [
+  ["31.12.2025 23:30", { in: "dd.MM.yyyy HH:mm", inZone: "Europe/Berlin", out: "rfc3339" }, "2025-12-31T22:30:00Z"],
+  ["29.03.2026 02:30", { in: "dd.MM.yyyy HH:mm", inZone: "Europe/Berlin", out: "rfc3339" }, "CAST"],
+  ["29.03.2026 02:30", { in: "dd.MM.yyyy HH:mm", inZone: "Europe/Berlin", gap: "shift", out: "rfc3339" }, "2026-03-29T01:30:00Z"],
+  ["25.10.2026 02:30", { in: "dd.MM.yyyy HH:mm", inZone: "Europe/Berlin", out: "rfc3339" }, "2026-10-25T00:30:00Z"],
+  ["25.10.2026 02:30", { in: "dd.MM.yyyy HH:mm", inZone: "Europe/Berlin", overlap: "later", out: "rfc3339" }, "2026-10-25T01:30:00Z"],
+  ["25.10.2026 02:30", { in: "dd.MM.yyyy HH:mm", inZone: "Europe/Berlin", overlap: "error", out: "rfc3339" }, "CAST"],
+  ["2026-01-02", { in: "yyyy-MM-dd", out: "d MMM yyyy" }, "2 Jan 2026"],
+  ["2 Jan 2026 12:05 AM", { in: "d MMM yyyy hh:mm a", out: "yyyy-MM-dd HH:mm" }, "2026-01-02 00:05"],
+  ["2026-01-02T03:04:05.25+02:00", { in: "yyyy-MM-dd'T'HH:mm:ss.SSXXX", out: "HH:mm:ss.SSS h a" }, "01:04:05.250 1 AM"],
+  ["1700000000", { in: "unix", out: "rfc3339" }, "2023-11-14T22:13:20Z"],
+  ["1700000000.5", { in: "unix", out: "unix-ms" }, "1700000000500"],
+  ["1700000000123", { in: "unix-ms", out: "yyyy-MM-dd HH:mm:ss.SSS" }, "2023-11-14 22:13:20.123"],
+  ["-1", { in: "unix-ms", out: "rfc3339" }, "1969-12-31T23:59:59.999Z"],
+  ["-1", { in: "unix", out: "unix" }, "-1"],
+  ["2026-01-02T03:04:05.5Z", { out: "unix" }, "CAST"],
+  ["2026-01-02T03:04:05.000Z", { out: "unix" }, "1767323045"],
+  ["2026-07-01T12:00:00Z", { out: "yyyy-MM-dd'T'HH:mmXXX", zone: "Asia/Kolkata" }, "2026-07-01T17:30+05:30"],
+  ["30.02.2026", { in: "dd.MM.yyyy" }, "CAST"],
+  ["", { in: "dd.MM.yyyy" }, ""],
+] as const) test(`${text} by ${JSON.stringify(form)} is ${expected}`, () => {
+  const result = convertText(mappingOf({ in: "{format: csv}", fields: `{t: {from: t, date: ${JSON.stringify(form)}}, x: x}` }), `t,x\n${text},1\n`);
+  assert.equal(result.kind === "converted" ? result.text : result.error.code, expected === "CAST" ? "CAST" : `t,x\n${expected},1\n`);
+});
+for (const [form, reason] of [[{ in: "HH:mm" }, /year, month and day/], [{ in: "yyyy-MM-dd hh:mm" }, /hh goes with a/], [{ in: "yyyy-MM-dd dd" }, /twice/], [{ out: "QQ" }, /mean nothing/], [{ out: "yyyy", zone: "Nowhere/City" }, /not known/], [{ in: "yyyy 'x" }, /not closed/], [{ in: "unix", inZone: "+02:00" }, /not known/]] as const) {
+  test(`the date ${JSON.stringify(form)} is refused`, () => assert.throws(() => mappingOf({ in: "{format: csv}", fields: `{t: {from: t, date: ${JSON.stringify(form)}}}` }), reason));
+}
+
 for (const text of ["2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:00", "2026-1-1T00:00:00Z", "2026-01-01T00:00:00+25:00"]) test(`${text} is no time`, () => assert.equal(parseTimestamp(text), undefined));
 
 type Case = readonly [name: string, parts: { in: string; out?: string; fields: string }, input: string, expected: string];

@@ -45,8 +45,8 @@ export function parseAdapter(text: string): AdapterConfig {
 }
 
 /** One mapping with these `in`, `out` and `fields` (YAML flow texts). */
-export function mappingOf(parts: { readonly in: string; readonly out?: string; readonly fields: string }): Mapping {
-  const adapter = parseAdapter(`watch: {dir: /in}\nmappings:\n  m:\n    in: ${parts.in}\n    out: ${parts.out ?? '{format: csv, file: "/out/{name}.csv"}'}\n    fields: ${parts.fields}\n`);
+export function mappingOf(parts: { readonly in: string; readonly out?: string; readonly fields: string; /** More keys of the mapping, one a line. */ readonly more?: string }): Mapping {
+  const adapter = parseAdapter(`watch: {dir: /in}\nmappings:\n  m:\n    in: ${parts.in}\n    out: ${parts.out ?? '{format: csv, file: "/out/{name}.csv"}'}\n    fields: ${parts.fields}\n${(parts.more ?? "").split("\n").map((line) => `    ${line}\n`).join("")}`);
   const [mapping] = adapter.mappings;
   assert.ok(mapping);
   return mapping;

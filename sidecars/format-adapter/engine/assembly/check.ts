@@ -12,6 +12,8 @@ const DECIMAL: u32 = 2;
 const BOOL: u32 = 3;
 const DATE: u32 = 4;
 const TIMESTAMP: u32 = 5;
+/** A number with an exponent is for the host. */
+const NUMERIC: u32 = 6;
 
 /** Which check could not accept its value, after `firstUnsure` has given a row. */
 export let unsureCheck: u32 = 0;
@@ -44,6 +46,7 @@ function accepts(check: usize, cell: usize): bool {
     case INT64: return isDecimal(start, length, 0, 18);
     case DECIMAL: return isDecimal(start, length, load<u32>(check + 8), 18);
     case BOOL: return (length == 4 && load<u32>(start) == 0x65757274) || (length == 5 && load<u32>(start) == 0x736c6166 && load<u8>(start + 4) == 101);
+    case NUMERIC: return isDecimal(start, length, 18, 18);
     case DATE: return length == 10 && isDate(start);
     case TIMESTAMP: return length >= 20 && isDate(start) && isTime(start + 10, length - 10);
     default: return true;
@@ -73,16 +76,19 @@ function isDecimal(start: usize, length: usize, fractionMax: u32, wholeMax: u32)
   return tens < 10 && ones < 10 ? tens * 10 + ones : 1000;
 }
 
-/** YYYY-MM-DD from the year 100, up to the 28th, which every month has. */
-function isDate(at: usize): bool {
+/** Bit m: month m has 31 days. */
+const LONG_MONTHS: u32 = 0b1010110101010;
+
+/** YYYY-MM-DD from the year 100; not the 29th of February, which the host looks at. */
+export function isDate(at: usize): bool {
   if (pair(at) - 1 > 98 || pair(at + 2) > 99 || load<u8>(at + 4) != 45 || load<u8>(at + 7) != 45) return false;
   const month = pair(at + 5);
   const day = pair(at + 8);
-  return month >= 1 && month <= 12 && day >= 1 && day <= 28;
+  return month >= 1 && month <= 12 && day >= 1 && (day <= 28 || (month != 2 && (day <= 30 || (day == 31 && ((LONG_MONTHS >> month) & 1) != 0))));
 }
 
 /** Thh:mm:ss, at most 9 digits behind a point, Z. */
-function isTime(at: usize, length: usize): bool {
+export function isTime(at: usize, length: usize): bool {
   if (load<u8>(at) != 84 || load<u8>(at + 3) != 58 || load<u8>(at + 6) != 58 || pair(at + 1) > 23 || pair(at + 4) > 59 || pair(at + 7) > 59) return false;
   const stop = at + length - 1;
   if (load<u8>(stop) != 90) return false;

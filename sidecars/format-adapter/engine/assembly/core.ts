@@ -9,4 +9,5 @@ export { scanCsv } from "./csv";
 export { addSlot, arrayPlace, hasUncompared, keyLength, keyParent, keyStart, openArray, openNested, openSlots, scanArray, scanLines } from "./json";
 export { firstUnsure, unsureCheck } from "./check";
 export { emit, openCsvOutput, openOutput, rowsDone, written, wrongField } from "./emit";
+export { addMapped, addNumbers, appendPieces, appendText, appendTexts, beginTexts, checkTimes, chooseNumbers, combineFlags, compareNumbers, equalTexts, fillNumbers, loadFlags, loadNumbers, mapTexts, markFalse, multiplyNumbers, nextMarked, nextUnmarked, roundNumbers, splitTexts, subtractNumbers, writeFlags, writeNumbers } from "./kernel";
 export { countLineEnds, openLines } from "./lines";

@@ -1,61 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ConversionError } from "../../../../sidecars/format-adapter/conversion-error.ts";
-import { startConversion } from "../../../../sidecars/format-adapter/convert.ts";
-import { createReader } from "../../../../sidecars/format-adapter/formats/create-reader.ts";
-import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type TextWriter } from "../../../../sidecars/format-adapter/formats/writers.ts";
-import { compileMapping } from "../../../../sidecars/format-adapter/mapping/compile.ts";
 import type { Mapping } from "../../../../sidecars/format-adapter/mapping/mapping.ts";
 import { mappingOf } from "../support.ts";
-
-type Outcome = { readonly text: string } | { readonly code: string; readonly line: number };
-
-/** What the readers, makers and writers in TypeScript make of a report: the reference that the engine is held to. */
-function byReference(mapping: Mapping, text: string): Outcome {
-  const { plan, checkColumns } = compileMapping(mapping);
-  const names = plan.fields.map((field) => field.name);
-  const writer: TextWriter = mapping.output.format === "csv" ? createCsvWriter(names, mapping.output) : mapping.output.format === "json" ? createJsonArrayWriter(names) : createNdjsonWriter(names);
-  let out = writer.start();
-  return outcomeOf(() => {
-    const reader = createReader(mapping.input, {
-      onColumns: checkColumns,
-      onRow: (row) => {
-        for (const { check } of plan.checks) check(row);
-        out += writer.row(plan.fields.map((field) => (field.kind === "constant" ? field.cell : field.make(row))));
-      },
-    });
-    reader.push(text);
-    reader.end({ takeUnfinished: false });
-    return out + writer.end();
-  });
-}
-
-/** The engine's, given the bytes in pieces of these sizes, again and again. */
-function byEngine(mapping: Mapping, text: string, sizes: readonly number[]): Outcome {
-  return outcomeOf(() => {
-    const conversion = startConversion(mapping);
-    const bytes = Buffer.from(text);
-    const pieces: Buffer[] = [];
-    for (let at = 0, turn = 0; at < bytes.length; turn++) {
-      const size = Math.min(sizes[turn % sizes.length] ?? 1, bytes.length - at);
-      const count = bytes.copy(conversion.room(), 0, at, at + size);
-      for (const piece of conversion.take(count)) pieces.push(Buffer.from(piece));
-      at += count;
-    }
-    for (const piece of conversion.end({ takeUnfinished: false })) pieces.push(Buffer.from(piece));
-    return Buffer.concat(pieces).toString("utf8");
-  });
-}
-
-function outcomeOf(convert: () => string): Outcome {
-  try {
-    return { text: convert() };
-  } catch (error) {
-    if (!(error instanceof ConversionError)) throw error;
-    return { code: error.code, line: error.line };
-  }
-}
+import { byEngine, byReference } from "./outcomes.ts";
 
 const outputs = ['{format: csv, file: "/o/{name}"}', '{format: csv, quote: all, eol: crlf, bom: true, delimiter: ";", file: "/o/{name}"}', '{format: ndjson, file: "/o/{name}"}', '{format: json, file: "/o/{name}"}'];
 const columns = "{a: string?, b: int64?, c: decimal(2)?, d: bool?, e: timestamp?, f: date?}";
@@ -138,7 +86,7 @@ test("records longer than the blocks that are read come out whole, and memory fo
   const mapping = mappingOf({ in: "{format: csv}", out: outputs[2] ?? "", fields: "{a: a, b: b}" });
   const long = 'x"'.repeat(2_500_000);
   const text = `a,b\n1,"${long.replaceAll('"', '""')}"\n2,y\n`;
-  assert.deepEqual(byEngine(mapping, text, [1_000_003]), { text: `${JSON.stringify({ a: "1", b: long })}\n${JSON.stringify({ a: "2", b: "y" })}\n` });
+  assert.deepEqual(byEngine(mapping, text, [1_000_003]), { refused: [], dropped: 0, text: `${JSON.stringify({ a: "1", b: long })}\n${JSON.stringify({ a: "2", b: "y" })}\n` });
 });
 
 test("thousands of keys in changing order", () => {
@@ -146,5 +94,5 @@ test("thousands of keys in changing order", () => {
   const keys = Array.from({ length: 3_000 }, (_, index) => `k${index}`);
   const text = Array.from({ length: 20 }, (_, turn) => `${JSON.stringify(Object.fromEntries([...keys.slice(turn * 100), ...keys.slice(0, turn * 100)].map((key) => [key, `${key}:${turn}`])))}\n`).join("");
   const result = byEngine(mapping, text, [65_536]);
-  assert.deepEqual(result, { text: Array.from({ length: 20 }, (_, turn) => `${JSON.stringify({ a: `k7:${turn}`, z: "none" })}\n`).join("") });
+  assert.deepEqual(result, { refused: [], dropped: 0, text: Array.from({ length: 20 }, (_, turn) => `${JSON.stringify({ a: `k7:${turn}`, z: "none" })}\n`).join("") });
 });

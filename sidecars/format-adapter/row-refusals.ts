@@ -1,0 +1,62 @@
+// pure
+import { ConversionError, type ConversionCode } from "./conversion-error.ts";
+import type { Row } from "./formats/row.ts";
+
+/**
+ * What becomes of a report with records that a mapping cannot adapt: it is refused as a whole, or those records are left out, and
+ * kept in quarantine, as long as they are not more than the limits say. Faults of the format refuse the report always.
+ */
+export type RefusalPolicy =
+  | { readonly kind: "fail-file" }
+  | { readonly kind: "skip-row" | "quarantine-row"; readonly rowsMax: number | undefined; readonly percentMax: number | undefined };
+
+/** A record that was left out: where it began, why, and its values. */
+export type RefusedRow = { readonly line: number; readonly code: ConversionCode; readonly message: string; readonly column: string | undefined; readonly sample: string | undefined; readonly record: Readonly<Record<string, string>> };
+
+const keptRowsMax = 1_000;
+const keptCharactersMax = 1_048_576;
+
+export class RowRefusals {
+  readonly #policy: RefusalPolicy;
+  readonly #kept: RefusedRow[] = [];
+  #keptCharacters = 0;
+  #first: ConversionError | undefined;
+  count = 0;
+  /** Records that `where` left out. */
+  dropped = 0;
+
+  constructor(policy: RefusalPolicy) {
+    this.#policy = policy;
+  }
+
+  /** Those to be kept in quarantine: the first ones, a thousand or a mebibyte at most. */
+  get rows(): readonly RefusedRow[] {
+    return this.#kept;
+  }
+
+  /** Leaves a record out, or throws the error, by the policy. */
+  refuse(error: unknown, row: Row, columns: readonly string[]): void {
+    const policy = this.#policy;
+    if (policy.kind === "fail-file" || !(error instanceof ConversionError)) throw error;
+    this.count++;
+    this.#first ??= error;
+    if (policy.rowsMax !== undefined && this.count > policy.rowsMax) throw this.#tooMany(`more than ${policy.rowsMax} records are wrong`);
+    if (policy.kind === "skip-row" || this.#kept.length >= keptRowsMax || this.#keptCharacters >= keptCharactersMax) return;
+    const record = Object.fromEntries(columns.flatMap((column) => (row.kind(column) === undefined ? [] : [[column, (row.text(column) ?? "").slice(0, 10_000)]])));
+    this.#keptCharacters += JSON.stringify(record).length;
+    this.#kept.push({ line: error.line, code: error.code, message: error.message, column: error.column, sample: error.sample, record });
+  }
+
+  /** The report is over, with so many records written. Throws when too many were left out. */
+  end(written: number): void {
+    const policy = this.#policy;
+    if (policy.kind === "fail-file" || policy.percentMax === undefined || this.count === 0) return;
+    const all = written + this.dropped + this.count;
+    if (this.count * 100 > policy.percentMax * all) throw this.#tooMany(`${this.count} of ${all} records are wrong, more than ${policy.percentMax} %`);
+  }
+
+  #tooMany(what: string): ConversionError {
+    const { code = "CAST", message = "", line = 1, column, sample } = this.#first ?? {};
+    return new ConversionError(code, `${what}; the first: ${message}`, { line, column, sample });
+  }
+}
