@@ -235,8 +235,8 @@ export class GroupEncoder implements RangeEncoder {
   #place(line: LineGroup): void {
     const { stream } = line;
     if (this.#multiLine === undefined) return this.#close(line);
-    const [kind = pieceOf.source, from = 0, to = 0] = line.pieces;
-    const place = this.#multiLine.place(this.#openRecord(stream), this.#memory(kind), from, to);
+    const { bytes, from, to } = this.#textOf(line);
+    const place = this.#multiLine.place(this.#openRecord(stream), bytes, from, to);
     const record = this.#records[stream];
     if (place === "continue" && record !== undefined) {
       record.merge(line);
