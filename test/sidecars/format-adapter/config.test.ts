@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mappingHash } from "../../../sidecars/format-adapter/adapter-config.ts";
-import { decodeLedger, encodeEntry, type LedgerEntry } from "../../../sidecars/format-adapter/ledger-log.ts";
 import { runExamples } from "../../../sidecars/format-adapter/examples.ts";
 import { parseAdapter, parseConfig } from "./support.ts";
 
@@ -37,13 +36,12 @@ mappings:
       'adapter.yaml:1:14: adapters[0].watch.dir: expected an absolute path, got "reports"',
       'adapter.yaml:1:30: adapters[0].watch.match: expected a glob on the file\'s name, got "a/*.csv"',
       'adapter.yaml:1:101: adapters[0].watch.reconcile: expected a duration of at least 50ms, got "1ms"',
-      'adapter.yaml:1:49: adapters[0].watch.ready[0]: expected one of rename, complete, footer, stable, got "renam"; did you mean "rename"?',
-      'adapter.yaml:1:56: adapters[0].watch.ready[1]: "closed" is not supported yet; there are rename, complete and stable',
-      'adapter.yaml:1:64: adapters[0].watch.ready[2]: expected a duration such as 500ms, got "soon"',
+      'adapter.yaml:1:49: adapters[0].watch.ready[0]: expected one of rename, complete, footer, stable, closed, append, got "renam"; did you mean "rename"?',
+        'adapter.yaml:1:81: adapters[0].watch.ready[2].stable.quiet: expected a duration such as 500ms, got "soon"',
       'adapter.yaml:9:5: adapters[0].mappings.v2.field: is not a setting; did you mean "fields"?',
       'adapter.yaml:7:5: adapters[0].mappings.v2: needs "fields"',
       'adapter.yaml:7:18: adapters[0].mappings.v2.in.format: expected one of csv, tsv, ndjson, json, got "cvs"; did you mean "csv"?',
-      'adapter.yaml:7:36: adapters[0].mappings.v2.in.columns.a: "integer" is not a type; there are int64, string, bool, date, timestamp, decimal(n), each with ? behind it when it may be empty',
+      'adapter.yaml:7:36: adapters[0].mappings.v2.in.columns.a: "integer" is not a type; there are int64, number, string, bool, date, timestamp, decimal(n), each with ? behind it when it may be empty',
       'adapter.yaml:8:39: adapters[0].mappings.v2.out.file: expected an absolute path, got "legacy/{title}.csv"',
       'adapter.yaml:8:39: adapters[0].mappings.v2.out.file: "{title}" means nothing here; there is {name}',
       'adapter.yaml:8:29: adapters[0].mappings.v2.out.eol: expected one of lf, crlf, got "cr"',
@@ -90,28 +88,4 @@ test("examples that do not hold are told with what came instead", () => {
   assert.match(failures[0] ?? "", /^adapter\.yaml:8:9 expected "x\\n2\\n", got "x\\n1\\n"$/);
   assert.match(failures[1] ?? "", /expected the error CAST, got "x\\n1\\n"/);
   assert.match(failures[2] ?? "", /got the error COLUMN on line 1/);
-});
-
-const entry = (path: string, rows: number): LedgerEntry => ({ path, adapter: "a", stat: "1.2", content: "c", mapping: "m", mappingHash: "h", outcome: "adapted", output: "/o", rows });
-
-test("a ledger cut at every byte or damaged at any keeps every whole line before and after", () => {
-  const lines = [entry("/a", 1), entry("/b\n\u2028", 2), entry("/a", 3)].map((each) => encodeEntry(each));
-  const text = lines.join("");
-  for (let cut = 0; cut <= text.length; cut++) {
-    const { entries, damagedLines } = decodeLedger(text.slice(0, cut));
-    const whole = lines.filter((_, index) => lines.slice(0, index + 1).join("").length - 1 <= cut).length;
-    assert.equal(entries.size, Math.min(whole, 2), `cut at ${cut}`);
-    assert.ok(damagedLines <= 1);
-  }
-  for (let place = 0; place < text.length; place++) {
-    const damaged = `${text.slice(0, place)}${text[place] === "x" ? "y" : "x"}${text.slice(place + 1)}`;
-    const { entries } = decodeLedger(damaged);
-    for (const each of entries.values()) assert.deepEqual(each, each.path === "/a" ? entry("/a", each.rows === 1 ? 1 : 3) : entry("/b\n\u2028", 2));
-    assert.ok(entries.size >= 1);
-  }
-});
-
-test("the latest line counts, and a vanished input is forgotten", () => {
-  const { entries } = decodeLedger([entry("/a", 1), entry("/b", 1)].map((each) => encodeEntry(each)).join("") + encodeEntry({ path: "/a", adapter: "a", gone: true }) + encodeEntry(entry("/b", 9)));
-  assert.deepEqual([...entries.values()], [entry("/b", 9)]);
 });
