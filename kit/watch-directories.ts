@@ -12,9 +12,9 @@ export type DirectoryWatch = {
 /**
  * Wakes the caller when something in one of the directories may have changed. A hint only: wakes may be missed, late, merged or without cause,
  * so callers scan by themselves, on a wake and periodically. Watches the direct entries of each directory, not the tree below. When the
- * kernel refuses a watch it changes to polling by itself and says so once.
+ * kernel refuses a watch it changes to polling by itself and says so once. `onEntry` is told, before the wake, each entry that an event names.
  */
-export function watchDirectories(options: { readonly onWake: (directory: string) => void; readonly signal: AbortSignal; readonly log: Log; readonly polling?: boolean; readonly pollingIntervalMs?: number }): DirectoryWatch {
+export function watchDirectories(options: { readonly onWake: (directory: string) => void; readonly onEntry?: (path: string) => void; readonly signal: AbortSignal; readonly log: Log; readonly polling?: boolean; readonly pollingIntervalMs?: number }): DirectoryWatch {
   // chokidar lets these override what the code asks for, in both directions.
   delete process.env["CHOKIDAR_USEPOLLING"];
   delete process.env["CHOKIDAR_INTERVAL"];
@@ -42,7 +42,10 @@ export function watchDirectories(options: { readonly onWake: (directory: string)
       backend: mode === "polling" ? "polling" : "native",
       pollingInterval: options.pollingIntervalMs ?? 250,
     });
-    watcher.on("all", () => wake(directory));
+    watcher.on("all", (_, path) => {
+      options.onEntry?.(path);
+      wake(directory);
+    });
     watcher.on("error", (error) => onError(directory, error));
     return watcher;
   };

@@ -1,20 +1,25 @@
 import { constants } from "node:fs";
 import { lstat, open, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
-import type { AdapterConfig } from "./adapter-config.ts";
+import { mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import { ConversionError } from "./conversion-error.ts";
 import { convertReport, readsWhole, sniffColumns } from "./convert.ts";
 import { checkCompression, ReplayedSource, unpack, type ByteSource, type UnpackedSource } from "./formats/compression.ts";
 import type { Mapping } from "./mapping/mapping.ts";
+import { writeBeside } from "./beside.ts";
+import type { DirectorySync } from "./directory-sync.ts";
+import type { Turn } from "./dispatch.ts";
 import { Publication } from "./publish.ts";
 import { byteOffsetOfLine, ReportInput } from "./report-input.ts";
 
 /** What became of one try to adapt one file. */
 export type AdaptOutcome =
-  | { readonly kind: "adapted"; readonly mapping: Mapping; readonly rows: number; readonly output: string; readonly stat: string; readonly content: string; readonly wrote: boolean; readonly bytes: number }
+  | { readonly kind: "adapted"; readonly mapping: Mapping; readonly rows: number; readonly output: string; readonly stat: string; readonly content: string; readonly wrote: boolean; readonly bytes: number; readonly published: string }
+  /** The mapping that its rules choose now made its adapted form already. */
+  | { readonly kind: "same"; readonly mapping: Mapping; readonly stat: string }
   /** Not finished yet, by its format. */
   | { readonly kind: "waiting"; readonly stat: string; readonly reason: string }
-  /** It changed while it was read: try again. */
+  /** It changed while it was read, or its output is in work for another: try again. */
   | { readonly kind: "torn" }
   | { readonly kind: "gone" }
   | { readonly kind: "refused"; readonly error: ConversionError; readonly mapping: Mapping | undefined; readonly stat: string; readonly content: string; readonly byteOffsetOfLine: number | undefined };
@@ -30,31 +35,50 @@ export function outputPath(mapping: Mapping, inputPath: string): string {
   return mapping.output.file.replaceAll("{name}", () => name);
 }
 
-/** Which other report was last adapted to this path. */
-export type OutputOwner = (output: string) => string | undefined;
+/** One report to adapt, and what its adapter knows of the others. */
+export type AdaptJob = {
+  /** The report's place; its name gives the output's. */
+  readonly path: string;
+  /** Where its bytes are when they are not there, for a report taken up again from quarantine. */
+  readonly source?: string;
+  readonly adapter: AdapterConfig;
+  /** 8 hex digits that mark this adapter's temporary files. */
+  readonly owner: string;
+  readonly directories: DirectorySync;
+  readonly turn: Turn;
+  readonly signal: AbortSignal;
+  /** Which other report was last adapted to this path. */
+  ownerOf(output: string): string | undefined;
+  /** Whether another report is just being adapted to this path. If not, nobody else may until `release`. */
+  isTaken(output: string): boolean;
+  release(output: string): void;
+  /** Given for an output whose folder is watched too: whether the file of this identity there was published by an adapter. */
+  mayReplace(output: string): ((identity: string) => boolean) | undefined;
+  /** Whether a report of this stat was adapted by this mapping before. */
+  isAdapted(stat: string, mapping: Mapping): boolean;
+};
 
 /**
  * Reads a report once, adapts and publishes it. The file is read through one descriptor and its stat compared before and after, so that a torn
  * read is never published. Faults of the input are an outcome; faults of the system (no space, no rights, I/O) are thrown, as is the signal's
  * reason when it is aborted between two blocks; nothing half-done stays then.
  */
-export async function adaptFile(path: string, adapter: AdapterConfig, ownerOf: OutputOwner, signal: AbortSignal): Promise<AdaptOutcome> {
+export async function adaptFile(job: AdaptJob): Promise<AdaptOutcome> {
   // A pipe that took the file's place since the scan must not hold us up, nor a link lead us out of the folder.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch((error: unknown) => {
+  const file = await open(job.source ?? job.path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch((error: unknown) => {
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ELOOP")) return undefined;
     throw error;
   });
   if (file === undefined) return { kind: "gone" };
   try {
-    return await adaptOpened({ file, path, adapter, ownerOf, signal });
+    return await adaptOpened(file, job);
   } finally {
     await file.close();
   }
 }
 
-type OpenedFile = { readonly file: FileHandle; readonly path: string; readonly adapter: AdapterConfig; readonly ownerOf: OutputOwner; readonly signal: AbortSignal };
-
-async function adaptOpened({ file, path, adapter, ownerOf, signal }: OpenedFile): Promise<AdaptOutcome> {
+async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcome> {
+  const { path, adapter, signal } = job;
   const stat = await file.stat({ bigint: true });
   if (!stat.isFile()) return { kind: "gone" };
   const before = statKey(stat);
@@ -63,23 +87,30 @@ async function adaptOpened({ file, path, adapter, ownerOf, signal }: OpenedFile)
   const { complete } = adapter.watch.ready;
   let mapping: Mapping | undefined;
   let publication: Publication | undefined;
+  let taken: string | undefined;
   try {
     input = await unpack(packed);
     if (packed.bytes === 0 && complete) return { kind: "waiting", stat: before, reason: "it is empty" };
     const start = await readStart(input, adapter);
     mapping = start.mapping;
+    if (job.isAdapted(before, mapping)) return { kind: "same", mapping, stat: before };
     checkCompression(mapping.input.compression, input.compression);
     const output = outputPath(mapping, path);
-    await checkOutput(output, ownerOf);
-    publication = await Publication.begin(output);
+    if (job.isTaken(output)) return { kind: "torn" };
+    taken = output;
+    await checkOutput(output, job);
+    publication = Publication.begin({ output, owner: job.owner, mayReplace: job.mayReplace(output), digest: adapter.publish.manifest !== undefined });
     const opened = publication;
     const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal });
     if (statKey(await file.stat({ bigint: true })) !== before) {
       await publication.abandon();
       return { kind: "torn" };
     }
-    const wrote = await publication.commit();
-    return { kind: "adapted", mapping, rows: conversion.rows, output, stat: before, content: packed.contentHash(), wrote, bytes: packed.bytes };
+    const { kind, identity } = await give(publication, output, job);
+    const { bytes } = publication;
+    const sha256 = publication.sha256();
+    await writeBeside(output, adapter.publish, { file: basename(output), rows: conversion.rows, bytes, sha256: sha256 ?? "", source: basename(path), mapping: mapping.name, mappingHash: mappingHash(mapping) });
+    return { kind: "adapted", mapping, rows: conversion.rows, output, stat: before, content: packed.contentHash(), wrote: kind === "new", published: identity, bytes: packed.bytes };
   } catch (error) {
     await publication?.abandon();
     if (!(error instanceof ConversionError)) throw error;
@@ -89,16 +120,31 @@ async function adaptOpened({ file, path, adapter, ownerOf, signal }: OpenedFile)
     if (error.code === "INCOMPLETE" && complete) return { kind: "waiting", stat: before, reason: error.message };
     return { kind: "refused", error, mapping, stat: before, content: packed.contentHash(), byteOffsetOfLine: place };
   } finally {
+    if (taken !== undefined) job.release(taken);
     input?.close();
+    packed.close();
   }
+}
+
+/** Publishes in the job's turn. Throws NAME when what stands there is not ours to replace. */
+async function give(publication: Publication, output: string, { turn, directories }: AdaptJob): Promise<{ readonly kind: "new" | "same"; readonly identity: string }> {
+  const prepared = await publication.prepare();
+  if (prepared.kind === "foreign") throw new ConversionError("NAME", `${output} stands in a folder that is watched too and was not written by an adapter; it is not overwritten`, { line: 1 });
+  await turn.wait();
+  if (prepared.kind === "new") {
+    const durable = publication.commit(directories);
+    turn.pass();
+    await durable;
+  }
+  return prepared;
 }
 
 const nameBytesMax = 255;
 
 /** Throws NAME when the input's name gives no output of its own: trying again would not help. */
-async function checkOutput(output: string, ownerOf: OutputOwner): Promise<void> {
+async function checkOutput(output: string, job: AdaptJob): Promise<void> {
   if (Buffer.byteLength(basename(output)) > nameBytesMax) throw new ConversionError("NAME", `the adapted report's name would be longer than ${nameBytesMax} bytes: ${output}`, { line: 1 });
-  const owner = ownerOf(output);
+  const owner = job.ownerOf(output);
   const isThere = owner !== undefined && (await lstat(owner).then(() => true, () => false));
   if (isThere) throw new ConversionError("NAME", `${output} is what ${owner} was adapted to; two reports cannot have one adapted form`, { line: 1 });
 }

@@ -4,20 +4,27 @@ import { posix } from "node:path";
 import { joinPath, type Problem } from "../../kit/config/problem.ts";
 import type { RawNode } from "../../kit/config/raw.ts";
 import type { ParseContext, TypedField } from "../../kit/config/schema.ts";
-import { parseDurationMs } from "../../kit/config/units.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { readMapping } from "./mapping/read-mapping.ts";
 import { readNode, type NodeReader } from "./mapping/node-reader.ts";
+import { readBeside, readCount, readRetention, readWatch, type Beside, type Retention, type WatchConfig } from "./watch-config.ts";
 
-/** When a file counts as finished; all given rules must hold. `stable`: size and times have not changed for `quietMs`. */
-export type ReadyRules = { readonly rename: boolean; readonly complete: boolean; readonly stableQuietMs: number | undefined };
 export type DetectRule = { readonly header: readonly string[]; readonly use: string };
 
 /** One folder of reports that is watched, and what is made of them. */
 export type AdapterConfig = {
   readonly name: string;
-  readonly watch: { readonly directory: string; readonly match: string; readonly ready: ReadyRules; readonly reconcileMs: number };
-  readonly order: "name" | "mtime";
+  readonly watch: WatchConfig;
+  /** In which order adapted reports appear; "none": each as soon as it is done. */
+  readonly order: "name" | "mtime" | "none";
+  /** How many reports are adapted at a time. */
+  readonly concurrency: number;
+  /** What becomes of an adapted report whose input was removed. */
+  readonly onDelete: "keep" | "mirror";
+  /** Whether reports that were adapted by a mapping are adapted again when it changes. */
+  readonly onMappingChange: "readapt" | "ignore";
+  readonly retention: Retention;
+  readonly publish: Beside;
   readonly detect: readonly DetectRule[];
   readonly mappings: readonly Mapping[];
 };
@@ -44,7 +51,7 @@ export const adaptersField: TypedField<readonly AdapterConfig[]> = {
   jsonSchema: () => ({ type: "array", items: { type: "object" } }),
 };
 
-const shorthandKeys = ["name", "watch", "order", "detect", "mappings"] as const;
+const shorthandKeys = ["name", "watch", "order", "concurrency", "onDelete", "onMappingChange", "retention", "publish", "detect", "mappings"] as const;
 
 /** One adapter may be written at the top level: `watch`, `detect`, `mappings` there mean a list of one. */
 export function foldShorthand(node: RawNode | undefined, problems: Problem[]): RawNode | undefined {
@@ -56,6 +63,8 @@ export function foldShorthand(node: RawNode | undefined, problems: Problem[]): R
   const item: RawNode = { kind: "map", entries: new Map(own), origin: node.origin };
   return { ...node, entries: new Map([...rest, ["adapters", { keyOrigin: node.origin, node: { kind: "list", items: [item], origin: node.origin } }]]) };
 }
+
+const concurrencyDefault = 4;
 
 function readAdapter(node: NodeReader, index: number): AdapterConfig | undefined {
   const parts = node.map(shorthandKeys);
@@ -69,54 +78,24 @@ function readAdapter(node: NodeReader, index: number): AdapterConfig | undefined
   const detect = readDetect(parts.get("detect"), [...(mappingNodes?.keys() ?? [])]);
   if (detect.length === 0 && (mappingNodes?.size ?? 0) > 1 && !parts.has("detect")) node.problem('needs "detect" to choose among its mappings');
   const name = parts.get("name")?.text("a name") ?? `adapter-${index + 1}`;
-  const order = parts.get("order")?.oneOf(["name", "mtime"]) ?? "name";
+  const rules = {
+    order: parts.get("order")?.oneOf(["name", "mtime", "none"]) ?? "name",
+    concurrency: readCount(parts.get("concurrency"), { otherwise: concurrencyDefault, least: 1, most: 64 }),
+    onDelete: parts.get("onDelete")?.oneOf(["keep", "mirror"]) ?? "keep",
+    onMappingChange: parts.get("onMappingChange")?.oneOf(["readapt", "ignore"]) ?? "readapt",
+    retention: readRetention(parts.get("retention")),
+    publish: readBeside(parts.get("publish")),
+  } as const;
   if (readWatchOutcome === undefined || mappings.length === 0) return undefined;
   const whole = mappings.filter((mapping) => mapping !== undefined);
   for (const mapping of whole) {
     if (posix.normalize(posix.dirname(mapping.output.file)) === posix.normalize(readWatchOutcome.directory)) parts.get("mappings")?.problem(`"${mapping.name}" writes into the watched folder ${readWatchOutcome.directory}, where its output would be taken for input; choose another folder`);
+    const isAppended = readWatchOutcome.ready.append !== undefined;
+    if (isAppended !== mapping.output.file.includes("{segment}")) parts.get("mappings")?.problem(isAppended ? `"${mapping.name}" needs {segment} in ${mapping.output.file}, as in {name}.{segment}.csv: each piece of a growing report is a file of its own` : `"${mapping.name}" has {segment} in ${mapping.output.file}, which only "ready: [append]" makes`);
+    if (isAppended && mapping.input.format !== "csv" && mapping.input.format !== "ndjson") parts.get("mappings")?.problem(`"${mapping.name}" reads ${mapping.input.format}; only csv and ndjson can be adapted while they grow`);
     if (!mapping.output.file.includes("{name}") && /[*?[{]/.test(readWatchOutcome.match)) parts.get("mappings")?.problem(`"${mapping.name}" writes every input to the one file ${mapping.output.file}; put {name} into it`);
   }
-  return { name, watch: readWatchOutcome, order, detect, mappings: whole };
-}
-
-const refusedReady = ["done-file", "closed", "append"] as const;
-
-function readWatch(node: NodeReader): AdapterConfig["watch"] | undefined {
-  const parts = node.map(["dir", "match", "ready", "reconcile"]);
-  const directory = parts?.get("dir")?.text("an absolute path");
-  if (parts === undefined) return undefined;
-  if (!parts.has("dir")) node.problem('needs "dir": the folder to watch');
-  if (directory !== undefined && !directory.startsWith("/")) parts.get("dir")?.problem(`expected an absolute path, got "${directory}"`);
-  const match = parts.get("match")?.text("a glob on the file's name") ?? "*";
-  if (match.includes("/")) parts.get("match")?.problem(`expected a glob on the file's name, got "${match}"`);
-  const reconcileText = parts.get("reconcile")?.text("a duration such as 10s") ?? "10s";
-  const reconcileMs = parseDurationMs(reconcileText);
-  if (reconcileMs === undefined || reconcileMs < 50) parts.get("reconcile")?.problem(`expected a duration of at least 50ms, got "${reconcileText}"`);
-  const ready = readReady(parts.get("ready"));
-  return directory === undefined || reconcileMs === undefined ? undefined : { directory, match, ready, reconcileMs };
-}
-
-function readReady(node: NodeReader | undefined): ReadyRules {
-  if (node === undefined) return { rename: true, complete: true, stableQuietMs: undefined };
-  let rules: ReadyRules = { rename: false, complete: false, stableQuietMs: undefined };
-  for (const item of node.list() ?? []) {
-    const stable = item.raw.kind === "map" ? item.map(["stable"])?.get("stable") : undefined;
-    if (item.raw.kind === "map") {
-      const quiet = stable?.map(["quiet"])?.get("quiet")?.text("a duration") ?? "500ms";
-      const quietMs = parseDurationMs(quiet);
-      if (quietMs === undefined) item.problem(`expected a duration such as 500ms, got "${quiet}"`);
-      rules = { ...rules, stableQuietMs: quietMs ?? 500 };
-      continue;
-    }
-    const refused = item.raw.kind === "scalar" && refusedReady.some((word) => item.raw.kind === "scalar" && item.raw.text === word);
-    if (refused) {
-      item.problem(`"${item.text("a rule") ?? ""}" is not supported yet; there are rename, complete and stable`);
-      continue;
-    }
-    const word = item.oneOf(["rename", "complete", "footer", "stable"]);
-    rules = { rename: rules.rename || word === "rename", complete: rules.complete || word === "complete" || word === "footer", stableQuietMs: word === "stable" ? 500 : rules.stableQuietMs };
-  }
-  return rules;
+  return { name, watch: readWatchOutcome, ...rules, detect, mappings: whole };
 }
 
 function readDetect(node: NodeReader | undefined, names: readonly string[]): readonly DetectRule[] {
@@ -150,7 +129,7 @@ function checkTogether(adapters: readonly AdapterConfig[], node: RawNode & { rea
 const engineVersion = 1;
 
 /** Each is asked for every file at every scan. */
-const hashes = new WeakMap<Mapping | AdapterConfig, string>();
+const hashes = new WeakMap<object, string>();
 
 /** Changes with anything that changes what a mapping makes of an input: not with its name, its examples or comments. */
 export function mappingHash(mapping: Mapping): string {
@@ -160,12 +139,17 @@ export function mappingHash(mapping: Mapping): string {
   });
 }
 
+/** Changes with what decides which mapping an input gets. */
+export function detectHash(adapter: AdapterConfig): string {
+  return remembered(adapter.detect, () => [adapter.detect, adapter.mappings.length === 1]);
+}
+
 /** For inputs that no mapping took: changes when any rule or mapping does. */
 export function adapterHash(adapter: AdapterConfig): string {
   return remembered(adapter, () => [adapter.detect, adapter.mappings.map((mapping) => mappingHash(mapping))]);
 }
 
-function remembered(key: Mapping | AdapterConfig, describe: () => unknown): string {
+function remembered(key: object, describe: () => unknown): string {
   const known = hashes.get(key);
   if (known !== undefined) return known;
   const hash = createHash("sha256").update(JSON.stringify(describe(), (_, each: unknown) => (each instanceof Map ? [...(each as Map<unknown, unknown>)] : each))).digest("hex").slice(0, 16);

@@ -1,5 +1,5 @@
 // pure
-import { choice, integer, object, sizeBytes, string, type ConfigOf } from "../../kit/config/schema.ts";
+import { choice, durationMs, integer, object, sizeBytes, string, type ConfigOf } from "../../kit/config/schema.ts";
 import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
 import { adaptersField, foldShorthand } from "./adapter-config.ts";
 
@@ -14,6 +14,7 @@ const inner = object(
     quarantine: object(
       {
         maxFiles: integer({ doc: "refused reports whose reasons are kept; the oldest go first", default: 200, min: 1 }),
+        maxAge: durationMs({ doc: "refused reports older than this go, with their reasons", optional: true }),
         maxBytes: sizeBytes({ doc: "bytes of refused reports that are kept; a larger one leaves its reason alone", default: 33_554_432 }),
       },
       { doc: "copies of refused reports, with the reason, under stateDirectory" },

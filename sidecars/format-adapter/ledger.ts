@@ -2,12 +2,14 @@ import { mkdir, open, readFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "../../kit/files.ts";
 import type { Log } from "../../kit/log.ts";
-import { decodeLedger, encodeEntry, entryKey, type LedgerEntry } from "./ledger-log.ts";
+import { decodeLedger, encodeEntry, encodeHeader, entryKey, type LedgerEntry } from "./ledger-log.ts";
 
 /**
  * Remembers what became of each input, so that nothing is adapted twice after a restart. Kept in memory and appended to a file; the file is
  * rewritten without its dead lines at start and when they prevail. Losing it is safe: adapting again writes the same bytes. While the state
  * directory cannot be written (`problem`), work goes on from memory; the first write that works again brings the whole ledger up to date.
+ * Lines reach the kernel before `put` resolves, which a killed process survives; only `putDurably` waits for the disk, so a machine that loses
+ * power may adapt the last reports again.
  */
 export class Ledger {
   readonly #file: string;
@@ -19,6 +21,10 @@ export class Ledger {
   #lines = 0;
   /** Writes happen one after the other, whoever asks. */
   #last: Promise<void> = Promise.resolve();
+  /** Lines that wait for the write before them; they go together. */
+  #queued: { text: string; lines: number; durable: boolean; written: Promise<void> } | undefined;
+  /** Outputs that are being made, by whom. */
+  readonly #inWork = new Map<string, string>();
   problem: string | undefined;
 
   private constructor(file: string, log: Log, entries: ReadonlyMap<string, LedgerEntry>) {
@@ -56,21 +62,50 @@ export class Ledger {
     return key === undefined || key === entryKey({ adapter, path }) ? undefined : this.#entries.get(key)?.path;
   }
 
+  /** Whether this file, told by its identityOfOutput, is one that an adapter of this ledger published. */
+  isPublished(path: string, identity: string): boolean {
+    const key = this.#byOutput.get(path);
+    return key !== undefined && this.#entries.get(key)?.published === identity;
+  }
+
+  /** Whether an output is being made by another than this input; if not, it is this one's until `release`. */
+  isTaken(output: string, adapter: string, path: string): boolean {
+    const key = entryKey({ adapter, path });
+    const holder = this.#inWork.get(output);
+    if (holder !== undefined && holder !== key) return true;
+    this.#inWork.set(output, key);
+    return false;
+  }
+
+  release(output: string): void {
+    this.#inWork.delete(output);
+  }
+
+  /** As they are now; changes do not show in the list. */
+  entriesOf(adapter: string): readonly LedgerEntry[] {
+    return [...this.#entries.values()].filter((entry) => entry.adapter === adapter);
+  }
+
   async put(entry: LedgerEntry): Promise<void> {
+    await this.#put(entry, false);
+  }
+
+  /** As `put`; resolves when the disk has it, or when it cannot be written (`problem`). */
+  async putDurably(entry: LedgerEntry): Promise<void> {
+    await this.#put(entry, true);
+  }
+
+  async #put(entry: LedgerEntry, durable: boolean): Promise<void> {
     const key = entryKey(entry);
     this.#forget(key);
     this.#entries.set(key, entry);
     if (entry.output !== undefined) this.#byOutput.set(entry.output, key);
-    await this.#append(encodeEntry(entry));
+    await this.#append(encodeEntry(entry), durable);
   }
 
-  /** Forgets the inputs of an adapter that are there no more; one that comes again is new. */
-  async retain(adapter: string, present: ReadonlySet<string>): Promise<void> {
-    for (const [key, entry] of this.#entries) {
-      if (entry.adapter !== adapter || present.has(entry.path)) continue;
-      this.#forget(key);
-      await this.#append(encodeEntry({ path: entry.path, adapter, gone: true }));
-    }
+  async forget(adapter: string, path: string): Promise<void> {
+    this.#forget(entryKey({ adapter, path }));
+    await this.#append(encodeEntry({ path, adapter, gone: true }), false);
   }
 
   /** Changes which adapters are in force. */
@@ -101,21 +136,35 @@ export class Ledger {
     for (const [key, { adapter }] of this.#entries) if (!adapters.includes(adapter)) this.#forget(key);
   }
 
-  async #append(line: string): Promise<void> {
-    await this.#attempt(async () => {
-      // After a failed write the file lacks lines, or ends in half a line.
-      if (this.problem !== undefined) return await this.#rewrite();
-      this.#handle ??= await open(this.#file, "a", 0o600);
-      await this.#handle.writeFile(line);
-      this.#lines++;
-      if (this.#lines > 1000 && this.#lines > 4 * this.#entries.size) await this.#rewrite();
-    });
+  async #append(text: string, durable: boolean): Promise<void> {
+    if (this.#queued === undefined) {
+      const queued = { text: "", lines: 0, durable: false, written: this.#last };
+      this.#queued = queued;
+      queued.written = this.#attempt(async () => {
+        this.#queued = undefined;
+        await this.#write(queued);
+      });
+    }
+    this.#queued.text += text;
+    this.#queued.lines++;
+    this.#queued.durable ||= durable;
+    await this.#queued.written;
+  }
+
+  async #write({ text, lines, durable }: { readonly text: string; readonly lines: number; readonly durable: boolean }): Promise<void> {
+    // After a failed write the file lacks lines, or ends in half a line.
+    if (this.problem !== undefined) return await this.#rewrite();
+    this.#handle ??= await open(this.#file, "a", 0o600);
+    await this.#handle.writeFile(text);
+    if (durable) await this.#handle.datasync();
+    this.#lines += lines;
+    if (this.#lines > 1000 && this.#lines > 4 * this.#entries.size) await this.#rewrite();
   }
 
   async #rewrite(): Promise<void> {
     await this.#handle?.close();
     this.#handle = undefined;
-    await replaceFile(this.#file, [...this.#entries.values()].map((entry) => encodeEntry(entry)).join(""), { mode: 0o600 });
+    await replaceFile(this.#file, `${encodeHeader()}${[...this.#entries.values()].map((entry) => encodeEntry(entry)).join("")}`, { mode: 0o600 });
     this.#lines = this.#entries.size;
   }
 

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { copyFile, lstat, mkdir, readdir, unlink } from "node:fs/promises";
+import { copyFile, lstat, mkdir, readdir, readFile, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { replaceFile } from "../../kit/files.ts";
 import { statKey, type AdaptOutcome } from "./adapt-file.ts";
+import { selectExcess, type Kept } from "./retention.ts";
 
-export type QuarantineLimits = { readonly maxFiles: number; readonly maxBytes: number };
+export type QuarantineLimits = { readonly maxFiles: number; readonly maxBytes: number; readonly maxAge?: number | undefined };
 
 const reasonEnd = ".reason.json";
 
@@ -13,13 +14,14 @@ const reasonEnd = ".reason.json";
  * touched (its folder may be read-only), and consumers keep the last good adapted report. The oldest are removed when there are more or larger
  * ones than the limits allow.
  */
-export async function quarantine(options: { readonly directory: string; readonly path: string; readonly refused: AdaptOutcome & { readonly kind: "refused" }; readonly mappingHash: string; readonly limits: QuarantineLimits; readonly atMs: number }): Promise<void> {
+export async function quarantine(options: { readonly directory: string; readonly adapter: string; readonly path: string; readonly refused: AdaptOutcome & { readonly kind: "refused" }; readonly mappingHash: string; readonly limits: QuarantineLimits; readonly atMs: number }): Promise<void> {
   const { directory, path, refused, limits } = options;
   const { error, content } = refused;
   await mkdir(directory, { recursive: true });
-  const target = join(directory, `${shortName(basename(path))}.${content.slice(0, 8)}`);
+  const target = join(directory, quarantinedName(path, content));
   const reason = {
     input: path,
+    adapter: options.adapter,
     at: new Date(options.atMs).toISOString(),
     code: error.code,
     message: error.message,
@@ -34,34 +36,70 @@ export async function quarantine(options: { readonly directory: string; readonly
   const there = await lstat(path, { bigint: true }).catch(() => undefined);
   // No copy when the input is too large, or is not any more what was refused.
   const copyBytes = there !== undefined && statKey(there) === refused.stat && there.size <= limits.maxBytes ? Number(there.size) : undefined;
-  await makeRoom(directory, basename(target), { maxFiles: limits.maxFiles - 1, maxBytes: limits.maxBytes - (copyBytes ?? 0) });
+  await makeRoom(directory, { stay: basename(target), nowMs: options.atMs, limits: { ...limits, maxFiles: limits.maxFiles - 1, maxBytes: limits.maxBytes - (copyBytes ?? 0) } });
   await replaceFile(`${target}${reasonEnd}`, `${JSON.stringify(reason, undefined, 2)}\n`);
   if (copyBytes !== undefined) await copyFile(path, target);
 }
 
-type Kept = { readonly names: string[]; bytes: number; newestMs: number };
+/** Removes what is too old, or too much; for between two refusals. */
+export async function tidyQuarantine(directory: string, limits: QuarantineLimits, nowMs: number): Promise<void> {
+  await makeRoom(directory, { stay: undefined, limits, nowMs });
+}
+
+/** Removes a refused report that was adapted after all, with its reason. */
+export async function dropQuarantined(directory: string, path: string, content: string): Promise<void> {
+  const target = join(directory, quarantinedName(path, content));
+  await unlink(target).catch(() => undefined); // one too large to be kept has its reason alone
+  await unlink(`${target}${reasonEnd}`);
+}
+
+/** What a reason file says of a refused report, as far as it is needed to take it up again. */
+export type QuarantinedReport = { readonly stem: string; readonly input: string; readonly adapter: string | undefined; readonly content: string; readonly copy: string | undefined };
+
+/** All that is in quarantine, the oldest first. A file that is none of ours is passed over. */
+export async function listQuarantine(directory: string): Promise<readonly QuarantinedReport[]> {
+  const names: readonly string[] = await readdir(directory).catch(() => []);
+  const reports: (QuarantinedReport & { readonly at: string })[] = [];
+  for (const name of names.filter((each) => each.endsWith(reasonEnd))) {
+    const stem = name.slice(0, -reasonEnd.length);
+    const reason = await readReason(join(directory, name));
+    const text = (key: string): string | undefined => {
+      const value = reason.get(key);
+      return typeof value === "string" ? value : undefined;
+    };
+    const [input, content] = [text("input"), text("content")];
+    if (input !== undefined && content !== undefined) reports.push({ stem, input, content, adapter: text("adapter"), copy: names.includes(stem) ? join(directory, stem) : undefined, at: text("at") ?? "" });
+  }
+  return reports.toSorted((left, right) => (left.at < right.at ? -1 : left.at > right.at ? 1 : 0));
+}
+
+async function readReason(path: string): Promise<ReadonlyMap<string, unknown>> {
+  try {
+    const reason: unknown = JSON.parse(await readFile(path, "utf8"));
+    return new Map(Object.entries(typeof reason === "object" && reason !== null ? reason : {}));
+  } catch {
+    return new Map(); // gone since it was listed, or none of ours
+  }
+}
+
+type Held = Kept & { readonly names: readonly string[] };
 
 /** Removes the oldest refused reports, but not `stay`, until what is left is within the limits. */
-async function makeRoom(directory: string, stay: string, limits: QuarantineLimits): Promise<void> {
-  const kept = new Map<string, Kept>();
-  for (const name of await readdir(directory)) {
+async function makeRoom(directory: string, { stay, limits, nowMs }: { readonly stay: string | undefined; readonly limits: QuarantineLimits; readonly nowMs: number }): Promise<void> {
+  const held = new Map<string, Held>();
+  for (const name of await readdir(directory).catch(() => [])) {
     const stem = name.endsWith(reasonEnd) ? name.slice(0, -reasonEnd.length) : name;
     if (stem === stay) continue;
-    const entry = kept.get(stem) ?? { names: [], bytes: 0, newestMs: 0 };
+    const { names, bytes, mtimeMs } = held.get(stem) ?? { names: [], bytes: 0, mtimeMs: 0 };
     const stat = await lstat(join(directory, name));
-    kept.set(stem, entry);
-    entry.names.push(name);
-    if (name === stem) entry.bytes = stat.size;
-    entry.newestMs = Math.max(entry.newestMs, stat.mtimeMs);
+    held.set(stem, { path: stem, names: [...names, name], bytes: name === stem ? stat.size : bytes, mtimeMs: Math.max(mtimeMs, stat.mtimeMs) });
   }
-  const oldestFirst = [...kept.values()].toSorted((left, right) => left.newestMs - right.newestMs);
-  let [files, bytes] = [oldestFirst.length, oldestFirst.reduce((sum, entry) => sum + entry.bytes, 0)];
-  for (const entry of oldestFirst) {
-    if (files <= limits.maxFiles && bytes <= limits.maxBytes) return;
-    for (const name of entry.names) await unlink(join(directory, name));
-    files--;
-    bytes -= entry.bytes;
-  }
+  const excess = selectExcess([...held.values()], { maxAgeMs: limits.maxAge, maxCount: limits.maxFiles, maxBytes: limits.maxBytes }, nowMs);
+  for (const { names } of excess) for (const name of names) await unlink(join(directory, name));
+}
+
+function quarantinedName(path: string, content: string): string {
+  return `${shortName(basename(path))}.${content.slice(0, 8)}`;
 }
 
 /** A file name has 255 bytes; a long one is cut and told apart by its hash. */

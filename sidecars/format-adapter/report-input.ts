@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
+import { ContentHash } from "./hash/content-hash.ts";
 
-/** Reads a file from its start, into memory of others, and hashes its content on the way. */
+/** Reads a file from its start, into memory of others, and hashes its content on the way. `close` must be called; the file stays open. */
 export class ReportInput {
   readonly #file: FileHandle;
-  readonly #hash = createHash("blake2b512");
+  readonly #hash = new ContentHash();
   bytes = 0;
 
   constructor(file: FileHandle) {
@@ -26,7 +26,11 @@ export class ReportInput {
   }
 
   contentHash(): string {
-    return this.#hash.copy().digest("hex").slice(0, 32);
+    return this.#hash.digest();
+  }
+
+  close(): void {
+    this.#hash.release();
   }
 }
 
