@@ -21,6 +21,8 @@ export type LedgerEntry = {
   readonly detect?: string;
   /** What stands at `output` since, by identityOfOutput; so that it is not taken for an input where folders are adapted both ways. */
   readonly published?: string;
+  /** What stood there before, while the one is being replaced by the other. */
+  readonly publishedBefore?: string;
   /** Device and inode of the watched folder. */
   readonly folder?: string;
   /** The input is there no more; kept because its output is. */

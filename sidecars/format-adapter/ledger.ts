@@ -65,7 +65,8 @@ export class Ledger {
   /** Whether this file, told by its identityOfOutput, is one that an adapter of this ledger published. */
   isPublished(path: string, identity: string): boolean {
     const key = this.#byOutput.get(path);
-    return key !== undefined && this.#entries.get(key)?.published === identity;
+    const entry = key === undefined ? undefined : this.#entries.get(key);
+    return entry !== undefined && (entry.published === identity || entry.publishedBefore === identity);
   }
 
   /** Whether an output is being made by another than this input; if not, it is this one's until `release`. */

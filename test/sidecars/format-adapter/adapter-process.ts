@@ -60,9 +60,9 @@ adapters:
 
 export type Adapter = { readonly child: ChildProcess; readonly output: () => string; readonly exit: Promise<readonly [number | null, string | null]>; readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }> };
 
-export async function start(place: Place, options: { readonly preload?: readonly string[]; readonly uid?: number } = {}): Promise<Adapter> {
+export async function start(place: Place, options: { readonly preload?: readonly string[]; readonly uid?: number; readonly env?: Readonly<Record<string, string>> } = {}): Promise<Adapter> {
   const user = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
-  const child = spawn(process.execPath, [...(options.preload ?? []), entry, "--config", place.config], { env: { PODKIT_ADMIN_ADDR: "127.0.0.1:0" }, stdio: ["ignore", "ignore", "pipe"], ...user });
+  const child = spawn(process.execPath, [...(options.preload ?? []), entry, "--config", place.config], { env: { ...(options.env ?? { PODKIT_ADMIN_ADDR: "127.0.0.1:0" }) }, stdio: ["ignore", "ignore", "pipe"], ...user });
   running.add(child);
   let text = "";
   child.stderr.on("data", (part: Buffer) => (text += part.toString()));
