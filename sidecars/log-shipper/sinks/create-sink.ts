@@ -8,17 +8,22 @@ import { createHttpSink } from "./http/create-http-sink.ts";
 import type { Sink } from "./sink.ts";
 import { clientTls } from "../tls.ts";
 import { StdoutSink } from "./stdout-sink.ts";
+import { SyslogSink } from "./syslog/syslog-sink.ts";
 
 export type SinkContext = Pick<RoleContext<ShipperConfig>, "log" | "clock" | "random"> & { readonly metrics: ShipperMetrics; readonly pod: string; readonly config: ShipperConfig; readonly deadLetters: DeadLetters };
 
+const upTo = (maxMs: number) => ({ initialMs: Math.min(100, maxMs), factor: 2, jitter: 1, maxMs });
+
 /** The sink of each type of settings. */
 export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics, config, deadLetters }: SinkContext): Sink {
-  const backoff = { initialMs: 100, factor: 2, jitter: 1, maxMs: 10_000 };
+  const backoff = upTo(10_000);
   switch (sink.type) {
     case "stdout":
       return new StdoutSink({ name: sink.name, backoff, clock, random });
     case "file":
       return new FileSink({ ...sink, backoff, clock, random });
+    case "syslog":
+      return new SyslogSink({ ...sink, clock, random, log, tls: sink.tls.enabled ? clientTls(sink.tls, `sinks[${sink.name}].tls`, clock) : undefined, backoff: upTo(sink.retryMaxMs), onEvent: (event) => metrics.sinkEvent(sink.name, event) });
     case "loki":
     case "elasticsearch":
     case "otlp":
@@ -30,7 +35,7 @@ export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics,
         tls: sink.tls.enabled ? clientTls(sink.tls, `sinks[${sink.name}].tls`, clock) : undefined,
         hostname: sink.hostname ?? pod,
         credentials: sink.sharedKey === undefined ? undefined : { sharedKey: sink.sharedKey, username: sink.username, password: sink.password },
-        backoff: { ...backoff, initialMs: Math.min(backoff.initialMs, sink.retryMaxMs), maxMs: sink.retryMaxMs },
+        backoff: upTo(sink.retryMaxMs),
         onEvent: (event) => metrics.sinkEvent(sink.name, event),
       });
   }

@@ -8,7 +8,7 @@ import type { Frame } from "./frame.ts";
 
 /**
  * One connection to one Forward server, from connect to its end. Any doubt ends it: an error, the peer's FIN, a frame that is not
- * an ack, a deadline. What was sent and not acknowledged by then is the caller's to send again elsewhere; an ack can no longer
+ * an ack, an ack for what has not left yet, a deadline. What was sent and not acknowledged by then is the caller's to send again elsewhere; an ack can no longer
  * arrive after the end.
  */
 export type SessionOptions = SocketOptions & {
@@ -175,6 +175,16 @@ export class ForwardSession {
     // An unknown or repeated ack confirms nothing and harms nothing.
     const entry = this.#sent.get(id);
     if (entry === undefined) return;
+    if (entry.flushedAtMs !== undefined) return this.#confirmed(id, entry);
+    // With TLS a write's end is told one turn of the event loop late, and a quick ack may come before; later than that it is a lie.
+    setImmediate(() => setImmediate(() => {
+      if (entry.flushedAtMs === undefined) this.#end(new Error(`The server acknowledged chunk ${id} before it had all of it`));
+      else this.#confirmed(id, entry);
+    }));
+  }
+
+  #confirmed(id: string, entry: Sent): void {
+    if (this.#over.signal.aborted || this.#sent.get(id) !== entry) return;
     this.#sent.delete(id);
     this.#inFlightBytes -= entry.bytes;
     this.#options.onAck(id);

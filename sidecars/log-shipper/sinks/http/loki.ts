@@ -2,7 +2,7 @@
 import type { Chunk } from "../../chunk.ts";
 import { EntryTime } from "../entry.ts";
 import { JsonWriter } from "../json-writer.ts";
-import { KeyNames } from "../key-names.ts";
+import { LineText } from "../line-text.ts";
 import { FieldFinder, fillTemplate, parseTemplate, TemplateMembers, type Template } from "../template.ts";
 import { deliveredVerdict, isPage, judgeFailure, unreadable, type Answer, type Verdict } from "./answer.ts";
 import { recordName, type HttpEncoder } from "./encoder.ts";
@@ -34,12 +34,11 @@ export class LokiEncoder implements HttpEncoder {
   readonly headers: Readonly<Record<string, string>>;
   readonly answerBytesMax = 65_536;
   readonly #writer = new JsonWriter();
-  readonly #line = new JsonWriter(4_096);
   readonly #options: LokiOptions;
   readonly #labels: readonly { readonly name: string; readonly template: Template }[];
   readonly #finder: FieldFinder;
   readonly #metadata: TemplateMembers | undefined;
-  readonly #lineNames: KeyNames;
+  readonly #line: LineText;
   /** Beginnings of streams, `{"stream":{…},"values":[`, by tag and by the fields that their labels are made of. */
   readonly #beginnings = new Map<string, string>();
   readonly #known = new Set<string>();
@@ -51,7 +50,7 @@ export class LokiEncoder implements HttpEncoder {
     this.#labels = Object.entries(options.labels).map(([name, source]) => ({ name, template: parseTemplate(source) }));
     this.#finder = new FieldFinder(this.#labels.map(({ template }) => template));
     this.#metadata = Object.keys(options.structuredMetadata).length === 0 ? undefined : new TemplateMembers(options.structuredMetadata);
-    this.#lineNames = new KeyNames([...options.omit.filter((name) => name !== options.lineField), options.lineField], options.omit.filter((name) => name !== options.lineField).length);
+    this.#line = new LineText(options);
   }
 
   encode(chunk: Chunk, chosen: readonly number[]): Buffer {
@@ -157,25 +156,14 @@ export class LokiEncoder implements HttpEncoder {
     writer.byte(0x5d);
   }
 
-  /** The record as a JSON string: of its one field if that is all there is to it, else of its JSON. */
+  /** The record's text as a JSON string. */
   #writeLine(bytes: Uint8Array, mapAt: number): void {
     const line = this.#line;
-    line.reset();
-    line.record(bytes, mapAt, this.#lineNames);
-    const lineIndex = this.#lineNames.count - 1;
-    const prefix = this.#options.lineField.length + 5;
-    // `{"log":"…"}` and nothing after it: what stands between the quotes is a JSON string already.
-    if (line.found >>> lineIndex === 1 && this.#isAlone(line, prefix)) {
-      this.#writer.byte(0x22);
-      this.#writer.raw(line.buffer.subarray(prefix, line.length - 2));
-      this.#writer.byte(0x22);
-    } else {
-      this.#writer.string(line.buffer, 0, line.length);
-    }
-  }
-
-  #isAlone(line: JsonWriter, prefix: number): boolean {
-    return line.topMembers === 1 && line.buffer[prefix - 1] === 0x22 && line.buffer[prefix - 2] === 0x3a;
+    line.read(bytes, mapAt);
+    if (!line.escaped) return this.#writer.string(line.bytes, 0, line.bytes.length);
+    this.#writer.byte(0x22);
+    this.#writer.raw(line.bytes);
+    this.#writer.byte(0x22);
   }
 }
 

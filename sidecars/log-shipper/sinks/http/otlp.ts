@@ -8,7 +8,7 @@ import { mapCount, mapHeaderBytes, stringHeaderBytes } from "../msgpack-shape.ts
 import { deliveredVerdict, isObject, isPage, jsonObject, judgeFailure, unreadable, type Answer, type Verdict } from "./answer.ts";
 import { recordName, visitEntries, type HttpEncoder } from "./encoder.ts";
 import { writeAnyValue, writeKeyValues } from "./otlp-value.ts";
-import { severityNumber } from "./severity.ts";
+import { severityNumber } from "../severity.ts";
 
 export type OtlpOptions = {
   readonly path: string;
