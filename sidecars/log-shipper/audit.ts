@@ -6,7 +6,8 @@ import type { CommandContext } from "../../kit/process.ts";
 import { auditReport, auditRow, renderAudit, unknownRow, type AuditRow, type Whereabouts } from "./audit-report.ts";
 import { readCheckpoint, type RememberedFile } from "./checkpoint-log.ts";
 import type { ShipperConfig } from "./config.ts";
-import { Discovery, identityOf, statOf, type FoundFile } from "./discover.ts";
+import { Discovery, identityOf, statOf, type FoundCompressed, type FoundFile } from "./discover.ts";
+import { gzipFacts } from "./gzip-file.ts";
 import { spooledIn } from "./spool.ts";
 import { identityKey } from "./tail-state.ts";
 import { holdsContent } from "./tracked-file.ts";
@@ -32,25 +33,32 @@ export async function runAudit({ config, argv, log, print }: CommandContext<Ship
   for (const remembered of state.files) rows.push(auditRow(remembered, await whereabouts(remembered, found)));
   const followed = new Set(state.files.flatMap(({ file }, index) => (rows[index]?.at === undefined ? [] : [identityKey(file)])));
   for (const match of found.matches) if (!followed.has(identityKey(match.identity))) rows.push(unknownRow(match.path, match.size));
+  const remembered = new Set(state.files.map(({ file }) => identityKey(file)));
+  for (const each of found.compressed) if (each.matched && !remembered.has(identityKey(each.identity))) rows.push(unknownRow(each.path, gzipFacts(each.path, each.size)?.contentBytes ?? 0));
   const report = auditReport(rows, state.retired, state.losses);
   print(argv.includes("--json") ? `${JSON.stringify(report)}\n` : renderAudit(report));
   return report.complete ? exitCode.ok : exitCode.retry;
 }
 
-type Found = { readonly matches: readonly FoundFile[]; readonly byIdentity: ReadonlyMap<string, string> };
+type Found = { readonly matches: readonly FoundFile[]; readonly byIdentity: ReadonlyMap<string, string>; readonly compressed: readonly FoundCompressed[] };
 
 function findFiles(config: ShipperConfig): Found {
-  const looks = config.sources.flatMap((source) => (source.type === "tail" ? [new Discovery({ patterns: source.paths, exclude: source.exclude }).look()] : []));
+  const tails = config.sources.filter((source) => source.type === "tail").map((source) => ({ source, look: new Discovery({ patterns: source.paths, exclude: source.exclude }).look() }));
+  const looks = tails.map(({ look }) => look);
   const matches = [...new Map(looks.flatMap((look) => look.matches).map((match) => [match.path, match])).values()];
   const spooled = config.spool.directory === undefined ? [] : spooledIn(config.spool.directory);
   const copies = spooled.flatMap(({ path, copyOf }) => (copyOf === undefined ? [] : [{ path, identity: copyOf.identity }]));
-  return { matches, byIdentity: new Map([...copies, ...spooled, ...looks.flatMap((look) => look.siblings), ...matches].map((file) => [identityKey(file.identity), file.path])) };
+  const compressed = tails.flatMap(({ source, look }) => (source.gzip.read ? look.compressed : []));
+  return { matches, compressed, byIdentity: new Map([...copies, ...spooled, ...looks.flatMap((look) => look.siblings), ...matches].map((file) => [identityKey(file.identity), file.path])) };
 }
 
 /** Where a content is: under a name that can belong to it, under any other name of its directory, or open in a process here. */
-async function whereabouts(remembered: RememberedFile, { byIdentity }: Found): Promise<Whereabouts> {
+async function whereabouts(remembered: RememberedFile, { byIdentity, compressed }: Found): Promise<Whereabouts> {
   const { file, cuts } = remembered;
   const key = identityKey(file);
+  const packed = compressed.find((each) => identityKey(each.identity) === key);
+  // Not unpacked here: its length is the one that was noted when it was.
+  if (packed !== undefined && file.seenTo !== undefined) return { kind: "present", path: packed.path, size: file.seenTo };
   const path = byIdentity.get(key) ?? namesWith(key, namesIn(dirname(file.path)))[0] ?? namesWith(key, openFiles())[0];
   if (path === undefined) return { kind: "gone" };
   const last = cuts.findLast((cut) => cut.acked);

@@ -33,6 +33,7 @@ export async function runCheck({ config, print }: CommandContext<ShipperConfig>)
       else if (nth === filesMax) print(`    the first lines of this and later files are not looked at: more than ${filesMax} files\n`);
     }
     for (const found of look.siblings) print(`  ${found.path}  ${found.size} bytes, a rotated ${found.formerPath}: read only if it was rotated while the shipper knew it\n`);
+    for (const found of look.compressed) print(`  ${found.path}  ${found.size} bytes, compressed: ${source.gzip.read ? "read if its content was not read before" : "left alone"}\n`);
     if (look.directories.length === 0) print("  none of the directories exists yet\n");
     for (const directory of look.unlisted) print(`  ${directory} cannot be listed: check its permissions\n`);
   }

@@ -10,10 +10,18 @@ import { formerNames, inodeKey, type FileIdentity } from "./tail-state.ts";
 export type FoundFile = { readonly path: string; readonly identity: FileIdentity; readonly inode: string; readonly size: number; readonly mtimeNs: bigint };
 /** A name outside the patterns whose shorter form, `formerPath`, is inside. */
 export type FoundSibling = FoundFile & { readonly formerPath: string };
+/** A file compressed by gzip, going by its name. */
+export type FoundCompressed = FoundFile & {
+  /** Its possible names before, as far as they match; the last is the oldest. */
+  readonly formerPaths: readonly string[];
+  /** Whether its own name matches. */
+  readonly matched: boolean;
+};
 export type Look = {
   readonly directories: readonly string[];
   readonly matches: readonly FoundFile[];
   readonly siblings: readonly FoundSibling[];
+  readonly compressed: readonly FoundCompressed[];
   /** Directories that exist and could not be listed. */
   readonly unlisted: readonly string[];
   /** More names than are looked at: what is missing here may well exist. */
@@ -23,12 +31,14 @@ export type Look = {
 const directoryDepthMax = 8;
 const namesMax = 20_000;
 const matchCacheMax = 50_000;
+const gzipSuffix = ".gz";
 
 type Findings = {
   /** How deep each directory was walked. */
   readonly depths: Map<string, number>;
   readonly matches: Map<string, FoundFile>;
   readonly siblings: Map<string, FoundSibling>;
+  readonly compressed: Map<string, FoundCompressed>;
   readonly unlisted: string[];
   namesLeft: number;
 };
@@ -47,18 +57,31 @@ export class Discovery {
   }
 
   look(): Look {
-    const found: Findings = { depths: new Map(), matches: new Map(), siblings: new Map(), unlisted: [], namesLeft: namesMax };
+    const found: Findings = { depths: new Map(), matches: new Map(), siblings: new Map(), compressed: new Map(), unlisted: [], namesLeft: namesMax };
     for (const root of this.#roots) this.#walk(root.directory, root.depth, found);
-    return { directories: [...found.depths.keys()], matches: [...found.matches.values()], siblings: [...found.siblings.values()], unlisted: found.unlisted, truncated: found.namesLeft <= 0 };
+    return { directories: [...found.depths.keys()], matches: [...found.matches.values()], siblings: [...found.siblings.values()], compressed: [...found.compressed.values()], unlisted: found.unlisted, truncated: found.namesLeft <= 0 };
   }
 
   matches(path: string): boolean {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
-    const matched = this.#patterns.some((pattern) => matchesGlob(path, pattern)) && !this.#exclude.some((pattern) => matchesGlob(path, pattern));
+    const matched = this.#patterns.some((pattern) => matchesGlob(path, pattern)) && !this.#isExcluded(path);
     if (this.#known.size >= matchCacheMax) this.#known.clear();
     this.#known.set(path, matched);
     return matched;
+  }
+
+  #isExcluded(path: string): boolean {
+    return this.#exclude.some((pattern) => matchesGlob(path, pattern));
+  }
+
+  /** Undefined when the name is not that of a compressed log. */
+  #compressed(directory: string, name: string): Pick<FoundCompressed, "formerPaths" | "matched"> | undefined {
+    if (!name.endsWith(gzipSuffix)) return undefined;
+    const plain = name.slice(0, -gzipSuffix.length);
+    const matched = this.matches(join(directory, name));
+    const formerPaths = [plain, ...formerNames(plain)].map((former) => join(directory, former)).filter((path) => this.matches(path));
+    return matched || (formerPaths.length > 0 && !this.#isExcluded(join(directory, name))) ? { matched, formerPaths } : undefined;
   }
 
   #walk(directory: string, depth: number, found: Findings): void {
@@ -71,13 +94,16 @@ export class Discovery {
     for (const name of names) {
       if (found.namesLeft-- <= 0) return;
       const path = join(directory, name);
-      const matched = this.matches(path);
+      const compressed = this.#compressed(directory, name);
+      const matched = compressed === undefined && this.matches(path);
       const formerName = matched ? undefined : formerNames(name).find((former) => this.matches(join(directory, former)));
-      if (!matched && formerName === undefined && depth <= 0) continue;
+      if (!matched && formerName === undefined && compressed === undefined && depth <= 0) continue;
       const each = statOf(path);
       if (each === undefined) continue;
       if (each.isDirectory()) {
         if (depth > 0) this.#walk(path, depth - 1, found);
+      } else if (each.isFile() && compressed !== undefined) {
+        found.compressed.set(path, { ...fileOf(path, each), ...compressed });
       } else if (each.isFile() && matched) {
         found.matches.set(path, fileOf(path, each));
       } else if (each.isFile() && formerName !== undefined) {

@@ -28,6 +28,7 @@ export function registerShipperMetrics(registry: MetricRegistry): ShipperMetrics
   const unparsed = counter("lines_unparsed_total", "Lines that their parser refused; shipped raw");
   const rotations = counter("rotations_total", "Files whose name went to another file");
   const truncations = counter("truncations_total", "Files that were truncated or rewritten in place");
+  const deleted = counter("files_deleted_total", "Files deleted after they were delivered to their end");
   const lost = counter("lost_bytes_total", "Bytes known to have been written that were overwritten or removed before they could be read");
   const shipped = counter("lines_shipped_total", "Records confirmed by the sink", ["sink"]);
   const dropped = counter("lines_dropped_total", "Records that an optional sink could not take in time", ["sink"]);
@@ -48,6 +49,7 @@ export function registerShipperMetrics(registry: MetricRegistry): ShipperMetrics
       unparsed: (records) => unparsed.inc({}, records),
       rotated: () => rotations.inc(),
       truncated: () => truncations.inc(),
+      deleted: () => deleted.inc(),
       lost: (bytes) => lost.inc({}, bytes),
     },
     shipped: (sink) => shipped.with({ sink }),

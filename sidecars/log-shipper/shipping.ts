@@ -3,6 +3,7 @@ import type { RoleContext } from "../../kit/process.ts";
 import type { watchDirectories } from "../../kit/watch-directories.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Loss } from "./checkpoint-log.ts";
+import { CompressedFiles } from "./compressed-files.ts";
 import type { ShipperConfig, SourceConfig } from "./config.ts";
 import { DeadLetterFile } from "./dead-letter.ts";
 import { ChunkMemory } from "./chunk-memory.ts";
@@ -171,6 +172,8 @@ function createTailers(parts: Parts): readonly Tailer[] {
         pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles, spool,
         name: `sources[${index}]`,
         range: rangeOptions(source, parts, createEncoder(source, config, encoderMemory)),
+        compressed: source.gzip.read ? new CompressedFiles({ directory: config.state.directory, maxBytes: source.gzip.maxBytes, log, onUnpacked: () => parts.wakeUp.ring() }) : undefined,
+        deleteAfterMs: source.deleteAfterMs,
         skipFirst: source.start === "end" && checkpoint.isNew,
         rotateWaitMs: config.files.rotateWaitMs,
         nextNumber: () => ++number,

@@ -1,9 +1,11 @@
+import { closeSync, unlinkSync } from "node:fs";
 import type { Clock } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ByteRange, Loss } from "./checkpoint-log.ts";
+import type { CompressedFiles, Unpacked } from "./compressed-files.ts";
 import { contentOfCopy, findCopy, isPartialCopy } from "./copies.ts";
-import { identityOf, statOf, type Discovery, type FoundFile, type FoundSibling, type Look } from "./discover.ts";
+import { identityOf, statOf, type Discovery, type FoundCompressed, type FoundFile, type FoundSibling, type Look } from "./discover.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -12,6 +14,7 @@ import type { RangeOptions, ReadOutcome, TailReader } from "./tail-reader.ts";
 import { fingerprintAtEnd, fingerprintBefore, holdsContent, TrackedFile } from "./tracked-file.ts";
 import type { Spool, SpooledFile } from "./spool.ts";
 import type { WakeUp } from "./wake-up.ts";
+import { findWriters } from "./writers.ts";
 
 /**
  * Follows the files of one tail source through growth, rotation, truncation and removal, and cuts them into chunks while the
@@ -41,6 +44,10 @@ export type TailerOptions = {
   readonly openFiles: OpenFiles;
   /** Keeps files that others delete. */
   readonly spool: Spool | undefined;
+  /** Undefined when compressed files are left alone. */
+  readonly compressed: CompressedFiles | undefined;
+  /** Delete a file that is delivered to its end and did not grow for this long. */
+  readonly deleteAfterMs: number | undefined;
   readonly nextNumber: () => number;
   readonly events: TailEvents;
 };
@@ -49,6 +56,7 @@ export type TailEvents = {
   readonly unparsed: (records: number) => void;
   readonly rotated: () => void;
   readonly truncated: () => void;
+  readonly deleted: () => void;
   /** Bytes known to have been written that can no longer be read. */
   readonly lost: (bytes: number) => void;
 };
@@ -57,12 +65,15 @@ export type TailEvents = {
 const hotMs = 1_000;
 const hotEveryMs = 15;
 const forgetAfterMs = 86_400_000;
+const forgetDetachedAfterMs = 600_000;
 const rememberedMax = 10_000;
 const birthSlackNs = 20_000_000n;
 /** A run looks at least this often. */
 const lookSlackNs = 2_000_000_000n;
 /** After a read error, such as an input/output error of the disk, a file is left alone for this long. */
 const faultyEveryMs = 1_000;
+
+const truncatedWords = "A log file was truncated; reading it from its start. Bytes that were not read before are lost";
 
 type Waiting = { readonly path: string; readonly from: number; readonly to: number; readonly why: "limit" | "refused" };
 
@@ -81,6 +92,7 @@ export class Tailer {
   #look: Look | undefined;
   #saidFaulty = false;
   #saidPartial = false;
+  #saidUndeletable = false;
   /** Set when all unterminated last lines are to be shipped: nobody writes any more. */
   finishing = false;
 
@@ -107,7 +119,7 @@ export class Tailer {
 
   /** Whether nothing readable is left. What cannot be opened for want of descriptors is readable in its turn. */
   get caughtUp(): boolean {
-    return !this.#waiting.some((each) => each.why === "limit") && [...this.#files].every((file) => this.#atEnd(file));
+    return this.#options.compressed?.busy !== true && !this.#waiting.some((each) => each.why === "limit") && [...this.#files].every((file) => this.#atEnd(file));
   }
 
   get lastGrowthMs(): number {
@@ -131,6 +143,9 @@ export class Tailer {
     for (const found of look.siblings) changed = this.#sawSibling(found, { floors, live: liveAt.get(found.formerPath), nowMs }) || changed;
     changed = this.#sawSpooled(spooled, inodeAt, nowMs) || changed;
     this.#keep(look);
+    const onRead = (found: FoundCompressed, size: number): void => this.#followAsRead(found, size, nowMs);
+    changed = this.#options.compressed?.look(look.compressed, { files: this.#files, startedNs: this.#startedNs, skip: first && this.#options.skipFirst, nowMs, onRead }) === true || changed;
+    if (this.#options.deleteAfterMs !== undefined) this.#deleteOver([...look.matches, ...look.siblings, ...look.compressed], this.#options.deleteAfterMs, nowMs);
     if (look.truncated || look.unlisted.length > 0) this.#sayPartial(look);
     this.#forget(look, nowMs);
     return changed;
@@ -139,6 +154,7 @@ export class Tailer {
   /** Works on every file that is due, once. True when something was cut. */
   async advanceAll(): Promise<boolean> {
     let progressed = false;
+    for (const unpacked of this.#options.compressed?.take() ?? []) this.#readUnpacked(unpacked);
     for (const file of this.#files) {
       if (file.dueMs > this.#options.clock.monotonicMs()) continue;
       progressed = (await this.#advance(file)) || progressed;
@@ -265,6 +281,64 @@ export class Tailer {
     }
   }
 
+  /** Remembers a compressed file for as long as it is there, so that it is not taken for a new content at a later start. */
+  #followAsRead(found: FoundCompressed, size: number, nowMs: number): void {
+    const file = this.#createCompressed(found, nowMs);
+    file.skipTo(size, emptyFingerprint);
+    file.seenTo = size;
+    this.#add(file);
+    this.#remember(file);
+    void this.#options.checkpoint.append({ kind: "seen", number: file.number, to: size });
+  }
+
+  #createCompressed(found: FoundCompressed, nowMs: number): TrackedFile {
+    return this.#create({ identity: found.identity, path: found.formerPaths.at(-1) ?? found.path, generation: 0, content: `${identityKey(found.identity)}:0`, nowMs });
+  }
+
+  /** Begins a content that was found compressed, or goes on with one there. */
+  #readUnpacked({ found, fd, size, file: known }: Unpacked): void {
+    const { clock, checkpoint, log, openFiles } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (known !== undefined && (known.fd !== undefined || known.gone || !this.#files.has(known))) {
+      closeSync(fd);
+      return;
+    }
+    const file = known ?? this.#createCompressed(found, nowMs);
+    if (known === undefined) {
+      this.#add(file);
+      this.#remember(file);
+    } else if (identityKey(file.identity) !== identityKey(found.identity)) {
+      void this.#moveTo(file, found.identity, nowMs);
+    }
+    file.attach(fd, size);
+    file.rotatedAtMs = nowMs;
+    file.lastGrowthMs = nowMs;
+    file.lastSeenMs = nowMs;
+    openFiles.adopt(file);
+    void checkpoint.append({ kind: "seen", number: file.number, to: size });
+    log.info({ path: file.path, compressed: found.path, offset: file.offset, bytes: size }, "Reading a compressed log file");
+  }
+
+  /** Deletes files of which nothing is left to deliver, unless a process that we can see may write more. */
+  #deleteOver(all: readonly FoundFile[], afterMs: number, nowMs: number): void {
+    for (const found of all) {
+      const file = this.#withIdentity(found.identity);
+      const end = file === undefined ? 0 : file.fd === undefined ? Math.max(file.seenTo, file.size) : Number(file.stat()?.size ?? 0);
+      if (file === undefined || end === 0 || !file.settledUpTo(end) || nowMs - file.lastGrowthMs < afterMs) continue;
+      const now = statOf(found.path);
+      if (now === undefined || identityKey(identityOf(now)) !== identityKey(found.identity) || Number(now.size) !== found.size || now.mtimeNs !== found.mtimeNs) continue;
+      if (findWriters(new Set([found.inode])) === "some") continue;
+      try {
+        unlinkSync(found.path);
+        this.#options.events.deleted();
+        this.#options.log.info({ path: found.path, bytes: end }, "Deleted a log file that is delivered to its end");
+      } catch (error) {
+        if (!this.#saidUndeletable) this.#options.log.warn({ err: error, path: found.path }, "Cannot delete a delivered log file. Mount the volume writable, and see that the shipper's user may write into the directory");
+        this.#saidUndeletable = true;
+      }
+    }
+  }
+
   /** Copies into the spool what is left of a file that is about to be let go and has no other name. */
   async retain(): Promise<void> {
     for (const file of this.#files) if (file.fd !== undefined && (file.rotatedAtMs !== undefined || file.stat()?.nlink === 0n)) await this.#options.spool?.copy(file);
@@ -275,7 +349,8 @@ export class Tailer {
     const known = this.#byInode.get(found.inode);
     if (known === undefined || known.fd !== undefined) return known;
     if (known.identity.birthNs === found.identity.birthNs) return known;
-    this.#lose(known, known.unread, "A log file's inode was given to another file");
+    // It may go on in a compressed form; otherwise it counts as vanished.
+    this.#detach(known, known.lastSeenMs);
     return undefined;
   }
 
@@ -314,8 +389,9 @@ export class Tailer {
 
   #add(file: TrackedFile): void {
     this.#files.add(file);
-    this.#byInode.set(file.inode, file);
     const birthNs = BigInt(file.identity.birthNs);
+    const holder = this.#byInode.get(file.inode);
+    if (holder === undefined || BigInt(holder.identity.birthNs) <= birthNs) this.#byInode.set(file.inode, file);
     if (birthNs > (this.#newestBirthNs.get(file.path) ?? 0n)) this.#newestBirthNs.set(file.path, birthNs);
   }
 
@@ -411,17 +487,24 @@ export class Tailer {
     this.#saidFaulty = true;
   }
 
+  /** Whether an unterminated last line is to be taken as a line. */
   #isFinal(file: TrackedFile, nowMs: number): boolean {
+    const { deleteAfterMs } = this.#options;
+    return this.#isOver(file, nowMs) || (deleteAfterMs !== undefined && nowMs - file.lastGrowthMs >= deleteAfterMs);
+  }
+
+  #isOver(file: TrackedFile, nowMs: number): boolean {
     if (this.finishing) return true;
     return file.rotatedAtMs !== undefined && nowMs - Math.max(file.rotatedAtMs, file.lastGrowthMs) >= this.#options.rotateWaitMs;
   }
 
   /** Nothing to read now: decides when to look again, and closes what is over. */
   #rest(file: TrackedFile, nowMs: number): void {
-    if (file.rotatedAtMs !== undefined && this.#isFinal(file, nowMs) && file.offset === file.size) {
+    if (file.rotatedAtMs !== undefined && this.#isOver(file, nowMs) && file.offset === file.size) {
       file.close();
       return;
     }
+    if (file.flushAtMs !== undefined) file.dueMs = file.flushAtMs;
     if (nowMs - file.lastGrowthMs < hotMs) {
       file.dueMs = Math.min(file.dueMs, nowMs + hotEveryMs);
       if (file.rotatedAtMs === undefined) {
@@ -429,7 +512,9 @@ export class Tailer {
         if (now === undefined || inodeKey(identityOf(now)) !== file.inode) this.scan();
       }
     }
-    if (file.rotatedAtMs !== undefined) file.dueMs = Math.min(file.dueMs, Math.max(file.rotatedAtMs, file.lastGrowthMs) + this.#options.rotateWaitMs);
+    const { rotateWaitMs, deleteAfterMs } = this.#options;
+    if (file.rotatedAtMs !== undefined) file.dueMs = Math.min(file.dueMs, Math.max(file.rotatedAtMs, file.lastGrowthMs) + rotateWaitMs);
+    if (deleteAfterMs !== undefined && file.offset < file.size) file.dueMs = Math.min(file.dueMs, file.lastGrowthMs + deleteAfterMs);
   }
 
   async #ship(file: TrackedFile, outcome: Extract<ReadOutcome, { kind: "range" }>, sinceMs: number): Promise<void> {
@@ -461,7 +546,7 @@ export class Tailer {
     const { events, log } = this.#options;
     events.truncated();
     const { identity, fd } = file;
-    const { siblings } = this.#options.discovery.look();
+    const { siblings, compressed } = this.#options.discovery.look();
     const copy = await findCopy(file, { candidates: [...siblings, ...(this.#look?.matches ?? [])], isTracked: (inode) => this.#byInode.has(inode), log });
     const partial = copy === undefined ? siblings.find((found) => !this.#byInode.has(found.inode) && isPartialCopy(found, file)) : undefined;
     const next = this.#create({ identity, path: file.path, generation: file.generation + 1, content: `${identityKey(identity)}:${file.generation + 1}`, nowMs });
@@ -470,7 +555,11 @@ export class Tailer {
     this.#options.openFiles.adopt(next);
     if (copy === undefined) {
       file.fd = undefined;
-      this.#lose(file, file.unreadUpTo(file.size), "A log file was truncated; reading it from its start. Bytes that were not read before are lost");
+      const lost = file.unreadUpTo(file.size);
+      const mayGoOn = this.#options.compressed !== undefined && (lost.length === 0 || compressed.some((found) => found.formerPaths.includes(file.path)));
+      if (mayGoOn) this.#detach(file, nowMs);
+      else this.#lose(file, lost, truncatedWords);
+      if (mayGoOn) log.info({ path: file.path, offset: file.offset }, truncatedWords);
       // Known from now on, also after a restart.
       if (partial !== undefined) this.#adopt(partial, { path: file.path, nowMs, skip: true });
     } else {
@@ -486,12 +575,20 @@ export class Tailer {
   /** The content goes on in another file. Resolves when that is remembered. */
   #moveTo(file: TrackedFile, identity: FileIdentity, nowMs: number): Promise<void> {
     if (this.#byInode.get(file.inode) === file) this.#byInode.delete(file.inode);
-    if (file.flushAtMs !== undefined) file.dueMs = file.flushAtMs;
     file.moveTo(identity);
     file.rotatedAtMs = nowMs;
     this.#byInode.set(file.inode, file);
     this.#copies.delete(file.inode);
     return this.#options.checkpoint.append({ kind: "move", number: file.number, ...identity });
+  }
+
+  /** The content is in no plain file any more. It is remembered for a while: it may be found compressed. */
+  #detach(file: TrackedFile, nowMs: number): void {
+    if (this.#byInode.get(file.inode) === file) this.#byInode.delete(file.inode);
+    file.seenTo = Math.max(file.seenTo, file.size);
+    file.behindSinceMs = undefined;
+    file.lastSeenMs = nowMs;
+    file.detached = true;
   }
 
   #withIdentity(identity: FileIdentity): TrackedFile | undefined {
@@ -533,8 +630,8 @@ export class Tailer {
     let excess = this.#files.size - rememberedMax;
     for (const file of unseen) {
       const unseenMs = nowMs - file.lastSeenMs;
-      if (file.unread.length > 0 && unseenMs > this.#options.rotateWaitMs) this.#lose(file, file.unread, "A log file vanished before all of it was acknowledged");
-      else if (unseenMs > forgetAfterMs || excess-- > 0) this.#drop(file);
+      if (file.unread.length > 0 && this.#options.compressed?.busy !== true && unseenMs > this.#options.rotateWaitMs) this.#lose(file, file.unread, "A log file vanished before all of it was acknowledged");
+      else if (unseenMs > (file.detached ? forgetDetachedAfterMs : forgetAfterMs) || excess-- > 0) this.#drop(file);
     }
   }
 }

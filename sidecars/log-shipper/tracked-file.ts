@@ -47,6 +47,8 @@ export class TrackedFile {
   flushAtMs: number | undefined;
   /** Everything of it is being given up: its content was overwritten and no copy was found. */
   gone = false;
+  /** In no plain file any more; it may be found compressed. */
+  detached = false;
   lastGrowthMs: number;
   behindSinceMs: number | undefined;
   /** Since when no path leads from `path` to this content. */
@@ -184,6 +186,15 @@ export class TrackedFile {
     this.verified = false;
     this.dueMs = 0;
     return true;
+  }
+
+  /** Goes on with an open file of `size` bytes that has the whole content. */
+  attach(fd: number, size: number): void {
+    this.fd = fd;
+    this.verified = false;
+    this.seenTo = size;
+    this.detached = false;
+    this.dueMs = 0;
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 // pure
-import { boolean, choice, list, object, string, type ConfigOf } from "../../../kit/config/schema.ts";
+import { boolean, choice, durationMs, list, object, sizeBytes, string, type ConfigOf } from "../../../kit/config/schema.ts";
 import { absolutePath } from "../absolute-path.ts";
 import { lineFaults, lineSettings } from "./line-config.ts";
 
@@ -10,6 +10,14 @@ export const tailSpec = object(
     tag: string({ doc: "tag of the records; {file} is the file's name without directories", default: "app" }),
     ...lineSettings,
     start: choice(["beginning", "end"], { doc: "where to start in files present at the very first start", default: "beginning" }),
+    gzip: object(
+      {
+        read: boolean({ doc: "read names that end in .gz, each once: those that match, and rotated forms of matching names whose content was not read before they were compressed; otherwise leave them alone", default: true }),
+        maxBytes: sizeBytes({ doc: "longest content that is unpacked, one file at a time, in the state directory", default: 1_073_741_824, min: 1 }),
+      },
+      { doc: "files compressed by gzip" },
+    ),
+    deleteAfterMs: durationMs({ doc: "delete a file once it is delivered to its end and has not grown for so long; for files that are written once and closed. Never without it", optional: true, min: 1 }),
     pathField: string({ doc: "name of a record field that holds the file's path; none without it", optional: true }),
     enrich: boolean({ doc: "add the Pod's metadata to each record", default: true }),
   },
