@@ -4,6 +4,7 @@ import type { ExtraPairs } from "./encode/range-encoder.ts";
 import { SpanList } from "./encode/span-list.ts";
 import { incomplete, MalformedMessageError, skipValue } from "./forward-protocol/msgpack-reader.ts";
 import { MsgpackWriter } from "./forward-protocol/msgpack-writer.ts";
+import type { EntryBatch } from "./shape/shaper.ts";
 
 /** What a sink delivers and acknowledges as one: encoded entries under one tag. The bytes are never changed after creation. */
 export type Chunk = {
@@ -45,6 +46,12 @@ export function recordIdAt(content: string, position: number): string {
 export function rangeChunkId(options: { readonly content: string; readonly from: number; readonly to: number; readonly outlet: number }): string {
   const { content, from, to, outlet } = options;
   return shortHash(outlet === 0 ? `${content}\n${from}\n${to}` : `${content}\n${from}\n${to}\n${outlet}`);
+}
+
+/** The chunks of one range, by outlet: the same range and settings give the same ids. */
+export function rangeChunks(range: { readonly content: string; readonly path: string | undefined; readonly tag: string; readonly from: number; readonly to: number }, outlets: readonly EntryBatch[]): readonly Chunk[] {
+  const { content, path, tag, from, to } = range;
+  return outlets.map(({ entries, records, spans }, outlet) => ({ id: rangeChunkId({ content, from, to, outlet }), tag, entries, records, origin: { content, path, from, spans } }));
 }
 
 /** The name of a content in ids: `scope` tells this Pod's files from those of others. */

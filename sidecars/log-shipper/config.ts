@@ -13,6 +13,7 @@ import { elasticsearchSinkSpec, lokiSinkSpec, otlpSinkSpec, splunkSinkSpec } fro
 import { stdoutSinkSpec } from "./sinks/stdout-config.ts";
 import { syslogSinkSpec } from "./sinks/syslog/config.ts";
 import { forwardSourceSpec } from "./sources/forward-config.ts";
+import { stdinSpec } from "./sources/stdin-config.ts";
 import { tailSpec } from "./sources/tail-config.ts";
 
 export const spec = object(
@@ -20,7 +21,7 @@ export const spec = object(
     admin: adminSpec,
     log: logSpec,
     shutdown: shutdownSpec,
-    sources: list(union("type", withSetting({ tail: tailSpec, forward: forwardSourceSpec }, "time", optional(timeSpec)), { doc: "a source" }), { doc: "where records come from", minItems: 1 }),
+    sources: list(union("type", withSetting({ tail: tailSpec, forward: forwardSourceSpec, stdin: stdinSpec }, "time", optional(timeSpec)), { doc: "a source" }), { doc: "where records come from", minItems: 1 }),
     filters: filtersSpec,
     sinks: list(union("type", withSetting({ forward: forwardSinkSpec, loki: lokiSinkSpec, elasticsearch: elasticsearchSinkSpec, otlp: otlpSinkSpec, splunk: splunkSinkSpec, syslog: syslogSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, "match", matchSpec), { doc: "a sink" }), { doc: "where records go, each to all whose match it meets", minItems: 1 }),
     lines: object(
@@ -92,6 +93,7 @@ export type SinkConfig = ShipperConfig["sinks"][number];
 export function contradictions(config: ShipperConfig): string[] {
   const faults: string[] = [];
   if (config.lines.maxBytes > config.chunk.maxBytes) faults.push(`lines.maxBytes (${config.lines.maxBytes}) must not be above chunk.maxBytes (${config.chunk.maxBytes})`);
+  if (config.sources.filter((source) => source.type === "stdin").length > 1) faults.push("sources: standard input can be read only once; leave one of type stdin");
   const names = config.sinks.map((sink) => sink.name);
   for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index))) faults.push(`sinks: the name "${name}" is used twice; give each sink its own`);
   if (!config.sinks.some((sink) => sink.required)) faults.push("sinks: at least one must be required, or nothing would ever be kept for delivery");

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { exitCode } from "../../kit/exit-code.ts";
 import type { Log } from "../../kit/log.ts";
 import type { RoleContext } from "../../kit/process.ts";
@@ -6,6 +7,7 @@ import { Checkpoint } from "./checkpoint.ts";
 import { contradictions, type ShipperConfig } from "./config.ts";
 import { Ledger } from "./ledger.ts";
 import { Shipping, type Ending, type Lasting } from "./shipping.ts";
+import { StdinContent } from "./sources/stdin-content.ts";
 import { registerShipperGauges, registerShipperMetrics } from "./shipper-metrics.ts";
 import { lockState, StateInUseError, type StateLock } from "./state-lock.ts";
 
@@ -13,12 +15,13 @@ type Context = Omit<RoleContext<ShipperConfig>, "graceMs" | "version">;
 
 /**
  * Runs the shipper to its end. The exit code is 0 only if everything that was written is delivered; 75 otherwise, after naming what
- * is not, byte range by byte range. `watch` gives the wake-ups, on which nothing but speed depends.
+ * is not, byte range by byte range. `watch` gives the wake-ups, on which nothing but speed depends; `input` is asked for when a source
+ * reads standard input.
  *
  * A changed configuration takes effect by an internal restart from the saved positions: nothing is lost, and what was not
  * acknowledged in time is sent again. Only the state directory cannot change so.
  */
-export async function runShipper(context: Context, watch: typeof watchDirectories = watchDirectories): Promise<number> {
+export async function runShipper(context: Context, watch: typeof watchDirectories = watchDirectories, input: () => Readable = () => process.stdin): Promise<number> {
   const { config, log, metrics: registry, admin, clock } = context;
   const faults = contradictions(config);
   if (faults.length > 0) {
@@ -30,7 +33,8 @@ export async function runShipper(context: Context, watch: typeof watchDirectorie
   const metrics = registerShipperMetrics(registry);
   const checkpoint = await Checkpoint.open({ directory: config.state.directory, clock, log, onWrite: metrics.checkpointWrite });
   const ledger = new Ledger();
-  const lasting: Lasting = { context, watch, metrics, checkpoint, ledger };
+  let stdin: StdinContent | undefined;
+  const lasting: Lasting = { context, watch, metrics, checkpoint, ledger, stdin: () => (stdin ??= new StdinContent(input(), `stdin:${process.pid}:${clock.nowMs()}:${process.hrtime.bigint()}`)) };
   try {
     const first = await Shipping.start(config, lasting).catch((error: unknown) => complain(log, error));
     if (first === undefined) return exitCode.config;
@@ -39,7 +43,7 @@ export async function runShipper(context: Context, watch: typeof watchDirectorie
     admin.addReadinessCheck("sinks", () => changing.current.pipeline.problems().join("; ") || undefined);
     admin.addReadinessCheck("positions", () => checkpoint.problem());
     context.reload((next) => changing.change(next));
-    return lastWords(log, ledger, await changing.run());
+    return lastWords(log, ledger, await changing.run(), stdin);
   } finally {
     await checkpoint.close();
     await lock.release();
@@ -116,15 +120,26 @@ class Changing {
   }
 }
 
+/** Whether some of what was read of standard input was not delivered; says so. */
+function losesInput(log: Log, stdin: StdinContent): boolean {
+  if (stdin.problem !== undefined) log.error({ err: stdin.problem }, "Standard input could not be read to its end");
+  const lost = stdin.undelivered();
+  if (lost.length === 0) return false;
+  const bytes = lost.reduce((sum, { from, to }) => sum + to - from, 0);
+  log.error({ undelivered: lost, undeliveredBytes: bytes, readBytes: stdin.position + stdin.length }, "Ended with undelivered bytes of standard input, which cannot be read again: they are lost");
+  return true;
+}
+
 const namedRangesMax = 100;
 const namedFilesMax = 100;
 
-function lastWords(log: Log, ledger: Ledger, { undelivered, files: all }: Ending): number {
+function lastWords(log: Log, ledger: Ledger, { undelivered, files: all }: Ending, stdin: StdinContent | undefined): number {
+  const losing = stdin !== undefined && losesInput(log, stdin);
   const totals = ledger.totals();
   const files = all.toSorted((left, right) => right.pending - left.pending || right.acked - left.acked).slice(0, namedFilesMax);
-  if (undelivered.length === 0 && totals.pendingBytes === 0) {
-    log.info({ ledger: totals, files }, "Everything is delivered");
-    return exitCode.ok;
+  if (undelivered.length === 0 && totals.pendingBytes === (stdin?.rangeBytes ?? 0)) {
+    log.info({ ledger: totals, files }, losing ? "Everything is delivered but for standard input" : "Everything is delivered");
+    return losing ? exitCode.retry : exitCode.ok;
   }
   const bytes = undelivered.reduce((sum, range) => sum + range.to - range.from, 0);
   log.error({ ledger: totals, files, undelivered: undelivered.slice(0, namedRangesMax), undeliveredBytes: bytes, ranges: undelivered.length }, "Ended with undelivered log data; started again on the same volumes, the shipper delivers it");

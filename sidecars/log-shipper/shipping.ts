@@ -40,6 +40,8 @@ export type Lasting = {
   readonly ledger: Ledger;
 };
 /** How a run ended: what was written and not delivered, and each file's own ledger. */
+  /** Standard input, once and for all configurations; nothing is read of it before the first call. */
+  readonly stdin: () => StdinContent;
 export type Ending = { readonly undelivered: readonly Loss[]; readonly files: readonly (FileLedger & { readonly path: string; readonly inode: string })[] };
 
 /** How long a change of configuration waits for acknowledgements; what has none by then is sent again afterwards, from the file. */
@@ -58,6 +60,7 @@ export class Shipping {
   readonly #servers: readonly ForwardSource[];
   readonly #over = new AbortController();
   readonly #suspended = new AbortController();
+  readonly #stdin: StdinSource | undefined;
   #shipper: Shipper | undefined;
 
   private constructor(parts: Parts, servers: readonly ForwardSource[]) {
@@ -67,6 +70,8 @@ export class Shipping {
     this.#servers = servers;
   }
 
+    const stdin = parts.config.sources.find((source) => source.type === "stdin");
+    this.#stdin = stdin === undefined ? undefined : createStdinSource(stdin, parts);
   /** Throws when it cannot listen for applications; nothing is left running then. */
   static async start(config: ShipperConfig, lasting: Lasting): Promise<Shipping> {
     const { context, metrics } = lasting;
@@ -104,7 +109,7 @@ export class Shipping {
     return new Shipping(parts, servers);
   }
 
-  /** Resolves when drained after `stopAccepting`, at `giveUp`, or when suspended. */
+  /** Resolves when drained after `stopAccepting`, or after the end of standard input if it is the only source; at `giveUp`; or when suspended. */
   async run(): Promise<void> {
     const { config, lasting, metadata, pipeline, wakeUp } = this.#parts;
     const { log, clock, stopAccepting, giveUp } = lasting.context;
@@ -116,10 +121,17 @@ export class Shipping {
       tailers: this.tailers, pipeline, wakeUp, clock, log,
       watch: lasting.watch({ onWake: () => shipper.wake(), signal: this.#over.signal, log, polling: config.files.polling, pollingIntervalMs }),
       drain: config.drain,
-      otherSourcesIdle: () => this.#servers.every((server) => server.idle),
+      otherSourcesIdle: () => this.#servers.every((server) => server.idle) && this.#stdin?.idle !== false,
     });
     this.#shipper = shipper;
-    await shipper.run(stopAccepting, AbortSignal.any([giveUp, this.#suspended.signal]));
+    const stopped = AbortSignal.any([giveUp, this.#suspended.signal]);
+    const inputEnded = new AbortController();
+    const reading = this.#stdin?.run(stopAccepting, stopped).then(() => {
+      if (config.sources.every((source) => source.type === "stdin")) inputEnded.abort(new Error("standard input has ended"));
+      wakeUp.ring();
+    });
+    await shipper.run(AbortSignal.any([stopAccepting, inputEnded.signal]), stopped);
+    await reading;
   }
 
   /** Stops reading, gives what is in flight a while to be acknowledged, and makes `run` end. */
@@ -127,7 +139,7 @@ export class Shipping {
     const { clock, giveUp } = this.#parts.lasting.context;
     this.pipeline.pause();
     const untilMs = clock.monotonicMs() + suspendWaitMs;
-    const inFlight = (): boolean => this.#shipper?.advancing === true || this.#servers.some((server) => !server.idle) || this.tailers.some((tailer) => [...tailer.files].some((file) => file.inFlight > 0));
+    const inFlight = (): boolean => this.#shipper?.advancing === true || this.#servers.some((server) => !server.idle) || this.#stdin?.sending === true || this.tailers.some((tailer) => [...tailer.files].some((file) => file.inFlight > 0));
     while (inFlight() && clock.monotonicMs() < untilMs && !giveUp.aborted) await clock.sleep(suspendPollMs, giveUp).catch(() => undefined);
     this.#suspended.abort(new Error("the configuration changes"));
   }
@@ -207,13 +219,46 @@ function extraPairs(config: ShipperConfig, metadata: PodMetadata, others: Readon
   return Object.keys(pairs).length === 0 ? noExtraPairs : encodeExtraPairs(pairs);
 }
 
-async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts: Parts): Promise<ForwardSource> {
-  const { config, lasting, metadata } = parts;
-  const { log, giveUp, clock } = lasting.context;
+/** It has a core of its own: a file may be being read into the other's memory at any time. */
+function createStdinSource(source: Extract<SourceConfig, { type: "stdin" }>, parts: Parts): StdinSource {
+  const { config, lasting } = parts;
+  const { chunk, inFlight, drain } = config;
+  return new StdinSource({
+    content: lasting.stdin(), scope: parts.scope, pipeline: parts.pipeline, memory: parts.memory, ledger: lasting.ledger, clock: lasting.context.clock,
+    tag: source.tag,
+    extra: currentPairs(source, parts),
+    encoder: createEncoder(source, config, { writer: new MsgpackWriter(65_536), core: createCore(config, [source]) }),
+    encodingByMark: source.encoding === "auto",
+    holdMs: holdMsOf(source),
+    shaper: parts.shaperOf(source),
+    chunkBytes: chunk.maxBytes,
+    bufferBytes: readBytesMax(config, [source]),
+    flushMs: chunk.flushMs,
+    quietMs: drain.quietMs,
+    inFlightBytesMax: inFlight.maxBytes,
+    onRead: (records, bytes) => lasting.metrics.tailEvents.read("stdin", records, bytes),
+    onUnparsed: lasting.metrics.tailEvents.unparsed,
+  });
+}
+
+/** The pairs for every record as they stand now; the same object until the metadata changes. */
+function currentPairs(source: { readonly enrich: boolean }, { config, metadata }: Parts): () => ExtraPairs {
   let encodedFrom = metadata.current;
   let extra = extraPairs(config, source.enrich ? encodedFrom : {}, {});
   const server = await ForwardSource.listen({
     listen: source.listen,
+  return () => {
+    if (encodedFrom !== metadata.current) {
+      encodedFrom = metadata.current;
+      extra = extraPairs(config, source.enrich ? encodedFrom : {}, {});
+    }
+    return extra;
+  };
+}
+
+async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts: Parts): Promise<ForwardSource> {
+  const { lasting } = parts;
+  const { log, giveUp, clock } = lasting.context;
     hostname: `log-shipper.${parts.pod}`,
     socketPath: source.socket,
     tls: serverTls(source.tls, "sources[].tls", clock),
@@ -224,13 +269,7 @@ async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts:
     connectionsMax: source.connectionsMax,
     tagPrefix: source.tagPrefix,
     scope: parts.scope,
-    extra: () => {
-      if (encodedFrom !== metadata.current) {
-        encodedFrom = metadata.current;
-        extra = extraPairs(config, source.enrich ? encodedFrom : {}, {});
-      }
-      return extra;
-    },
+    extra: currentPairs(source, parts),
     shaper: parts.shaperOf(source),
     pipeline: parts.pipeline,
     ledger: lasting.ledger,

@@ -1,5 +1,5 @@
 import { invariant } from "../../kit/assert.ts";
-import { contentName, rangeChunkId, type Chunk } from "./chunk.ts";
+import { contentName, rangeChunks, type Chunk } from "./chunk.ts";
 import type { ChunkMemory } from "./chunk-memory.ts";
 import type { Cut } from "./checkpoint-log.ts";
 import { encodingOf, markBytesMax, type Encoding } from "./encode/encoding.ts";
@@ -125,7 +125,7 @@ export class TailReader {
     const from = file.offset;
     const to = from + consumed;
     // Before the next read: the encoded bytes are valid until then.
-    const shaped = this.#shape(encoded, range, { content: this.#contentOf(file), from, nowMs: request.nowMs, memory: undefined });
+    const shaped = shapeRange(encoded, range, this.#options.memory, { content: this.#contentOf(file), from, nowMs: request.nowMs, memory: undefined });
     const tail = buffer.subarray(Math.max(0, encoded.end - tailBytesMax), encoded.end);
     const counts = { records: encoded.records, filteredBytes: encoded.discardedBytes + shaped.filteredBytes, unparsed: encoded.unparsed };
     const { cutStreams = 0 } = encoded;
@@ -149,24 +149,12 @@ export class TailReader {
     const encoded = range.encoder.encode(buffer, { from: 0, end: length, final: cut.final, rest: cut.final ? undefined : cut.discarding ? "cut" : "partial", discarding: cut.startsDiscarding, cutStreams: cut.startsCutStreams, position: cut.from, encoding: file.encoding, inputMax: length, outputMax: Infinity, time: cut, extra: range.extra, flush: true });
     invariant(encoded.end === length, `replayed ${encoded.end} of ${length} bytes`);
     file.replay.shift();
-    const shaped = this.#shape(encoded, range, { content: this.#contentOf(file), from: cut.from, nowMs, memory: cut.shape });
+    const shaped = shapeRange(encoded, range, this.#options.memory, { content: this.#contentOf(file), from: cut.from, nowMs, memory: cut.shape });
     return { kind: "range", chunks: this.#chunks(file, range, cut, shaped), cut, records: encoded.records, filteredBytes: encoded.discardedBytes + shaped.filteredBytes, unparsed: encoded.unparsed, replayed: true };
   }
 
-  #chunks(file: TrackedFile, { tag }: RangeOptions, cut: Cut, shaped: ShapedRange): readonly Chunk[] {
-    const content = this.#contentOf(file);
-    return shaped.outlets.map(({ entries, records, spans }, outlet) => ({
-      id: rangeChunkId({ content, from: cut.from, to: cut.to, outlet }),
-      tag, entries, records,
-      origin: { content, path: file.path, from: cut.from, spans },
-    }));
-  }
-
-  /** Chunks own their bytes: what the encoder made is overwritten by the next range. */
-  #shape(encoded: EncodedRange, { tag, extra, shaper }: RangeOptions, facts: { readonly content: string; readonly from: number; readonly nowMs: number; readonly memory: ShapeMemory | undefined }): ShapedRange {
-    if (shaper !== undefined) return shaper.shape(encoded, { ...facts, tag, extra });
-    const { entries, records, spans } = encoded;
-    return { outlets: [{ entries: this.#options.memory.copy(entries), records, spans: spans.slice() }], filteredBytes: 0, memory: undefined };
+  #chunks(file: TrackedFile, { tag }: RangeOptions, { from, to }: Cut, shaped: ShapedRange): readonly Chunk[] {
+    return rangeChunks({ content: this.#contentOf(file), path: file.path, tag, from, to }, shaped.outlets);
   }
 
   #contentOf(file: TrackedFile): string {
@@ -179,6 +167,13 @@ export class TailReader {
     if (file.print.headLength < headBytesMax || tail.length < tailLength) return await fingerprintAt(fd, to);
     return { ...file.print, tailLength, tailHash: hashBytes(tail) };
   }
+}
+
+/** Chunks own their bytes: what the encoder made is overwritten by the next range. */
+export function shapeRange(encoded: EncodedRange, { tag, extra, shaper }: Pick<RangeOptions, "tag" | "extra" | "shaper">, copies: ChunkMemory, facts: { readonly content: string; readonly from: number; readonly nowMs: number; readonly memory: ShapeMemory | undefined }): ShapedRange {
+  if (shaper !== undefined) return shaper.shape(encoded, { ...facts, tag, extra });
+  const { entries, records, spans } = encoded;
+  return { outlets: [{ entries: copies.copy(entries), records, spans: spans.slice() }], filteredBytes: 0, memory: undefined };
 }
 
 /** The encoding that the content's byte order mark says. Undefined while there are too few bytes to tell. */

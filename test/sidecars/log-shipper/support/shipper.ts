@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { readConfig } from "../../../../kit/config/read.ts";
 import { systemClock, type Clock } from "../../../../kit/clock.ts";
 import { createLog } from "../../../../kit/log.ts";
@@ -47,7 +48,7 @@ export type RunningShipper = {
   logLine(message: string): Promise<Readonly<Record<string, unknown>>>;
 };
 
-export function startShipper(config: ShipperConfig, watch?: typeof watchDirectories, clock: Clock = systemClock): RunningShipper {
+export function startShipper(config: ShipperConfig, watch?: typeof watchDirectories, clock: Clock = systemClock, input?: () => Readable): RunningShipper {
   const stopping = new AbortController();
   const givingUp = new AbortController();
   const metrics = new MetricRegistry();
@@ -63,7 +64,7 @@ export function startShipper(config: ShipperConfig, watch?: typeof watchDirector
     random: Math.random,
     stopAccepting: stopping.signal,
     giveUp: givingUp.signal,
-  }, watch);
+  }, watch, input);
   const { directory } = config.state;
   const giveUp = (): void => givingUp.abort(new Error("grace is over"));
   running.set(directory, giveUp);
