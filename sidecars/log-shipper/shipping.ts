@@ -23,8 +23,10 @@ import { Shipper } from "./shipper.ts";
 import type { ShipperMetrics } from "./shipper-metrics.ts";
 import { createSink } from "./sinks/create-sink.ts";
 import { ForwardSource } from "./sources/forward-source.ts";
-import { Spool } from "./spool.ts";
 import { holdMsOf } from "./sources/line-config.ts";
+import type { StdinContent } from "./sources/stdin-content.ts";
+import { StdinSource } from "./sources/stdin-source.ts";
+import { Spool } from "./spool.ts";
 import { TailReader } from "./tail-reader.ts";
 import { Tailer } from "./tailer.ts";
 import { serverTls } from "./tls.ts";
@@ -38,10 +40,10 @@ export type Lasting = {
   readonly metrics: ShipperMetrics;
   readonly checkpoint: Checkpoint;
   readonly ledger: Ledger;
-};
-/** How a run ended: what was written and not delivered, and each file's own ledger. */
   /** Standard input, once and for all configurations; nothing is read of it before the first call. */
   readonly stdin: () => StdinContent;
+};
+/** How a run ended: what was written and not delivered, and each file's own ledger. */
 export type Ending = { readonly undelivered: readonly Loss[]; readonly files: readonly (FileLedger & { readonly path: string; readonly inode: string })[] };
 
 /** How long a change of configuration waits for acknowledgements; what has none by then is sent again afterwards, from the file. */
@@ -58,9 +60,9 @@ export class Shipping {
   readonly pipeline: Pipeline;
   readonly #parts: Parts;
   readonly #servers: readonly ForwardSource[];
+  readonly #stdin: StdinSource | undefined;
   readonly #over = new AbortController();
   readonly #suspended = new AbortController();
-  readonly #stdin: StdinSource | undefined;
   #shipper: Shipper | undefined;
 
   private constructor(parts: Parts, servers: readonly ForwardSource[]) {
@@ -68,10 +70,10 @@ export class Shipping {
     this.pipeline = parts.pipeline;
     this.tailers = createTailers(parts);
     this.#servers = servers;
-  }
-
     const stdin = parts.config.sources.find((source) => source.type === "stdin");
     this.#stdin = stdin === undefined ? undefined : createStdinSource(stdin, parts);
+  }
+
   /** Throws when it cannot listen for applications; nothing is left running then. */
   static async start(config: ShipperConfig, lasting: Lasting): Promise<Shipping> {
     const { context, metrics } = lasting;
@@ -245,8 +247,6 @@ function createStdinSource(source: Extract<SourceConfig, { type: "stdin" }>, par
 function currentPairs(source: { readonly enrich: boolean }, { config, metadata }: Parts): () => ExtraPairs {
   let encodedFrom = metadata.current;
   let extra = extraPairs(config, source.enrich ? encodedFrom : {}, {});
-  const server = await ForwardSource.listen({
-    listen: source.listen,
   return () => {
     if (encodedFrom !== metadata.current) {
       encodedFrom = metadata.current;
@@ -259,6 +259,8 @@ function currentPairs(source: { readonly enrich: boolean }, { config, metadata }
 async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts: Parts): Promise<ForwardSource> {
   const { lasting } = parts;
   const { log, giveUp, clock } = lasting.context;
+  const server = await ForwardSource.listen({
+    listen: source.listen,
     hostname: `log-shipper.${parts.pod}`,
     socketPath: source.socket,
     tls: serverTls(source.tls, "sources[].tls", clock),
