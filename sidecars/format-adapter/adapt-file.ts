@@ -160,7 +160,7 @@ async function readStart(input: ByteSource, adapter: AdapterConfig): Promise<Sta
     const count = await input.read(block);
     const isWhole = count === 0;
     bytes = Buffer.concat([bytes, block.subarray(0, count)]);
-    const choice = chooseMapping(adapter, bytes);
+    const choice = chooseMapping(adapter, bytes, isWhole);
     if (choice.kind === "chosen") return { bytes, mapping: choice.mapping };
     if (!isWhole) {
       // Twice as much each time, so that a long first record is not read over and over.
@@ -181,7 +181,7 @@ type Choice = { readonly kind: "chosen"; readonly mapping: Mapping } | { readonl
  * The mapping for a report that begins with these bytes: the only one, or that of the first rule whose columns are all there. Undecided when
  * they are too few to tell. A report that is not in a rule's format has no columns for that rule; when it is in none, the first fault is thrown.
  */
-function chooseMapping(adapter: AdapterConfig, bytes: Buffer): Choice {
+function chooseMapping(adapter: AdapterConfig, bytes: Buffer, atEnd: boolean): Choice {
   const [only] = adapter.mappings;
   if (adapter.detect.length === 0 && only !== undefined) return { kind: "chosen", mapping: only };
   let seen: readonly string[] | undefined;
@@ -190,7 +190,7 @@ function chooseMapping(adapter: AdapterConfig, bytes: Buffer): Choice {
   for (const rule of adapter.detect) {
     const mapping = adapter.mappings.find((candidate) => candidate.name === rule.use);
     if (mapping === undefined) continue;
-    const sniffed = sniffColumns(mapping.input, bytes);
+    const sniffed = sniffColumns(mapping.input, bytes, atEnd);
     if (sniffed.kind === "columns" && rule.header.every((column) => sniffed.columns.includes(column))) return { kind: "chosen", mapping };
     if (sniffed.kind === "columns") seen ??= sniffed.columns;
     else if (sniffed.kind === "fault") fault ??= sniffed.error;

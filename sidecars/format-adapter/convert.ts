@@ -79,8 +79,11 @@ export function convertText(mapping: Mapping, text: string): { readonly kind: "c
 
 export type Sniffed = { readonly kind: "columns"; readonly columns: readonly string[] } | { readonly kind: "more" } | { readonly kind: "fault"; readonly error: ConversionError };
 
-/** The columns that a report of this format begins with; "more" when the bytes do not hold them yet, "fault" when it is not in this format. */
-export function sniffColumns(input: InputOptions, bytes: Uint8Array): Sniffed {
+/**
+ * The columns that a report of this format begins with; "more" when the bytes do not hold them yet, "fault" when it is not in this format. Some
+ * formats tell them at the end only: `isWhole`, there is no more.
+ */
+export function sniffColumns(input: InputOptions, bytes: Uint8Array, isWhole: boolean): Sniffed {
   let columns: readonly string[] | undefined;
   const stop = new Error("columns found");
   const reader = createSniffer(input, {
@@ -92,9 +95,10 @@ export function sniffColumns(input: InputOptions, bytes: Uint8Array): Sniffed {
   });
   try {
     reader.push(bytes);
+    if (isWhole) reader.end({ takeUnfinished: true });
   } catch (error) {
-    if (error instanceof ConversionError) return { kind: "fault", error };
-    if (error !== stop) throw error;
+    if (error instanceof ConversionError && (error.code !== "INCOMPLETE" || !isWhole)) return { kind: "fault", error };
+    if (!(error instanceof ConversionError) && error !== stop) throw error;
   }
   return columns === undefined ? { kind: "more" } : { kind: "columns", columns };
 }

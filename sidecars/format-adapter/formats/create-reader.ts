@@ -2,12 +2,24 @@
 import { createScannerReader, readerOfUtf8, type ByteReader } from "./byte-reader.ts";
 import { createCsvReader } from "./csv-reader.ts";
 import { createJsonArrayReader, createNdjsonReader } from "./json-reader.ts";
+import { createDocumentReader } from "./document-reader.ts";
 import { isEngineInput, type EngineInput, type InputOptions } from "./options.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
+import { parseToml } from "./toml-reader.ts";
+import { createYamlReader } from "./yaml-reader.ts";
 
 /** The reader of a format. Its rows need not be kept. */
 export function createByteReader(input: InputOptions, handler: RecordHandler): ByteReader {
-  return createScannerReader(input, handler);
+  switch (input.format) {
+    case "csv":
+    case "ndjson":
+    case "json":
+      return createScannerReader(input, handler);
+    case "yaml":
+      return readerOfUtf8(createYamlReader(input, handler));
+    case "toml":
+      return readerOfUtf8(createDocumentReader(input, parseToml, handler));
+  }
 }
 
 /** A reader that costs little to make, for a look at the first records. */

@@ -1,4 +1,5 @@
 // pure
+import { createTomlWriter, createYamlWriter } from "./document-writers.ts";
 import type { OutputOptions } from "./options.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./writers.ts";
 
@@ -11,5 +12,9 @@ export function createWriter(columns: readonly string[], output: OutputOptions):
       return createNdjsonWriter(columns);
     case "json":
       return createJsonArrayWriter(columns);
+    case "yaml":
+      return createYamlWriter(columns);
+    case "toml":
+      return createTomlWriter(columns, output.name);
   }
 }

@@ -1,13 +1,20 @@
 // pure
+import type { DocumentOptions } from "./document-reader.ts";
+
 /** What `in:` says of a format beyond its name. Each format's module says what its settings mean. */
-export type InputOptions = EngineInput;
+export type InputOptions = EngineInput | DocumentInput;
 /** What `out:` says of a format beyond its name. */
-export type OutputOptions = EngineOutput;
+export type OutputOptions = EngineOutput | YamlOutput | TomlOutput;
 
 /** Formats that the engine reads by itself. The delimiter is of CSV alone. */
 export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string };
 /** Formats that the engine writes by itself. All but the format is of CSV alone. */
 export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
+
+export type DocumentInput = DocumentOptions & { readonly format: "yaml" | "toml" };
+export type YamlOutput = { readonly format: "yaml" };
+/** `name`: of the list of tables. */
+export type TomlOutput = { readonly format: "toml"; readonly name: string };
 
 const engineFormats: ReadonlySet<string> = new Set(["csv", "ndjson", "json"]);
 

@@ -1,5 +1,6 @@
 // pure
 import { posix } from "node:path";
+import { parseSizeBytes } from "../../../kit/config/units.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import type { InputFormat, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
@@ -14,7 +15,16 @@ const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
   tsv: { keys: ["delimiter"], read: (_, parts) => ({ format: "csv", delimiter: readDelimiter(parts, "\t") }) },
   ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: "," }) },
   json: { keys: [], read: () => ({ format: "json", delimiter: "," }) },
+  yaml: documentInput("yaml"),
+  toml: documentInput("toml"),
 };
+
+/** YAML's parser takes some 150 bytes of memory for each of the document, ours for TOML far less. */
+const maxSizes = { yaml: 1_048_576, toml: 8_388_608 } as const;
+
+function documentInput(format: keyof typeof maxSizes): Settings<InputOptions> {
+  return { keys: ["records", "maxSize"], read: (_, parts) => ({ format, records: readPath(parts.get("records")), maxBytes: readSize(parts.get("maxSize"), maxSizes[format]) }) };
+}
 
 const csvOutput = (delimiter: string): Settings<OutputOptions> => ({
   keys: ["eol", "bom", "quote", "delimiter"],
@@ -32,6 +42,8 @@ const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
   tsv: csvOutput("\t"),
   ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
   json: { keys: [], read: () => ({ format: "json", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
+  yaml: { keys: [], read: () => ({ format: "yaml" }) },
+  toml: { keys: ["records"], read: (_, parts) => ({ format: "toml", name: parts.get("records")?.text("the name of the list of tables") ?? "records" }) },
 };
 
 /** Reads `in:`. */
@@ -84,6 +96,19 @@ function readFile(node: NodeReader, parts: Parts): string | undefined {
   if (unknown !== undefined) place.problem(`"{${unknown}}" means nothing here; there is {name}`);
   if (posix.dirname(file).includes("{")) place.problem(`{name} may stand in the last part alone, got "${file}"`);
   return file;
+}
+
+/** The keys that lead to the records, with points between them. */
+function readPath(node: NodeReader | undefined): readonly string[] {
+  const text = node?.text("the path of the records, such as data.items");
+  return text === undefined || text === "" ? [] : text.split(".");
+}
+
+function readSize(node: NodeReader | undefined, fallback: number): number {
+  const text = node?.text("a size such as 1MiB");
+  const bytes = text === undefined ? fallback : parseSizeBytes(text);
+  if (bytes === undefined) node?.problem(`expected a size such as 1MiB, got "${text}"`);
+  return bytes ?? fallback;
 }
 
 function readDelimiter(parts: Parts, fallback: string): string {

@@ -1,7 +1,9 @@
+import assert from "node:assert/strict";
 import { ConversionError } from "../../../../sidecars/format-adapter/conversion-error.ts";
 import { startConversion } from "../../../../sidecars/format-adapter/convert.ts";
 import { applyPlan } from "../../../../sidecars/format-adapter/engine/plan.ts";
 import { createReader } from "../../../../sidecars/format-adapter/formats/create-reader.ts";
+import { isEngineInput } from "../../../../sidecars/format-adapter/formats/options.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type TextWriter } from "../../../../sidecars/format-adapter/formats/writers.ts";
 import { compileMapping } from "../../../../sidecars/format-adapter/mapping/compile.ts";
 import type { Mapping } from "../../../../sidecars/format-adapter/mapping/mapping.ts";
@@ -18,6 +20,7 @@ export function byReference(mapping: Mapping, text: string): Outcome {
   return outcomeOf(() => {
     const refusals = new RowRefusals(plan.refusals);
     let rows = 0;
+    assert.ok(isEngineInput(mapping.input));
     const reader = createReader(mapping.input, {
       onColumns: checkColumns,
       onRow: (row) => {
