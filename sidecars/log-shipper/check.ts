@@ -6,7 +6,7 @@ import { checkFile, fileReport } from "./check-file.ts";
 import { contradictions, type ShipperConfig } from "./config.ts";
 import { Discovery, type FoundFile } from "./discover.ts";
 import { extraOf } from "./explain.ts";
-import type { TailConfig } from "./preview.ts";
+import type { LinesSource } from "./preview.ts";
 
 /** How much of each file is looked at, and of how many files. */
 const sampleMax = 65_536;
@@ -40,7 +40,7 @@ export async function runCheck({ config, print }: CommandContext<ShipperConfig>)
   return matched > 0 ? exitCode.ok : exitCode.unavailable;
 }
 
-async function linesOf(config: ShipperConfig, source: TailConfig, found: FoundFile): Promise<string> {
+async function linesOf(config: ShipperConfig, source: Extract<LinesSource, { type: "tail" }>, found: FoundFile): Promise<string> {
   const bytes = beginning(found.path);
   if (typeof bytes === "string") return `    cannot be read: ${bytes}\n`;
   const time = { seconds: Number(found.mtimeNs / 1_000_000_000n), nanoseconds: Number(found.mtimeNs % 1_000_000_000n) };

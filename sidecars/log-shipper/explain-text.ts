@@ -9,12 +9,16 @@ export type Explanation = ShapingSteps & {
   readonly from: number;
   readonly bytes: number;
   readonly text: string;
+  /** How many lines of the input it is made of; absent if lines of other records lie between. */
+  readonly lines?: number;
   readonly piece: "whole" | "partial" | "cut";
   readonly format: string;
   readonly refusal?: string;
   /** As parsed, with what the shipper adds. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly fileTime: string;
+  /** What that is the time of. */
+  readonly timeOf: "file" | "container" | "reading";
 };
 
 const valueMax = 200;
@@ -22,15 +26,17 @@ const column = 9;
 
 /** A record's way through the stages, one line for each, for people. */
 export function explanationText(explanation: Explanation): string {
-  const { source, tag, from, bytes, text, piece, format, refusal, fields, time, fileTime, filters, routes, result } = explanation;
-  const framing = { whole: "a whole record", partial: "a piece of a longer line (log_partial); pieces are not parsed", cut: "the beginning of a longer line, the rest is cut off (log_cut); it is not parsed" }[piece];
+  const { source, tag, from, bytes, text, piece, format, refusal, fields, lines, time, fileTime, filters, routes, result } = explanation;
+  const origin = { file: "of the file", container: "of the container's line", reading: "when it was read" }[explanation.timeOf];
+  const made = lines === undefined ? ", of several lines, with lines of other records between" : lines > 1 ? ` of ${lines} lines` : "";
+  const framing = { whole: `a whole record${made}`, partial: "a piece of a longer line (log_partial); pieces are not parsed", cut: "the beginning of a longer line, the rest is cut off (log_cut); it is not parsed" }[piece];
   const rows: (readonly [stage: string, told: string])[] = [
     ["record", `${source}, tag ${tag}, bytes ${from} to ${from + bytes}`],
     ["line", short(text)],
     ["framing", framing],
     ["parse", refusal === undefined ? `${format}: ${count(Object.keys(fields).length, "field")}` : `${format}: refused, shipped raw: ${refusal}`],
     ["", short(JSON.stringify(fields))],
-    ["time", time === undefined ? `${fileTime} (of the file; no time is configured)` : time.found ? `${time.value} from field "${time.field}"` : `${fileTime} (of the file): field "${time.field}" ${time.present ? "has no time of the format" : "is not there"}`],
+    ["time", time === undefined ? `${fileTime} (${origin}; no time is configured)` : time.found ? `${time.value} from field "${time.field}"` : `${fileTime} (${origin}): field "${time.field}" ${time.present ? "has no time of the format" : "is not there"}`],
     ...filters.flatMap(filterRows),
   ];
   if (result === undefined) rows.push(["result", "dropped: no sink gets it"]);

@@ -53,6 +53,13 @@ export function decodeText(encoding: Encoding, bytes: Buffer, from: number, to: 
   }
 }
 
+/** The bytes of a text; characters that Latin-1 lacks lose their meaning. */
+export function encodeText(encoding: Encoding, text: string): Buffer {
+  if (encoding === "utf-8" || encoding === "latin1") return Buffer.from(text, encoding === "utf-8" ? "utf8" : "latin1");
+  const bytes = Buffer.from(text, "utf16le");
+  return encoding === "utf-16le" ? bytes : bytes.swap16();
+}
+
 /** How an encoding writes what framing looks for. */
 export type CodeUnits = {
   /** Bytes of a code unit. */

@@ -156,6 +156,7 @@ sources[1] tail LOGS/*.log (json, tag app.{file}): 4 files
       caf\ufffd
     time from field "ts": 0 of 1 (0.0 %)
     sinks: stdout 1, errors 0
+    hint: it is not UTF-8: if it is Latin-1, set encoding: latin1
   LOGS/c.log  0 bytes
     empty; no whole line yet
   LOGS/d.log  146000 bytes
