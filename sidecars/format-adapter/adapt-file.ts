@@ -3,18 +3,20 @@ import { lstat, open, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import { ConversionError } from "./conversion-error.ts";
-import { convertReport, readsWhole, sniffColumns } from "./convert.ts";
-import { checkCompression, ReplayedSource, unpack, type ByteSource, type UnpackedSource } from "./formats/compression.ts";
+import { convertReport } from "./convert.ts";
+import { detectMapping } from "./detect.ts";
+import { checkCompression, ReplayedSource, unpack, type UnpackedSource } from "./formats/compression.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { writeBeside } from "./beside.ts";
 import type { DirectorySync } from "./directory-sync.ts";
 import type { Turn } from "./dispatch.ts";
 import { Publication } from "./publish.ts";
 import { byteOffsetOfLine, ReportInput } from "./report-input.ts";
+import type { RowRefusals } from "./row-refusals.ts";
 
 /** What became of one try to adapt one file. */
 export type AdaptOutcome =
-  | { readonly kind: "adapted"; readonly mapping: Mapping; readonly rows: number; readonly output: string; readonly stat: string; readonly content: string; readonly wrote: boolean; readonly bytes: number; readonly published: string }
+  | { readonly kind: "adapted"; readonly mapping: Mapping; readonly rows: number; readonly output: string; readonly stat: string; readonly content: string; readonly wrote: boolean; readonly bytes: number; readonly published: string; readonly refusals: RowRefusals }
   /** The mapping that its rules choose now made its adapted form already. */
   | { readonly kind: "same"; readonly mapping: Mapping; readonly stat: string }
   /** Not finished yet, by its format. */
@@ -54,6 +56,8 @@ export type AdaptJob = {
   release(output: string): void;
   /** Given for an output whose folder is watched too: whether the file of this identity there was published by an adapter. */
   mayReplace(output: string): ((identity: string) => boolean) | undefined;
+  /** Told before the output gets its name, so that nobody takes it for a report, also when this is the last thing that is done. */
+  intend(output: string, identity: string, mapping: Mapping): Promise<void>;
   /** Whether a report of this stat was adapted by this mapping before. */
   isAdapted(stat: string, mapping: Mapping): boolean;
 };
@@ -91,7 +95,7 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
   try {
     input = await unpack(packed);
     if (packed.bytes === 0 && complete) return { kind: "waiting", stat: before, reason: "it is empty" };
-    const start = await readStart(input, adapter);
+    const start = await detectMapping(adapter, basename(path), input);
     mapping = start.mapping;
     if (job.isAdapted(before, mapping)) return { kind: "same", mapping, stat: before };
     checkCompression(mapping.input.compression, input.compression);
@@ -106,11 +110,11 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
       await publication.abandon();
       return { kind: "torn" };
     }
-    const { kind, identity } = await give(publication, output, job);
+    const { kind, identity } = await give(publication, { output, mapping }, job);
     const { bytes } = publication;
     const sha256 = publication.sha256();
     await writeBeside(output, adapter.publish, { file: basename(output), rows: conversion.rows, bytes, sha256: sha256 ?? "", source: basename(path), mapping: mapping.name, mappingHash: mappingHash(mapping) });
-    return { kind: "adapted", mapping, rows: conversion.rows, output, stat: before, content: packed.contentHash(), wrote: kind === "new", published: identity, bytes: packed.bytes };
+    return { kind: "adapted", mapping, rows: conversion.rows, output, stat: before, content: packed.contentHash(), wrote: kind === "new", published: identity, bytes: packed.bytes, refusals: conversion.refusals };
   } catch (error) {
     await publication?.abandon();
     if (!(error instanceof ConversionError)) throw error;
@@ -127,11 +131,12 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
 }
 
 /** Publishes in the job's turn. Throws NAME when what stands there is not ours to replace. */
-async function give(publication: Publication, output: string, { turn, directories }: AdaptJob): Promise<{ readonly kind: "new" | "same"; readonly identity: string }> {
+async function give(publication: Publication, { output, mapping }: { readonly output: string; readonly mapping: Mapping }, { turn, directories, intend }: AdaptJob): Promise<{ readonly kind: "new" | "same"; readonly identity: string }> {
   const prepared = await publication.prepare();
   if (prepared.kind === "foreign") throw new ConversionError("NAME", `${output} stands in a folder that is watched too and was not written by an adapter; it is not overwritten`, { line: 1 });
   await turn.wait();
   if (prepared.kind === "new") {
+    await intend(output, prepared.identity, mapping);
     const durable = publication.commit(directories);
     turn.pass();
     await durable;
@@ -147,62 +152,4 @@ async function checkOutput(output: string, job: AdaptJob): Promise<void> {
   const owner = job.ownerOf(output);
   const isThere = owner !== undefined && (await lstat(owner).then(() => true, () => false));
   if (isThere) throw new ConversionError("NAME", `${output} is what ${owner} was adapted to; two reports cannot have one adapted form`, { line: 1 });
-}
-
-type Start = { readonly bytes: Buffer; readonly mapping: Mapping };
-
-/** The bytes read until it was known which mapping to use. Throws VERSION when no rule fits, INCOMPLETE when the file ends before it is known. */
-async function readStart(input: ByteSource, adapter: AdapterConfig): Promise<Start> {
-  let bytes = Buffer.alloc(0);
-  let wanted = startBytes;
-  for (;;) {
-    const block = Buffer.allocUnsafe(wanted);
-    const count = await input.read(block);
-    const isWhole = count === 0;
-    bytes = Buffer.concat([bytes, block.subarray(0, count)]);
-    const choice = chooseMapping(adapter, bytes, isWhole);
-    if (choice.kind === "chosen") return { bytes, mapping: choice.mapping };
-    if (!isWhole) {
-      // Twice as much each time, so that a long first record is not read over and over.
-      wanted = bytes.length;
-      continue;
-    }
-    if (choice.atEnd instanceof ConversionError) throw choice.atEnd;
-    return { bytes, mapping: choice.atEnd };
-  }
-}
-
-const startBytes = 65_536;
-const space = 32;
-
-type Choice = { readonly kind: "chosen"; readonly mapping: Mapping } | { readonly kind: "undecided"; readonly atEnd: Mapping | ConversionError };
-
-/**
- * The mapping for a report that begins with these bytes: the only one, or that of the first rule whose columns are all there. Undecided when
- * they are too few to tell. A report that is not in a rule's format has no columns for that rule; when it is in none, the first fault is thrown.
- */
-function chooseMapping(adapter: AdapterConfig, bytes: Buffer, atEnd: boolean): Choice {
-  const [only] = adapter.mappings;
-  if (adapter.detect.length === 0 && only !== undefined) return { kind: "chosen", mapping: only };
-  let seen: readonly string[] | undefined;
-  let fault: ConversionError | undefined;
-  let undecided = false;
-  for (const rule of adapter.detect) {
-    const mapping = adapter.mappings.find((candidate) => candidate.name === rule.use);
-    if (mapping === undefined) continue;
-    const sniffed = sniffColumns(mapping.input, bytes, atEnd);
-    if (sniffed.kind === "columns" && rule.header.every((column) => sniffed.columns.includes(column))) return { kind: "chosen", mapping };
-    if (sniffed.kind === "columns") seen ??= sniffed.columns;
-    else if (sniffed.kind === "fault") fault ??= sniffed.error;
-    else undecided = true;
-  }
-  const noRule = new ConversionError("VERSION", seen === undefined ? "the report has no record that would tell its version" : `no rule of detect fits a report with the columns ${seen.join(", ")}`, { line: 1 });
-  if (!undecided) throw seen === undefined && fault !== undefined ? fault : noRule;
-  if (!isWhole(adapter, bytes)) return { kind: "undecided", atEnd: new ConversionError("INCOMPLETE", "its columns are not there yet", { line: 1 }) };
-  return { kind: "undecided", atEnd: adapter.mappings.length === 1 && only !== undefined ? only : noRule };
-}
-
-/** Whether the bytes are a whole report without a record, such as `[]`, in the format of some mapping. */
-function isWhole(adapter: AdapterConfig, bytes: Buffer): boolean {
-  return bytes.some((byte) => byte > space) && adapter.mappings.some((mapping) => readsWhole(mapping.input, bytes));
 }

@@ -4,12 +4,12 @@ import { posix } from "node:path";
 import { joinPath, type Problem } from "../../kit/config/problem.ts";
 import type { RawNode } from "../../kit/config/raw.ts";
 import type { ParseContext, TypedField } from "../../kit/config/schema.ts";
+import { readDetect, type DetectRule } from "./detect.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { readMapping } from "./mapping/read-mapping.ts";
 import { readNode, type NodeReader } from "./mapping/node-reader.ts";
 import { readBeside, readCount, readRetention, readWatch, type Beside, type Retention, type WatchConfig } from "./watch-config.ts";
 
-export type DetectRule = { readonly header: readonly string[]; readonly use: string };
 
 /** One folder of reports that is watched, and what is made of them. */
 export type AdapterConfig = {
@@ -96,16 +96,6 @@ function readAdapter(node: NodeReader, index: number): AdapterConfig | undefined
     if (!mapping.output.file.includes("{name}") && /[*?[{]/.test(readWatchOutcome.match)) parts.get("mappings")?.problem(`"${mapping.name}" writes every input to the one file ${mapping.output.file}; put {name} into it`);
   }
   return { name, watch: readWatchOutcome, ...rules, detect, mappings: whole };
-}
-
-function readDetect(node: NodeReader | undefined, names: readonly string[]): readonly DetectRule[] {
-  return (node?.list() ?? []).flatMap((item) => {
-    const parts = item.map(["when", "use"]);
-    const use = parts?.get("use")?.oneOf(names);
-    const header = parts?.get("when")?.map(["header"])?.get("header")?.list()?.map((column) => column.text("a column"));
-    if (parts !== undefined && (!parts.has("use") || header === undefined)) item.problem('needs "when: {header: [columns]}" and "use: mapping"');
-    return use === undefined || header === undefined || header.includes(undefined) ? [] : [{ header: header.filter((column) => column !== undefined), use }];
-  });
 }
 
 function checkTogether(adapters: readonly AdapterConfig[], node: RawNode & { readonly kind: "list" }, path: string, context: ParseContext): void {

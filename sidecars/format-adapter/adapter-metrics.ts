@@ -9,6 +9,8 @@ export function registerAdapterMetrics(metrics: MetricRegistry) {
     bytes: metrics.counter({ name: "podkit_format_adapter_bytes_read_total", help: "Bytes of the reports adapted.", labels: ["mapping"] }),
     unchanged: metrics.counter({ name: "podkit_format_adapter_files_unchanged_total", help: "Reports whose adapted form stood there already.", labels: ["mapping"] }),
     quarantined: metrics.counter({ name: "podkit_format_adapter_files_quarantined_total", help: "Reports refused, by the kind of fault.", labels: ["reason"] }),
+    rowsRefused: metrics.counter({ name: "podkit_format_adapter_rows_refused_total", help: "Records left out of adapted reports since they were wrong.", labels: ["mapping"] }),
+    rowsFiltered: metrics.counter({ name: "podkit_format_adapter_rows_filtered_total", help: "Records left out of adapted reports by where.", labels: ["mapping"] }),
     drift: metrics.counter({ name: "podkit_format_adapter_drift_total", help: "Reports with a version, column or enum value that no mapping knows.", labels: ["adapter"] }),
     torn: metrics.counter({ name: "podkit_format_adapter_torn_reads_total", help: "Reports that changed while they were read; they were read again." }),
     missed: metrics.counter({ name: "podkit_format_adapter_files_missed_by_events_total", help: "Reports that the scan found although no event told of them.", labels: ["adapter"] }),

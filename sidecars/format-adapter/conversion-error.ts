@@ -9,6 +9,13 @@
  */
 export type ConversionCode = "SYNTAX" | "INCOMPLETE" | "ENCODING" | "LIMIT" | "COLUMN" | "CAST" | "ENUM" | "VERSION" | "NAME";
 
+const driftCodes: ReadonlySet<string> = new Set(["VERSION", "COLUMN", "ENUM"]);
+
+/** Whether the report is of a kind that no mapping knows. */
+export function isDrift(code: ConversionCode): boolean {
+  return driftCodes.has(code);
+}
+
 /** A permanent fault of the input. `line` counts from 1 (see countLineEnds) and is where the record begins, or where the fault is when the record has no end. */
 export class ConversionError extends Error {
   readonly code: ConversionCode;

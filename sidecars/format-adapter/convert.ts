@@ -2,9 +2,9 @@
 import { ConversionError } from "./conversion-error.ts";
 import { Engine } from "./engine/engine.ts";
 import { Compressor, type ByteSource } from "./formats/compression.ts";
-import { createByteReader, createSniffer } from "./formats/create-reader.ts";
+import { createByteReader } from "./formats/create-reader.ts";
 import { createWriter } from "./formats/create-writer.ts";
-import { isEngineInput, isEngineOutput, type InputOptions } from "./formats/options.ts";
+import { isEngineInput, isEngineOutput } from "./formats/options.ts";
 import { compileMapping, type CompiledMapping } from "./mapping/compile.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { RowConversion } from "./row-conversion.ts";
@@ -39,13 +39,13 @@ export async function convertReport(options: {
   readonly write: (bytes: Uint8Array) => Promise<void>;
   readonly takeUnfinished: boolean;
   readonly signal: AbortSignal;
-}): Promise<Pick<Conversion, "rows">> {
+}): Promise<Pick<Conversion, "rows" | "refusals">> {
   const { mapping, source, signal } = options;
   const { compression } = mapping.output;
   const compressor = compression === "none" ? undefined : new Compressor(compression, options.write);
   const write = compressor === undefined ? options.write : async (bytes: Uint8Array): Promise<void> => await compressor.write(bytes);
+  const conversion = startConversion(mapping);
   try {
-    const conversion = startConversion(mapping);
     for (let count = await source.read(conversion.room()); count > 0; count = await source.read(conversion.room())) {
       signal.throwIfAborted();
       for (const piece of conversion.take(count)) await write(piece);
@@ -55,6 +55,7 @@ export async function convertReport(options: {
     return conversion;
   } finally {
     compressor?.close();
+    if (conversion instanceof Engine) conversion.close();
   }
 }
 
@@ -73,45 +74,6 @@ export function convertText(mapping: Mapping, text: string): { readonly kind: "c
     return { kind: "converted", text: Buffer.concat(pieces).toString("utf8"), rows: conversion.rows };
   } catch (error) {
     if (error instanceof ConversionError) return { kind: "failed", error };
-    throw error;
-  }
-}
-
-export type Sniffed = { readonly kind: "columns"; readonly columns: readonly string[] } | { readonly kind: "more" } | { readonly kind: "fault"; readonly error: ConversionError };
-
-/**
- * The columns that a report of this format begins with; "more" when the bytes do not hold them yet, "fault" when it is not in this format. Some
- * formats tell them at the end only: `isWhole`, there is no more.
- */
-export function sniffColumns(input: InputOptions, bytes: Uint8Array, isWhole: boolean): Sniffed {
-  let columns: readonly string[] | undefined;
-  const stop = new Error("columns found");
-  const reader = createSniffer(input, {
-    onColumns(names) {
-      columns = names;
-      throw stop;
-    },
-    onRow: () => undefined,
-  });
-  try {
-    reader.push(bytes);
-    if (isWhole) reader.end({ takeUnfinished: true });
-  } catch (error) {
-    if (error instanceof ConversionError && (error.code !== "INCOMPLETE" || !isWhole)) return { kind: "fault", error };
-    if (!(error instanceof ConversionError) && error !== stop) throw error;
-  }
-  return columns === undefined ? { kind: "more" } : { kind: "columns", columns };
-}
-
-/** Whether the bytes are a whole report of this format. */
-export function readsWhole(input: InputOptions, bytes: Uint8Array): boolean {
-  try {
-    const reader = createSniffer(input, { onColumns: () => undefined, onRow: () => undefined });
-    reader.push(bytes);
-    reader.end({ takeUnfinished: false });
-    return true;
-  } catch (error) {
-    if (error instanceof ConversionError) return false;
     throw error;
   }
 }

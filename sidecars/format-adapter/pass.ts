@@ -161,6 +161,13 @@ export async function adaptReport(options: AdapterOptions, report: { readonly pa
     isTaken: (output) => ledger.isTaken(output, adapter.name, path),
     release: (output) => ledger.release(output),
     mayReplace: (output) => (watchedFolders.has(dirname(output)) ? (identity) => ledger.isPublished(output, identity) : undefined),
+    async intend(output, published, mapping) {
+      if (!watchedFolders.has(dirname(output))) return;
+      const before = ledger.get(adapter.name, path);
+      const publishedBefore = before?.published === undefined || before.output !== output ? {} : { publishedBefore: before.published };
+      // Without a stat: until it is done, nobody takes it for done.
+      await ledger.put({ path, adapter: adapter.name, stat: "", content: "", mapping: mapping.name, mappingHash: mappingHash(mapping), outcome: "adapted", output, rows: 0, published, ...publishedBefore });
+    },
     isAdapted(found, mapping) {
       const entry = ledger.get(adapter.name, path);
       return entry?.outcome === "adapted" && entry.stat === found && entry.mappingHash === mappingHash(mapping);

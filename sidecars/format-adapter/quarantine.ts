@@ -3,6 +3,7 @@ import { copyFile, lstat, mkdir, readdir, readFile, unlink } from "node:fs/promi
 import { basename, join } from "node:path";
 import { replaceFile } from "../../kit/files.ts";
 import { statKey, type AdaptOutcome } from "./adapt-file.ts";
+import type { RefusedRow } from "./row-refusals.ts";
 import { selectExcess, type Kept } from "./retention.ts";
 
 export type QuarantineLimits = { readonly maxFiles: number; readonly maxBytes: number; readonly maxAge?: number | undefined };
@@ -39,6 +40,19 @@ export async function quarantine(options: { readonly directory: string; readonly
   await makeRoom(directory, { stay: basename(target), nowMs: options.atMs, limits: { ...limits, maxFiles: limits.maxFiles - 1, maxBytes: limits.maxBytes - (copyBytes ?? 0) } });
   await replaceFile(`${target}${reasonEnd}`, `${JSON.stringify(reason, undefined, 2)}\n`);
   if (copyBytes !== undefined) await copyFile(path, target);
+}
+
+/**
+ * Keeps the records that were left out of a report that was adapted all the same, one a line, as `<name>.<content>.rows.ndjson`: line,
+ * code, message, column, sample and the record's values. They count as refused reports do.
+ */
+export async function quarantineRows(options: { readonly directory: string; readonly path: string; readonly content: string; readonly rows: readonly RefusedRow[]; readonly limits: QuarantineLimits; readonly atMs: number }): Promise<void> {
+  const { directory, limits } = options;
+  await mkdir(directory, { recursive: true });
+  const name = `${quarantinedName(options.path, options.content)}.rows.ndjson`;
+  const text = options.rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  await makeRoom(directory, { stay: name, nowMs: options.atMs, limits: { ...limits, maxFiles: limits.maxFiles - 1, maxBytes: limits.maxBytes - Buffer.byteLength(text) } });
+  await replaceFile(join(directory, name), text);
 }
 
 /** Removes what is too old, or too much; for between two refusals. */

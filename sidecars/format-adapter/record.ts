@@ -4,9 +4,10 @@ import type { Log } from "../../kit/log.ts";
 import type { AdaptOutcome } from "./adapt-file.ts";
 import { adapterHash, detectHash, mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import type { AdapterMetrics } from "./adapter-metrics.ts";
+import { isDrift } from "./conversion-error.ts";
 import type { DirectorySync } from "./directory-sync.ts";
 import type { Ledger } from "./ledger.ts";
-import { dropQuarantined, quarantine, type QuarantineLimits } from "./quarantine.ts";
+import { dropQuarantined, quarantine, quarantineRows, type QuarantineLimits } from "./quarantine.ts";
 
 export type AdapterOptions = {
   readonly adapter: AdapterConfig;
@@ -24,8 +25,6 @@ export type AdapterOptions = {
   readonly random: Random;
   readonly signal: AbortSignal;
 };
-
-const driftCodes: ReadonlySet<string> = new Set(["VERSION", "COLUMN", "ENUM"]);
 
 export function quarantineDirectory(options: { readonly stateDirectory: string }): string {
   return join(options.stateDirectory, "quarantine");
@@ -46,7 +45,22 @@ export async function recordAdapted(options: AdapterOptions, path: string, folde
   metrics.files.inc(labels);
   metrics.rows.inc(labels, rows);
   metrics.bytes.inc(labels, outcome.bytes);
+  await recordRefusedRows(options, path, outcome);
   log.info({ path, output, rows, mapping: mapping.name }, "Adapted");
+}
+
+/** Counts and tells which records were left out, and keeps those that are to be kept. */
+async function recordRefusedRows(options: AdapterOptions, path: string, { mapping, content, refusals }: AdaptOutcome & { readonly kind: "adapted" }): Promise<void> {
+  const { metrics, adapter, log } = options;
+  metrics.rowsFiltered.inc({ mapping: mapping.name }, refusals.dropped);
+  if (refusals.count === 0) return;
+  metrics.rowsRefused.inc({ mapping: mapping.name }, refusals.count);
+  if (refusals.hasDrift) metrics.drift.inc({ adapter: adapter.name });
+  log.warn({ path, records: refusals.count, mapping: mapping.name }, "Records were left out");
+  if (refusals.rows.length === 0) return;
+  await quarantineRows({ directory: quarantineDirectory(options), path, content, rows: refusals.rows, limits: options.quarantine, atMs: options.clock.nowMs() }).catch((failure: unknown) => {
+    log.warn({ err: failure, path }, "Cannot keep the records that were left out in quarantine");
+  });
 }
 
 /** Remembers, keeps and tells that a report was refused. Its last good adapted form stays this report's. */
@@ -62,5 +76,5 @@ export async function recordRefused(options: AdapterOptions, path: string, folde
   const published = before?.published === undefined ? {} : { published: before.published };
   await ledger.put({ path, adapter: adapter.name, stat: outcome.stat, content: outcome.content, mapping: mapping?.name ?? "", mappingHash: hash, outcome: "quarantined", output: before?.output, rows: 0, detect: detectHash(adapter), folder, ...published });
   metrics.quarantined.inc({ reason: error.code });
-  if (driftCodes.has(error.code)) metrics.drift.inc({ adapter: adapter.name });
+  if (isDrift(error.code)) metrics.drift.inc({ adapter: adapter.name });
 }

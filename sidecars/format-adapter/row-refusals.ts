@@ -1,5 +1,5 @@
 // pure
-import { ConversionError, type ConversionCode } from "./conversion-error.ts";
+import { ConversionError, isDrift, type ConversionCode } from "./conversion-error.ts";
 import type { Row } from "./formats/row.ts";
 
 /**
@@ -22,6 +22,8 @@ export class RowRefusals {
   #keptCharacters = 0;
   #first: ConversionError | undefined;
   count = 0;
+  /** Whether any of them has a column or value that the mapping does not know. */
+  hasDrift = false;
   /** Records that `where` left out. */
   dropped = 0;
 
@@ -31,7 +33,7 @@ export class RowRefusals {
 
   /** Those to be kept in quarantine: the first ones, a thousand or a mebibyte at most. */
   get rows(): readonly RefusedRow[] {
-    return this.#kept;
+    return this.#kept.toSorted((left, right) => left.line - right.line);
   }
 
   /** Leaves a record out, or throws the error, by the policy. */
@@ -39,7 +41,8 @@ export class RowRefusals {
     const policy = this.#policy;
     if (policy.kind === "fail-file" || !(error instanceof ConversionError)) throw error;
     this.count++;
-    this.#first ??= error;
+    this.hasDrift ||= isDrift(error.code);
+    if (this.#first === undefined || error.line < this.#first.line) this.#first = error;
     if (policy.rowsMax !== undefined && this.count > policy.rowsMax) throw this.#tooMany(`more than ${policy.rowsMax} records are wrong`);
     if (policy.kind === "skip-row" || this.#kept.length >= keptRowsMax || this.#keptCharacters >= keptCharactersMax) return;
     const record = Object.fromEntries(columns.flatMap((column) => (row.kind(column) === undefined ? [] : [[column, (row.text(column) ?? "").slice(0, 10_000)]])));

@@ -245,9 +245,9 @@ test("a report in no mapping's format is refused, not waited for; one whose firs
   writeFileSync(place.config, `stateDirectory: ${place.state}\nadapters:\n  - watch: {dir: ${place.reports}, match: "*.json", reconcile: 100ms}\n    detect: [{when: {header: [a, b]}, use: new}, {when: {header: [a]}, use: old}]\n    mappings:\n${mapping("new", "{a: string, b: string}")}${mapping("old", "{a: string}")}`);
   const adapter = await start(place);
   rename(place, "damaged.json", '[{"a":1,}]');
-  await eventually(async () => await metric(adapter, /quarantined_total\{reason="SYNTAX"\} 1\n/));
-  rename(place, "empty.json", "[]");
   await eventually(async () => await metric(adapter, /quarantined_total\{reason="VERSION"\} 1\n/));
+  rename(place, "empty.json", "[]");
+  await eventually(async () => await metric(adapter, /quarantined_total\{reason="VERSION"\} 2\n/));
   rename(place, "large.json", JSON.stringify([{ b: "x".repeat(3_000_000), a: "y" }]));
   await eventually(() => published(place).length === 1);
   assert.equal(read(place, "large.csv"), "a\ny\n");
