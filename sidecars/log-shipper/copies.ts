@@ -40,7 +40,8 @@ export function contentOfCopy(found: FoundSibling, options: { readonly followed:
     const tail = found.size >= offset ? bytesAt(found.path, offset - print.tailLength, print.tailLength) : undefined;
     if (tail === undefined || hashBytes(tail) === print.tailHash) return "known";
   }
-  if (live !== undefined && live.size >= found.size && bytesAt(live.path, 0, head.length)?.equals(head) === true) return "known";
+  // Perhaps truncated before any of it is read.
+  if (live !== undefined && live.size >= found.size && bytesAt(live.path, 0, head.length)?.equals(head) === true) return "undecided";
   return "unknown";
 }
 

@@ -553,6 +553,7 @@ export class Tailer {
     next.fd = fd;
     next.rotatedAtMs = file.rotatedAtMs;
     this.#options.openFiles.adopt(next);
+    let remembered = Promise.resolve();
     if (copy === undefined) {
       file.fd = undefined;
       const lost = file.unreadUpTo(file.size);
@@ -564,12 +565,13 @@ export class Tailer {
       if (partial !== undefined) this.#adopt(partial, { path: file.path, nowMs, skip: true });
     } else {
       if (file.size > copy.size) this.#noteLoss(file, [{ from: copy.size, to: file.size }], "A log file was written to between its copying and its truncation; those bytes are lost");
-      const moved = this.#moveTo(file, copy.identity, nowMs);
+      remembered = this.#moveTo(file, copy.identity, nowMs);
       if (this.#open(file, copy, nowMs)) log.info({ path: file.path, copy: copy.path, offset: file.offset }, "A log file was copied and truncated; finishing it from the copy");
-      await moved;
     }
     this.#add(next);
+    // In one write with the move: after a death in between, the file would be taken for one never seen, and get the moved content's name.
     this.#remember(next);
+    await remembered;
   }
 
   /** The content goes on in another file. Resolves when that is remembered. */

@@ -23,11 +23,11 @@ export async function bundleShipper(directory: string): Promise<string> {
 
 /**
  * The shipper as its own process, as in a container. The admin server listens on a port of the system's choice. `command` is put
- * before the flags; `descriptors` is the limit of open files, `program` a bundle instead of the sources.
+ * before the flags; `descriptors` is the limit of open files, `under` a command that runs the rest of its arguments, `program` a bundle instead of the sources.
  */
-export function spawnShipper(configFile: string, flags: readonly string[] = [], options: { readonly command?: string; readonly descriptors?: number; readonly uid?: number; readonly program?: string } = {}): ShipperProcess {
+export function spawnShipper(configFile: string, flags: readonly string[] = [], options: { readonly command?: string; readonly descriptors?: number; readonly uid?: number; readonly under?: readonly string[]; readonly program?: string } = {}): ShipperProcess {
   const node = [process.execPath, options.program ?? main, ...(options.command === undefined ? ["--admin-address", "127.0.0.1:0"] : [options.command]), "--config", configFile, ...flags];
-  const [program = "", ...rest] = options.descriptors === undefined ? node : ["sh", "-c", `ulimit -n ${options.descriptors} && exec "$@"`, "sh", ...node];
+  const [program = "", ...rest] = [...(options.under ?? []), ...(options.descriptors === undefined ? node : ["sh", "-c", `ulimit -n ${options.descriptors} && exec "$@"`, "sh", ...node])];
   // Compiled sources are kept between the many starts of a test run.
   const env = { PATH: process.env["PATH"] ?? "", ...(options.uid === undefined ? { NODE_COMPILE_CACHE: join(tmpdir(), "podkit-test-compile-cache") } : {}) };
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env, ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }) });
