@@ -6,14 +6,6 @@ import { ContentHash, contentHashOf } from "../../../sidecars/format-adapter/has
 import { isForWriting } from "../../../sidecars/format-adapter/open-writers.ts";
 import { selectExcess } from "../../../sidecars/format-adapter/retention.ts";
 import { isNameBeside, nameBeside } from "../../../sidecars/format-adapter/watch-config.ts";
-import { compileHash } from "../../../sidecars/format-adapter/hash/compile.ts";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-
-test("the committed hash module is what its source compiles to, byte for byte", async () => {
-  const committed = join(import.meta.dirname, "../../../sidecars/format-adapter/hash/hash-module.ts");
-  assert.equal(await readFile(committed, "utf8"), await compileHash(), "run node sidecars/format-adapter/hash/compile.ts");
-});
 
 /** XXH64 with seed 0, as the specification defines it, without a thought for speed. */
 function slowXxh64(bytes: Uint8Array): string {

@@ -1,6 +1,6 @@
 /**
  * XXH64 (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md) with seed 0, in the language AssemblyScript, compiled by
- * ../compile.ts. Several hashes may be under way; the state of each lies in memory, at a place that the host gives:
+ * setup/compile-assembly.ts. Several hashes may be under way; the state of each lies in memory, at a place that the host gives:
  *   0   four accumulators of 8 bytes
  *   32  how many bytes were taken, 8 bytes
  *   40  the last 0 to 31 bytes, which fill no stripe yet

@@ -1,6 +1,6 @@
 /**
  * The hot core: log lines to Forward entries, in the language AssemblyScript (https://www.assemblyscript.org), compiled by
- * ../compile.ts. What it makes is defined by the TypeScript reference, encode/line-encoder.ts with encode/framing.ts and
+ * setup/compile-assembly.ts. What it makes is defined by the TypeScript reference, encode/line-encoder.ts with encode/framing.ts and
  * parse/json.ts; tests hold both to the same bytes.
  *
  * Memory, in pages of 64 KiB, is imported with a fixed size and never grows, so that the host's views stay valid:

@@ -1,4 +1,4 @@
-/** The parts of the WebAssembly interface that the core uses; Node's types leave them to the browser's. */
+/** The parts of the WebAssembly interface that we use; Node's types leave them to the browser's. */
 declare namespace WebAssembly {
   class Memory {
     constructor(pages: { readonly initial: number; readonly maximum: number });
