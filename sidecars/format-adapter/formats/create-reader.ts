@@ -3,6 +3,7 @@ import { createScannerReader, readerOfUtf8, type ByteReader } from "./byte-reade
 import { createCsvReader } from "./csv-reader.ts";
 import { createJsonArrayReader, createNdjsonReader } from "./json-reader.ts";
 import { createDocumentReader } from "./document-reader.ts";
+import { createExpositionReader } from "./exposition-reader.ts";
 import { isEngineInput, type EngineInput, type InputOptions } from "./options.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
 import { parseToml } from "./toml-reader.ts";
@@ -17,6 +18,9 @@ export function createByteReader(input: InputOptions, handler: RecordHandler): B
       return createScannerReader(input, handler);
     case "yaml":
       return readerOfUtf8(createYamlReader(input, handler));
+    case "prometheus":
+    case "openmetrics":
+      return readerOfUtf8(createExpositionReader(input.format, handler));
     case "toml":
       return readerOfUtf8(createDocumentReader(input, parseToml, handler));
   }

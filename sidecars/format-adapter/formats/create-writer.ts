@@ -1,5 +1,6 @@
 // pure
 import { createTomlWriter, createYamlWriter } from "./document-writers.ts";
+import { createExpositionWriter } from "./exposition-writer.ts";
 import type { OutputOptions } from "./options.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./writers.ts";
 
@@ -14,6 +15,9 @@ export function createWriter(columns: readonly string[], output: OutputOptions):
       return createJsonArrayWriter(columns);
     case "yaml":
       return createYamlWriter(columns);
+    case "prometheus":
+    case "openmetrics":
+      return createExpositionWriter(columns, output.format);
     case "toml":
       return createTomlWriter(columns, output.name);
   }

@@ -1,10 +1,11 @@
 // pure
 import type { DocumentOptions } from "./document-reader.ts";
+import type { ExpositionFormat } from "./exposition.ts";
 
 /** What `in:` says of a format beyond its name. Each format's module says what its settings mean. */
-export type InputOptions = EngineInput | DocumentInput;
+export type InputOptions = EngineInput | DocumentInput | ExpositionOptions;
 /** What `out:` says of a format beyond its name. */
-export type OutputOptions = EngineOutput | YamlOutput | TomlOutput;
+export type OutputOptions = EngineOutput | YamlOutput | TomlOutput | ExpositionOptions;
 
 /** Formats that the engine reads by itself. The delimiter is of CSV alone. */
 export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string };
@@ -12,6 +13,7 @@ export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly
 export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
 
 export type DocumentInput = DocumentOptions & { readonly format: "yaml" | "toml" };
+export type ExpositionOptions = { readonly format: ExpositionFormat };
 export type YamlOutput = { readonly format: "yaml" };
 /** `name`: of the list of tables. */
 export type TomlOutput = { readonly format: "toml"; readonly name: string };

@@ -17,7 +17,12 @@ const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
   json: { keys: [], read: () => ({ format: "json", delimiter: "," }) },
   yaml: documentInput("yaml"),
   toml: documentInput("toml"),
+  prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
+  openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
 };
+
+/** The format says what columns there are, so one that nobody uses is no drift. */
+const fixedColumns: ReadonlySet<string> = new Set(["prometheus", "openmetrics"]);
 
 /** YAML's parser takes some 150 bytes of memory for each of the document, ours for TOML far less. */
 const maxSizes = { yaml: 1_048_576, toml: 8_388_608 } as const;
@@ -43,6 +48,8 @@ const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
   ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
   json: { keys: [], read: () => ({ format: "json", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
   yaml: { keys: [], read: () => ({ format: "yaml" }) },
+  prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
+  openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
   toml: { keys: ["records"], read: (_, parts) => ({ format: "toml", name: parts.get("records")?.text("the name of the list of tables") ?? "records" }) },
 };
 
@@ -53,7 +60,7 @@ export function readInput(node: NodeReader): InputFormat | undefined {
   const columns = readColumns(parts?.get("columns"));
   if (settings === undefined || parts === undefined) return undefined;
   const options = settings.read(node, parts);
-  return options === undefined ? undefined : { ...options, compression: parts.get("compression")?.oneOf(["auto", "none", "gzip", "zstd"]) ?? "auto", strict: parts.get("strict")?.oneOf(["true", "false"]) !== "false", columns };
+  return options === undefined ? undefined : { ...options, compression: parts.get("compression")?.oneOf(["auto", "none", "gzip", "zstd"]) ?? "auto", strict: (parts.get("strict")?.oneOf(["true", "false"]) ?? String(!fixedColumns.has(options.format))) === "true", columns };
 }
 
 /** Reads `out:`. */
