@@ -10,6 +10,17 @@ export type CoreFunctions = {
   readonly openNested: () => void;
   readonly scanArray: (from: number, end: number, cells: number, rowBytes: number, recordsMax: number) => number;
   readonly scanLines: (from: number, end: number, cells: number, rowBytes: number, recordsMax: number) => number;
+  readonly xmlAreaBytes: () => number;
+  readonly openXml: (area: number, steps: number, stepCount: number) => void;
+  readonly scanXml: (from: number, end: number, cells: number, columns: number, recordsMax: number) => number;
+  readonly pendingNode: (index: number) => number;
+  readonly setNodeColumn: (node: number, cell: number) => void;
+  readonly nodeName: (node: number) => number;
+  readonly nodeNameLength: (node: number) => number;
+  readonly nodeParent: (node: number) => number;
+  readonly openElements: () => number;
+  readonly openName: (level: number) => number;
+  readonly openNameLength: (level: number) => number;
   readonly firstUnsure: (cells: number, rowBytes: number, count: number, checks: number, checkCount: number, firstCheck: number) => number;
   readonly openOutput: (program: number, fields: number, firstLead: number, firstLeadBytes: number, lead: number, leadBytes: number, tail: number, tailBytes: number) => void;
   readonly openCsvOutput: (delimiter: number, quotesAll: boolean) => void;
@@ -48,6 +59,8 @@ export type CoreFunctions = {
   readonly keyParent: WebAssembly.Global;
   readonly arrayPlace: WebAssembly.Global;
   readonly hasUncompared: WebAssembly.Global;
+  readonly xmlPlace: WebAssembly.Global;
+  readonly pendingCount: WebAssembly.Global;
   readonly unsureCheck: WebAssembly.Global;
   readonly rowsDone: WebAssembly.Global;
   readonly written: WebAssembly.Global;
@@ -56,7 +69,7 @@ export type CoreFunctions = {
 
 type NumberStep = (target: number, left: number, right: number, count: number, unsure: number) => void;
 
-export const scanned = { done: 0, wrong: 1, newKey: 2 } as const;
+export const scanned = { done: 0, wrong: 1, newKey: 2, newColumns: 3, tooManyNames: 4 } as const;
 export const emitted = { done: 0, full: 1, wrong: 2 } as const;
 export const rootSlot = 0xffff_ffff;
 export const afterArray = 4;
@@ -73,18 +86,31 @@ const firstArea = pageBytes;
 /** The core reads and writes in blocks that run past the end of an area. */
 const slackBytes = 64;
 
+/** Areas from this size on are for what is written before it is read; one in memory that served before holds anything. */
+const scratchBytesMin = 262_144;
+/** What an ended conversion leaves for the next one: a new memory costs more than the conversion of a small report. */
+const sparesMax = 4;
+const spareBytesMax = 8_388_608;
+const spares: WebAssembly.Memory[] = [];
+
 /**
  * One instance of the core with its memory, which grows with `allocate` and never shrinks. `bytes` and `words` are other objects
  * after that.
  */
 export class Core {
   readonly functions: CoreFunctions;
-  readonly #memory = new WebAssembly.Memory({ initial: 2, maximum: 65_536 });
+  readonly #memory: WebAssembly.Memory;
+  readonly #servedBefore: boolean;
   #free = firstArea;
   bytes: Buffer;
   words: Uint32Array;
 
   constructor() {
+    const spare = spares.pop();
+    this.#servedBefore = spare !== undefined;
+    this.#memory = spare ?? new WebAssembly.Memory({ initial: 2, maximum: 65_536 });
+    // The module's own data; its constants come again with the instance.
+    if (spare !== undefined) new Uint8Array(spare.buffer, 0, firstArea).fill(0);
     const { exports } = new WebAssembly.Instance(compiledModule(), { env: { memory: this.#memory } });
     // Sound because module and type are made of one source; tests run every function.
     this.functions = exports as CoreFunctions;
@@ -92,7 +118,14 @@ export class Core {
     this.words = new Uint32Array(this.#memory.buffer);
   }
 
-  /** The position of a new area of so many bytes, all zero. */
+  /** Gives the memory to the next core; this one must not be used afterwards. */
+  release(): void {
+    if (spares.length < sparesMax && this.bytes.length <= spareBytesMax && this.bytes.length > 0) spares.push(this.#memory);
+    this.bytes = Buffer.alloc(0);
+    this.words = new Uint32Array(0);
+  }
+
+  /** The position of a new area of so many bytes. All zero when it is smaller than 256 KiB; larger ones are to be written before they are read. */
   allocate(length: number): number {
     const position = this.#free;
     this.#free = Math.ceil((position + length + slackBytes) / 64) * 64;
@@ -102,6 +135,7 @@ export class Core {
       this.bytes = Buffer.from(this.#memory.buffer);
       this.words = new Uint32Array(this.#memory.buffer);
     }
+    if (this.#servedBefore && length < scratchBytesMin) this.bytes.fill(0, position, this.#free);
     return position;
   }
 

@@ -13,12 +13,13 @@ import { Scanner } from "./scanner.ts";
  * touches, in memory that does not grow with the report but with its longest record. Deterministic.
  */
 export class Engine {
+  readonly #core = new Core();
   readonly #scanner: Scanner;
   readonly #emitter: Emitter;
 
   /** `onColumns` as of RecordHandler (formats/row.ts). */
   constructor(options: { readonly input: EngineInput; readonly output: EngineOutput; readonly plan: EnginePlan; readonly onColumns: (columns: readonly string[], line: number) => void }) {
-    const core = new Core();
+    const core = this.#core;
     const { input } = options;
     this.#scanner = new Scanner({
       core, input,
@@ -33,6 +34,11 @@ export class Engine {
   /** Records that were left out. */
   get refusals(): RowRefusals {
     return this.#emitter.refusals;
+  }
+
+  /** Gives its memory to the next conversion. May be left out; no byte may go in or out afterwards, `rows` and `refusals` stay. */
+  close(): void {
+    this.#core.release();
   }
 
   /** Records written so far. */
