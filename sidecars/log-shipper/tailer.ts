@@ -556,6 +556,7 @@ export class Tailer {
     let remembered = Promise.resolve();
     if (copy === undefined) {
       file.fd = undefined;
+      file.seenTo = Math.max(file.size, file.offset); // a look may have seen the new content's size
       const lost = file.unreadUpTo(file.size);
       const mayGoOn = this.#options.compressed !== undefined && (lost.length === 0 || compressed.some((found) => found.formerPaths.includes(file.path)));
       if (mayGoOn) this.#detach(file, nowMs);
@@ -587,7 +588,6 @@ export class Tailer {
   /** The content is in no plain file any more. It is remembered for a while: it may be found compressed. */
   #detach(file: TrackedFile, nowMs: number): void {
     if (this.#byInode.get(file.inode) === file) this.#byInode.delete(file.inode);
-    file.seenTo = Math.max(file.seenTo, file.size);
     file.behindSinceMs = undefined;
     file.lastSeenMs = nowMs;
     file.detached = true;

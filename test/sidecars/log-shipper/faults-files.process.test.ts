@@ -72,13 +72,13 @@ async function pause(ms: number): Promise<void> {
   await eventually(() => performance.now() >= due, { intervalMs: 2 });
 }
 
-fault("A hundred rotations 20 ms apart, five files kept, rotated names outside the pattern: L 0, D 0", async (stage) => {
+fault("A hundred rotations 20 ms apart, ten files kept, rotated names outside the pattern: L 0, D 0", async (stage) => {
   const shipper = stage.start();
   await eventually(() => shipper.readiness.has("sinks"));
   for (let round = 0; round < 100; round++) {
     appendFileSync(stage.path, lines(`r${round}`, 0, 20));
     await pause(20);
-    rotate(stage.path, 5);
+    rotate(stage.path, 10);
   }
   await expectExactly(stage, shipper, Array.from({ length: 100 }, (_, round) => idsFrom(`r${round}`, 20)).flat());
 });
