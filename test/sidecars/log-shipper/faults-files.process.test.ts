@@ -72,13 +72,13 @@ async function pause(ms: number): Promise<void> {
   await eventually(() => performance.now() >= due, { intervalMs: 2 });
 }
 
-fault("A hundred rotations 20 ms apart, ten files kept, rotated names outside the pattern: L 0, D 0", async (stage) => {
+fault("A hundred rotations 20 ms apart, twenty files kept, rotated names outside the pattern: L 0, D 0", async (stage) => {
   const shipper = stage.start();
   await eventually(() => shipper.readiness.has("sinks"));
   for (let round = 0; round < 100; round++) {
     appendFileSync(stage.path, lines(`r${round}`, 0, 20));
     await pause(20);
-    rotate(stage.path, 10);
+    rotate(stage.path, 20);
   }
   await expectExactly(stage, shipper, Array.from({ length: 100 }, (_, round) => idsFrom(`r${round}`, 20)).flat());
 });
@@ -270,6 +270,25 @@ fault("Without any wake-up, new files, growth, rotation and truncation are found
   await soon("a truncation", idsFrom("d", 3), () => writeFileSync(stage.path, lines("d", 0, 3)));
   await expectExactly(stage, shipper, expected);
 });
+
+fault("How far behind a file is, in bytes and in seconds, is told until it is acknowledged", async (stage) => {
+  let open = true;
+  stage.receiver.ack = () => open;
+  const shipper = stage.start();
+  appendFileSync(stage.path, lines("a", 0, 10));
+  await eventually(() => shipper.metric("ledger_bytes", 'column="acked"') === lines("a", 0, 10).length);
+  assert.equal(shipper.metric("lag_bytes"), 0);
+  assert.equal(shipper.metric("lag_seconds"), 0);
+  open = false;
+  const since = performance.now();
+  appendFileSync(stage.path, lines("a", 10, 10));
+  await eventually(() => shipper.metric("lag_bytes", `file="${stage.path}"`) === lines("a", 10, 10).length);
+  await eventually(() => shipper.metric("lag_seconds", `file="${stage.path}"`) > 0.3);
+  assert.ok(shipper.metric("lag_seconds") <= (performance.now() - since) / 1_000);
+  open = true;
+  await eventually(() => shipper.metric("lag_bytes") === 0 && shipper.metric("lag_seconds") === 0);
+  await expectExactly(stage, shipper, idsFrom("a", 20));
+}, { sink: { ackTimeoutMs: 200 } });
 
 fault("The wall clock jumps a day back and forth: no delivery, retry or deadline notices", async (stage) => {
   let offsetMs = 0;

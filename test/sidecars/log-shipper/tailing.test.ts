@@ -88,13 +88,13 @@ scenario("The unterminated last line of a rotated file is shipped after the wait
   assert.deepEqual(idsOf(receiver.all).toSorted(), ["one", "three", "two without"]);
 });
 
-scenario("Thirty rotations 20 ms apart, four files kept, rotated names outside the pattern: every line arrives once", async ({ logs, path, receiver, shipper, arrived }) => {
+scenario("Thirty rotations 20 ms apart, twenty files kept, rotated names outside the pattern: every line arrives once", async ({ logs, path, receiver, shipper, arrived }) => {
   await eventually(() => existsSync(logs));
   for (let round = 0; round < 30; round++) {
     appendFileSync(path, lines(`r${round}`, 0, 50));
     const due = performance.now() + 20;
     await eventually(() => performance.now() >= due, { intervalMs: 2 });
-    for (let index = 4; index > 0; index--) {
+    for (let index = 20; index > 0; index--) {
       const from = index === 1 ? path : `${path}.${index - 1}`;
       if (existsSync(from)) renameSync(from, `${path}.${index}`);
     }
