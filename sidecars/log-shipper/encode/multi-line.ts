@@ -49,11 +49,15 @@ export class MultiLine {
   readonly #start: RegExp | undefined;
   readonly #continue: RegExp | undefined;
   readonly #presets: readonly (readonly Rule[])[];
+  /** Matches what any preset can begin with: nearly all lines are none of that. */
+  readonly #beginnings: RegExp;
 
   constructor(grouping: LineGrouping) {
     this.#start = grouping.start === undefined ? undefined : RegExp(grouping.start);
     this.#continue = grouping.continue === undefined ? undefined : RegExp(grouping.continue);
     this.#presets = grouping.presets.map((name) => presetRules[name]);
+    const beginnings = this.#presets.flat().filter(({ from }) => from.includes(0));
+    this.#beginnings = RegExp(beginnings.length === 0 ? "(?!)" : beginnings.map(({ pattern }) => `(?:${pattern.source})`).join("|"));
   }
 
   /** Tells the place of the line in `bytes[from, to)`, UTF-8, and notes it in `open`. */
@@ -69,7 +73,8 @@ export class MultiLine {
     if (this.#start !== undefined) return this.#start.test(text) || this.#continue?.test(text) === false ? "begin" : goesOn;
     if (open.isOpen && this.#advance(open.states, text, false)) return "continue";
     if (this.#continue?.test(text) === true) return goesOn;
-    if (this.#advance(open.states, text, true)) return "begin";
+    if (this.#beginnings.test(text) && this.#advance(open.states, text, true)) return "begin";
+    if (open.isOpen) open.close();
     return this.#continue === undefined ? "single" : "begin";
   }
 
