@@ -42,11 +42,11 @@ function readValue(node: NodeReader | undefined): DetectRule["value"] {
 export type Choice = { readonly kind: "chosen"; readonly mapping: Mapping } | { readonly kind: "undecided"; readonly atEnd: Mapping | ConversionError };
 
 /**
- * The mapping for a report of this name that begins with these bytes. Undecided when they are too few to tell. A report that is not
+ * The mapping for a report of this name that begins with these bytes, or is made of them alone (`isAll`). Undecided when they are too few to tell. A report that is not
  * in the format of a rule's mapping does not fit that rule. Throws VERSION when no rule holds, with what was seen; ENCODING when that
  * is why.
  */
-export function chooseMapping(adapter: Detecting, name: string, bytes: Uint8Array): Choice {
+export function chooseMapping(adapter: Detecting, name: string, bytes: Uint8Array, isAll: boolean): Choice {
   const [only] = adapter.mappings;
   if (adapter.detect.length === 0 && only !== undefined) return { kind: "chosen", mapping: only };
   const seen: string[] = [];
@@ -55,7 +55,7 @@ export function chooseMapping(adapter: Detecting, name: string, bytes: Uint8Arra
   for (const rule of adapter.detect) {
     const mapping = adapter.mappings.find((candidate) => candidate.name === rule.use);
     if (mapping === undefined || (rule.name !== undefined && !posix.matchesGlob(name, rule.name))) continue;
-    const sniffed = rule.header.length === 0 && rule.value === undefined ? undefined : sniff(mapping.input, bytes, rule.value?.column);
+    const sniffed = rule.header.length === 0 && rule.value === undefined ? undefined : sniff(mapping.input, bytes, rule.value?.column, isAll);
     if (sniffed === undefined) return { kind: "chosen", mapping };
     if (sniffed.kind === "fault") {
       fault ??= sniffed.error;
@@ -92,8 +92,8 @@ type Sniffed =
   /** They are not in this format. */
   | { readonly kind: "fault"; readonly error: ConversionError };
 
-/** The columns that a report begins with, and the value that its first record has in one of them. */
-function sniff(input: InputOptions, bytes: Uint8Array, column: string | undefined): Sniffed {
+/** The columns that a report begins with, and the value that its first record has in one of them. Some formats tell them at the end only. */
+function sniff(input: InputOptions, bytes: Uint8Array, column: string | undefined, isAll: boolean): Sniffed {
   let columns: readonly string[] | undefined;
   let value: string | undefined;
   const stop = new Error("seen");
@@ -111,8 +111,9 @@ function sniff(input: InputOptions, bytes: Uint8Array, column: string | undefine
   });
   try {
     reader.push(bytes);
+    if (isAll) reader.end({ takeUnfinished: true });
   } catch (error) {
-    if (error instanceof ConversionError) return { kind: "fault", error };
+    if (error instanceof ConversionError) return error.code === "INCOMPLETE" && isAll ? { kind: "more", columns } : { kind: "fault", error };
     if (error !== stop) throw error;
     return { kind: "seen", columns: columns ?? [], value };
   }
@@ -140,7 +141,7 @@ export async function detectMapping(adapter: Detecting, name: string, source: { 
     const block = Buffer.allocUnsafe(wanted);
     const count = await source.read(block);
     bytes = Buffer.concat([bytes, block.subarray(0, count)]);
-    const choice = chooseMapping(adapter, name, bytes);
+    const choice = chooseMapping(adapter, name, bytes, count === 0);
     if (choice.kind === "chosen") return { bytes, mapping: choice.mapping };
     if (count > 0) {
       // Twice as much each time, so that a long first record is not read over and over.

@@ -1,15 +1,25 @@
 import { exitCode } from "../../kit/exit-code.ts";
-import { runRole, type CommandContext, type RoleContext } from "../../kit/process.ts";
+import { runRole, type RoleContext } from "../../kit/process.ts";
 import { runAdapter, type AdapterLoop } from "./adapter-loop.ts";
 import { registerAdapterMetrics } from "./adapter-metrics.ts";
 import { spec, type Config } from "./config.ts";
 import { runExamples, type ExampleFailure } from "./examples.ts";
+import { commandWithoutConfig, explain, lint, testExamples } from "./mapping-commands.ts";
 import type { AdapterOptions } from "./record.ts";
 import { answerReplay, replayPath, replayQuarantined, runOnce } from "./run-commands.ts";
 import { namesOf, openState, tidyOutputs, watchedFolders, type State } from "./state.ts";
-import { watchHints } from "./watch-hints.ts";
 
-runRole({ role: "format-adapter", spec, run, commands: { test: testExamples, lint, run: runOnce, replay: replayQuarantined } });
+const answered = commandWithoutConfig(process.argv.slice(2), (text) => void process.stdout.write(text));
+if (answered === undefined) runRole({ role: "format-adapter", spec, run, commands: { test: testExamples, lint, explain, run: runOnce, replay: replayQuarantined } });
+else {
+  answered.then(
+    (code) => (process.exitCode = code),
+    (error: unknown) => {
+      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      process.exitCode = exitCode.bug;
+    },
+  );
+}
 
 const lockRetryMs = 500;
 
@@ -67,26 +77,4 @@ async function waitForState({ config, log, clock, stopAccepting }: RoleContext<C
     await clock.sleep(lockRetryMs, stopAccepting).catch(() => undefined);
   }
   return undefined;
-}
-
-/** `test`: runs the examples of all mappings. */
-function testExamples({ config, print }: CommandContext<Config>): Promise<number> {
-  const mappings = config.adapters.flatMap((adapter) => adapter.mappings);
-  const failures = runExamples(mappings);
-  for (const { mapping, origin, message } of failures) print(`${origin}: ${mapping}: ${message}\n`);
-  print(`${mappings.reduce((sum, mapping) => sum + mapping.examples.length, 0)} examples, ${failures.length} do not hold\n`);
-  return Promise.resolve(failures.length === 0 ? exitCode.ok : exitCode.config);
-}
-
-/** `lint`: the configuration was read without a problem; tells what may surprise. */
-function lint({ config, print }: CommandContext<Config>): Promise<number> {
-  for (const adapter of config.adapters) {
-    for (const hint of watchHints(adapter)) print(`${adapter.name}: ${hint}\n`);
-    for (const mapping of adapter.mappings) {
-      if (mapping.examples.length === 0) print(`${adapter.name}: ${mapping.name}: has no examples; nothing gates its readiness\n`);
-      if (!mapping.input.strict) print(`${adapter.name}: ${mapping.name}: strict is false; new columns go unnoticed\n`);
-    }
-  }
-  print(`${config.adapters.length} adapters, ${config.adapters.reduce((sum, adapter) => sum + adapter.mappings.length, 0)} mappings\n`);
-  return Promise.resolve(exitCode.ok);
 }

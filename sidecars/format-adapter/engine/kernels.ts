@@ -256,6 +256,7 @@ function mapKernel(core: Core, { column, values, otherwise }: FieldKernel & { re
   let entries = 4;
   while (entries < values.size * 2 + 2) entries *= 2;
   const table = core.allocate(entries * 16);
+  core.bytes.fill(0, table, table + entries * 16);
   for (const [key, value] of values) {
     const [keyBytes, valueBytes] = [Buffer.from(key), Buffer.from(value)];
     functions.addMapped(table, entries, core.keep(keyBytes), keyBytes.length, core.keep(valueBytes), valueBytes.length);

@@ -39,11 +39,12 @@ export function datePieces(pattern: string): { readonly kind: "ok"; readonly pie
 
 /** A formatter. It gives undefined where digits would be lost. */
 export function compileDateFormat(pattern: string, zoneName: string): { readonly kind: "ok"; readonly format: DateFormat } | Wrong {
+  const isEpoch = pattern === "unix" || pattern === "unix-ms";
+  const parts = datePieces(pattern === "rfc3339" || isEpoch ? "yyyy-MM-dd'T'HH:mm:ss" : pattern);
+  if (parts.kind === "wrong") return parts;
   const zone = findZone(zoneName);
   if (zone === undefined) return noZone(zoneName);
-  if (pattern === "unix" || pattern === "unix-ms") return { kind: "ok", format: (moment) => formatEpoch(moment, pattern === "unix" ? 0 : 3) };
-  const parts = datePieces(pattern === "rfc3339" ? "yyyy-MM-dd'T'HH:mm:ss" : pattern);
-  if (parts.kind === "wrong") return parts;
+  if (isEpoch) return { kind: "ok", format: (moment) => formatEpoch(moment, pattern === "unix" ? 0 : 3) };
   const pieces = parts.pieces.map(formatPiece);
   return {
     kind: "ok",

@@ -14,7 +14,7 @@ ${rules.split("\n").map((rule) => `  - ${rule}\n`).join("")}mappings:
 
 function chosen(rules: string, text: string, name = "r.csv"): string {
   try {
-    const choice = chooseMapping(parseAdapter(configuration(rules)), name, Buffer.from(text));
+    const choice = chooseMapping(parseAdapter(configuration(rules)), name, Buffer.from(text), false);
     if (choice.kind === "chosen") return choice.mapping.name;
     return `undecided, then ${choice.atEnd instanceof ConversionError ? choice.atEnd.code : choice.atEnd.name}`;
   } catch (error) {

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { convertText } from "../../../sidecars/format-adapter/convert.ts";
+import { reverseMapping } from "../../../sidecars/format-adapter/reverse-mapping.ts";
+import { entry, root } from "./adapter-process.ts";
+import { mappingOf, parseAdapter } from "./support.ts";
+
+const directory = mkdtempSync(join(root, "commands-"));
+const put = (name: string, text: string): string => {
+  writeFileSync(join(directory, name), text);
+  return join(directory, name);
+};
+
+function command(...argv: readonly string[]): { readonly code: number | null; readonly text: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [entry, ...argv], { env: {}, encoding: "utf8", timeout: 30_000 });
+  return { code: status, text: `${stdout}${stderr}` };
+}
+
+const newReport = "order,created_at,first,last,amount,qty,status\n7,2026-01-02T03:04:05Z,Ann,Lee,10.50,3,NEW\n8,2026-02-02T03:04:05Z,Bob,May,1.25,2,PAID\n9,2026-02-03T03:04:05Z,Cyd,Fox,2.00,5,NEW\n";
+const oldReport = "order_id,created,name,total,status,region,note\n7,02/01/2026 03:04,Ann Lee,31.50,0,EU,a\n8,02/02/2026 03:04,Bob May,2.50,1,EU,b\n9,03/02/2026 03:04,Cyd Fox,10.00,0,EU,c\n";
+
+test("infer drafts a mapping that makes the old report of the new one, and tells what it has not found", () => {
+  const [old, recent] = [put("old.csv", oldReport), put("new.csv", newReport)];
+  const { code, text } = command("infer", old, recent);
+  assert.equal(code, 1, text);
+  assert.match(text, /^# Drafted from 3 records\n/);
+  assert.match(text, /"note": \{const: ""\} # TODO/);
+  const [mapping] = parseAdapter(`watch: {dir: /in}\n${text}`).mappings;
+  assert.ok(mapping);
+  const result = convertText(mapping, newReport);
+  assert.equal(result.kind === "converted" ? result.text : result.error.message, oldReport.replace(/,[abc]$/gm, ","));
+});
+
+test("diff compares record by record, whatever the formats", () => {
+  const first = put("a.csv", "id,v\n1,x\n2,y\n3,z\n");
+  assert.deepEqual(command("diff", first, put("b.ndjson", '{"id":1,"v":"x"}\n{"v":"y","id":2}\n{"id":3,"v":"z"}\n')), { code: 0, text: "3 records, 0 different\n" });
+  assert.deepEqual(command("diff", first, put("c.csv", "id,v\n1,x\n2,Y\n")), { code: 1, text: 'record 2: v: "y" (line 3) is "Y" (line 3)\nrecord 3: only in the first, line 4\n3 records, 2 different\n' });
+  assert.equal(command("diff", first, join(directory, "c.csv"), "--ignore", "v").text, "record 3: only in the first, line 4\n3 records, 1 different\n");
+  assert.equal(command("diff", first).code, 64);
+  assert.equal(command("diff", first, join(directory, "absent.csv")).code, 64);
+  assert.match(command("diff", first, put("d.csv", "id,v\n1\n")).text, /^COLUMN on line 2/);
+  assert.match(command("diff", "--help").text, /^usage: format-adapter diff FIRST SECOND/);
+});
+
+const configuration = (): string => put("adapter.yaml", `watch: {dir: /in}
+detect:
+  - {when: {header: [order]}, use: orders}
+  - {when: {header: [id]}, use: plain}
+mappings:
+  orders:
+    in: {format: csv, strict: false, columns: {amount: decimal(2), qty: int64, created_at: timestamp, first: string, last: string}}
+    out: {format: csv, file: "/o/{name}.csv"}
+    where: qty > 0
+    fields:
+      id: order
+      total: {expr: amount * qty, type: decimal(2)}
+      name: {expr: "concat(upper(first), ' ', last)", type: string}
+      created: {from: created_at, date: {out: dd.MM.yyyy}}
+  plain:
+    in: {format: csv, columns: {id: int64, s: string, t: string}}
+    out: {format: ndjson, file: "/o/{name}.csv"}
+    fields: {number: id, state: {from: s, map: {NEW: n, PAID: p}}, at: {from: t, date: {in: "dd.MM.yyyy HH:mm", out: rfc3339}}, kind: {const: x}}
+`);
+
+test("explain tells how each field is made, and what a sample's first record goes through", () => {
+  const { code, text } = command("explain", "--config", configuration(), "--sample", put("new.csv", newReport));
+  assert.equal(code, 0, text);
+  assert.equal(text, `orders: csv to csv, by the engine
+  checked  amount: decimal(2)
+  checked  qty: int64
+  checked  created_at: timestamp
+  checked  first: string
+  checked  last: string
+  where    qty > 0: compiled, many records at once
+  field    id: order: bytes copied
+  field    total: amount * qty: compiled, many records at once
+  field    name: concat(upper(first), ' ', last): record by record
+  field    created: created_at from rfc3339 UTC to dd.MM.yyyy UTC: compiled, many records at once
+the first record, on line 2:
+  where: kept
+  field id: order "7" -> "7"
+  field total: amount "10.50", qty "3" -> "31.50"
+  field name: first "Ann", last "Lee" -> "ANN Lee"
+  field created: created_at "2026-01-02T03:04:05Z" -> "02.01.2026"
+`);
+  assert.equal(command("explain", "--config", configuration(), "--mapping", "absent").code, 64);
+});
+
+test("lint tells what cannot be undone, and gives the mapping back of what can", () => {
+  const { code, text } = command("lint", "--reverse", "--config", configuration());
+  assert.equal(code, 0, text);
+  for (const line of ["orders: cannot be undone: total: the result of an expression does not tell its values", "orders: made record by record, which is slower: name", "orders: cannot be undone: where", "# plain, backwards"]) assert.ok(text.includes(line), `${line}\n${text}`);
+});
+
+test("a mapping and its reverse give the report again", () => {
+  const [, plain] = parseAdapter(`watch: {dir: /in}\ndetect: []\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/p/{name}"}, fields: {a: a}}\n  plain:\n    in: {format: csv, columns: {id: int64, s: string, t: string}}\n    out: {format: ndjson, file: "/o/{name}"}\n    fields: {number: id, state: {from: s, map: {NEW: n, PAID: p}}, at: {from: t, date: {in: "dd.MM.yyyy HH:mm", out: rfc3339}}, kind: {const: x}}\n`).mappings;
+  assert.ok(plain);
+  const reverse = reverseMapping(plain);
+  assert.ok(reverse.kind === "reversible", JSON.stringify(reverse));
+  const back = parseAdapter(`watch: {dir: /in}\nmappings:\n  back:\n${reverse.yaml.replaceAll(/^/gm, "    ")}`).mappings[0];
+  assert.ok(back);
+  const report = "id,s,t\n9007199254740993,PAID,31.12.2025 23:59\n2,NEW,01.01.2026 00:00\n";
+  const there = convertText(plain, report);
+  assert.ok(there.kind === "converted");
+  const again = convertText(back, there.text);
+  assert.equal(again.kind === "converted" ? again.text : again.error.message, report);
+});
+
+for (const [fields, reason] of [
+  ["{a: {from: a, default: x}}", /a missing value becomes/], ["{a: {from: a, map: {x: '1', y: '1'}}}", /several values become/], ["{a: {from: a, map: {x: '1'}, else: keep}}", /unlisted values/],
+  ["{a: {join: [a, b]}}", /where its parts end/], ["{a: {from: a, date: {in: 'dd.MM.yyyy HH:mm', out: dd.MM.yyyy}}}", /leaves parts of the time out/], ["{a: {from: a, date: {out: rfc3339}}}", /offset/], ["{a: {from: a, split: {sep: '-', index: 0}}}", /does not tell the rest/],
+] as const) {
+  test(`not undone: ${fields}`, () => {
+    const reverse = reverseMapping(mappingOf({ in: "{format: csv}", fields }));
+    assert.match(reverse.kind === "lossy" ? reverse.reasons.map((each) => each.reason).join() : "", reason);
+  });
+}
