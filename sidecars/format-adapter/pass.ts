@@ -6,9 +6,10 @@ import { Announced } from "./announced.ts";
 import { listCandidates, type Candidate, type Ignored } from "./candidates.ts";
 import { dispatch, type Turn } from "./dispatch.ts";
 import { codeOf, commonFaults } from "./faults.ts";
+import { GrowingReports } from "./growing.ts";
 import type { LedgerEntry } from "./ledger-log.ts";
 import { tidyQuarantine } from "./quarantine.ts";
-import { Readiness } from "./readiness.ts";
+import { Readiness, type Selection } from "./readiness.ts";
 import { quarantineDirectory, recordAdapted, recordRefused, type AdapterOptions } from "./record.ts";
 import { Removals } from "./removals.ts";
 
@@ -25,6 +26,8 @@ export class Passes {
   readonly #options: AdapterOptions;
   readonly #readiness: Readiness;
   readonly #removals: Removals;
+  /** For `append`. */
+  readonly #growing: GrowingReports | undefined;
   /** Those not whole by their format, with the stat at which that was found. */
   readonly #waiting = new Map<string, string>();
   /** What was said to be ignored, so that it is said once. */
@@ -38,6 +41,7 @@ export class Passes {
     this.#options = options;
     this.#readiness = new Readiness(options.adapter.watch, options.clock);
     this.#removals = new Removals(options);
+    this.#growing = options.adapter.watch.ready.append === undefined ? undefined : new GrowingReports(options);
     options.metrics.backlog.set(0, { adapter: options.adapter.name });
   }
 
@@ -57,7 +61,7 @@ export class Passes {
     const deletions = await this.#removals.followDeletions(present, folder);
     const [done, fresh] = this.#sort(candidates);
     this.#countMissed(fresh, told);
-    const { ready, soon, nextMs } = await this.#readiness.select(fresh, listing.names);
+    const { ready, soon, nextMs } = this.#growing === undefined ? await this.#readiness.select(fresh, listing.names) : await this.#selectGrown(this.#growing, candidates, fresh);
     const { torn, fault } = await this.#adaptAll(ready, folder);
     metrics.waiting.set(this.#waiting.size + fresh.length - ready.length, { adapter: adapter.name });
     await this.#removals.keepLimits(done);
@@ -76,6 +80,15 @@ export class Passes {
       else if (this.#waiting.get(candidate.path) !== candidate.stat) fresh.push(candidate);
     }
     return [done, fresh];
+  }
+
+  /** A segment was made of all it was asked for: whether there is more is seen at the next look. */
+  async #selectGrown(growing: GrowingReports, candidates: readonly Candidate[], fresh: readonly Candidate[]): Promise<Selection> {
+    await growing.followRenames(candidates);
+    const ready = fresh.filter(({ path }) => growing.waitMs(path) <= 0);
+    const { reconcileMs, ready: { append } } = this.#options.adapter.watch;
+    const waits = fresh.map(({ path }) => growing.waitMs(path)).filter((waitMs) => waitMs > 0);
+    return { ready, soon: fresh.length, nextMs: Math.min(reconcileMs, ...waits, fresh.length > 0 ? (append?.everyMs ?? reconcileMs) : reconcileMs) };
   }
 
   #countMissed(fresh: readonly Candidate[], told: ReadonlySet<string>): void {
@@ -101,7 +114,8 @@ export class Passes {
       isOver: () => signal.aborted || isCommon,
       work: async (candidate, turn) => {
         try {
-          if ((await this.#adapt(candidate, folder, turn)) === "torn") torn++;
+          if (this.#growing !== undefined) await this.#growing.adaptNext(candidate, folder, turn);
+          else if ((await this.#adapt(candidate, folder, turn)) === "torn") torn++;
           metrics.backlog.set(--left, { adapter: adapter.name });
         } catch (error) {
           fault ??= { error };

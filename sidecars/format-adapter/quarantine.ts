@@ -15,8 +15,8 @@ const reasonEnd = ".reason.json";
  * touched (its folder may be read-only), and consumers keep the last good adapted report. The oldest are removed when there are more or larger
  * ones than the limits allow.
  */
-export async function quarantine(options: { readonly directory: string; readonly adapter: string; readonly path: string; readonly refused: AdaptOutcome & { readonly kind: "refused" }; readonly mappingHash: string; readonly limits: QuarantineLimits; readonly atMs: number }): Promise<void> {
-  const { directory, path, refused, limits } = options;
+export async function quarantine(options: { readonly directory: string; readonly adapter: string; readonly path: string; readonly refused: AdaptOutcome & { readonly kind: "refused" }; readonly mappingHash: string; readonly limits: QuarantineLimits; readonly atMs: number; /** What was refused, when it is not the whole input. */ readonly bytes?: Uint8Array }): Promise<void> {
+  const { directory, path, refused, limits, bytes } = options;
   const { error, content } = refused;
   await mkdir(directory, { recursive: true });
   const target = join(directory, quarantinedName(path, content));
@@ -34,12 +34,13 @@ export async function quarantine(options: { readonly directory: string; readonly
     mappingHash: options.mappingHash,
     content,
   };
-  const there = await lstat(path, { bigint: true }).catch(() => undefined);
+  const there = bytes === undefined ? await lstat(path, { bigint: true }).catch(() => undefined) : undefined;
   // No copy when the input is too large, or is not any more what was refused.
-  const copyBytes = there !== undefined && statKey(there) === refused.stat && there.size <= limits.maxBytes ? Number(there.size) : undefined;
+  const copyBytes = there !== undefined && statKey(there) === refused.stat && there.size <= limits.maxBytes ? Number(there.size) : bytes?.length;
   await makeRoom(directory, { stay: basename(target), nowMs: options.atMs, limits: { ...limits, maxFiles: limits.maxFiles - 1, maxBytes: limits.maxBytes - (copyBytes ?? 0) } });
   await replaceFile(`${target}${reasonEnd}`, `${JSON.stringify(reason, undefined, 2)}\n`);
-  if (copyBytes !== undefined) await copyFile(path, target);
+  if (bytes !== undefined) await replaceFile(target, bytes);
+  else if (copyBytes !== undefined) await copyFile(path, target);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Log } from "../../kit/log.ts";
 import type { AdaptOutcome } from "./adapt-file.ts";
 import { adapterHash, detectHash, mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import type { AdapterMetrics } from "./adapter-metrics.ts";
-import { isDrift } from "./conversion-error.ts";
+import { isDrift, type ConversionError } from "./conversion-error.ts";
 import type { DirectorySync } from "./directory-sync.ts";
 import type { Ledger } from "./ledger.ts";
 import { dropQuarantined, quarantine, quarantineRows, type QuarantineLimits } from "./quarantine.ts";
@@ -65,7 +65,7 @@ async function recordRefusedRows(options: AdapterOptions, path: string, { mappin
 
 /** Remembers, keeps and tells that a report was refused. Its last good adapted form stays this report's. */
 export async function recordRefused(options: AdapterOptions, path: string, folder: string, outcome: AdaptOutcome & { readonly kind: "refused" }): Promise<void> {
-  const { metrics, adapter, log, ledger } = options;
+  const { adapter, log, ledger } = options;
   const { error, mapping } = outcome;
   const hash = mapping === undefined ? adapterHash(adapter) : mappingHash(mapping);
   log.error({ path, code: error.code, line: error.line, column: error.column, sample: error.sample, mapping: mapping?.name }, `Refused: ${error.message}`);
@@ -75,6 +75,10 @@ export async function recordRefused(options: AdapterOptions, path: string, folde
   const before = ledger.get(adapter.name, path);
   const published = before?.published === undefined ? {} : { published: before.published };
   await ledger.put({ path, adapter: adapter.name, stat: outcome.stat, content: outcome.content, mapping: mapping?.name ?? "", mappingHash: hash, outcome: "quarantined", output: before?.output, rows: 0, detect: detectHash(adapter), folder, ...published });
+  countRefusal(options, error);
+}
+
+export function countRefusal({ metrics, adapter }: AdapterOptions, error: ConversionError): void {
   metrics.quarantined.inc({ reason: error.code });
   if (isDrift(error.code)) metrics.drift.inc({ adapter: adapter.name });
 }
