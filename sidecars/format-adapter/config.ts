@@ -1,7 +1,9 @@
 // pure
+import type { RawNode } from "../../kit/config/raw.ts";
 import { choice, durationMs, integer, object, sizeBytes, string, type ConfigOf } from "../../kit/config/schema.ts";
 import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
 import { adaptersField, foldShorthand } from "./adapter-config.ts";
+import { exporterField } from "./exporter/exporter-config.ts";
 
 const inner = object(
   {
@@ -20,11 +22,19 @@ const inner = object(
       { doc: "copies of refused reports, with the reason, under stateDirectory" },
     ),
     adapters: adaptersField,
+    exporter: exporterField,
   },
   { doc: "the format adapter" },
 );
 
 /** The role's whole configuration. */
-export const spec: typeof inner = { ...inner, parse: (node, path, context) => inner.parse(foldShorthand(node, context.problems), path, context) };
+export const spec: typeof inner = { ...inner, parse: (node, path, context) => inner.parse(withoutAdapters(foldShorthand(node, context.problems)), path, context) };
+
+/** Who makes metrics alone need not say that there is no folder to watch. */
+function withoutAdapters(node: RawNode | undefined): RawNode | undefined {
+  if (node?.kind !== "map" || node.entries.has("adapters") || !node.entries.has("exporter")) return node;
+  const { origin } = node;
+  return { ...node, entries: new Map([...node.entries, ["adapters", { keyOrigin: origin, node: { kind: "list", items: [], origin } }]]) };
+}
 
 export type Config = ConfigOf<typeof spec>;

@@ -4,7 +4,11 @@ import { runAdapter, type AdapterLoop } from "./adapter-loop.ts";
 import { registerAdapterMetrics } from "./adapter-metrics.ts";
 import { spec, type Config } from "./config.ts";
 import { runExamples, type ExampleFailure } from "./examples.ts";
+<<<<<<< /tmp/tmpl5o2zq4s
+import { startExporter, type Exporter } from "./exporter/exporter.ts";
+=======
 import { commandWithoutConfig, explain, lint, testExamples } from "./mapping-commands.ts";
+>>>>>>> /tmp/tmpm2aig7qs
 import type { AdapterOptions } from "./record.ts";
 import { answerReplay, replayPath, replayQuarantined, runOnce } from "./run-commands.ts";
 import { namesOf, openState, tidyOutputs, watchedFolders, type State } from "./state.ts";
@@ -31,14 +35,25 @@ async function run(context: RoleContext<Config>): Promise<void> {
   let stop = new AbortController();
   let red: readonly ExampleFailure[] = [];
   let state: State | undefined;
+  let exporter: Exporter | undefined;
+  const startExporting = async (next: Config): Promise<void> => {
+    await exporter?.close();
+    exporter = undefined;
+    if (next.exporter !== undefined) exporter = await startExporter({ config: next.exporter, clock, log });
+  };
 
   admin.addReadinessCheck("examples", () => (red.length === 0 ? undefined : `${red.length} examples of the mappings do not hold; run "test" for details`));
   admin.addReadinessCheck("state", () => (state === undefined ? `another adapter is at work with ${config.stateDirectory}; give each its own stateDirectory` : undefined));
   admin.addReadinessCheck("adapters", () => running.loops.map((loop) => loop.problem()).find((problem) => problem !== undefined));
   admin.addReadinessCheck("ledger", () => state?.ledger.problem);
 
+  // Metrics need no state: they are served also while another adapter is at work.
+  await startExporting(config);
   const opened = await waitForState(context);
-  if (opened === undefined) return;
+  if (opened === undefined) {
+    await exporter?.close();
+    return;
+  }
   state = opened;
   const start = async (next: Config): Promise<void> => {
     await tidyOutputs(next, opened.owner, clock.nowMs());
@@ -60,9 +75,11 @@ async function run(context: RoleContext<Config>): Promise<void> {
     red = [];
     await opened.ledger.keepAdapters(namesOf(next));
     await start(next);
+    await startExporting(next);
   });
   if (!stopAccepting.aborted) await new Promise((resolve) => stopAccepting.addEventListener("abort", resolve, { once: true }));
   await Promise.all(running.loops.map((loop) => loop.done));
+  await exporter?.close();
   await opened.close();
 }
 

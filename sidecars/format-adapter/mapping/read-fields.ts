@@ -19,7 +19,8 @@ const keysOf: Readonly<Record<(typeof verbs)[number] | "copy", readonly string[]
   const: ["const"], join: ["join", "sep", "skipEmpty"], expr: ["expr", "type", "round"], split: ["from", "split"], map: ["from", "map", "else"], date: ["from", "date"], joinList: ["from", "joinList"], splitList: ["from", "splitList"], copy: ["from", "type", "default"],
 };
 
-function readSource(node: NodeReader, columns: ReadonlyMap<string, ValueType>): FieldSource | undefined {
+/** Reads how one field is made. */
+export function readSource(node: NodeReader, columns: ReadonlyMap<string, ValueType>): FieldSource | undefined {
   if (node.raw.kind === "scalar") {
     const from = node.text("the name of a column");
     return from === undefined ? undefined : { kind: "copy", from, type: undefined, fallback: undefined };
