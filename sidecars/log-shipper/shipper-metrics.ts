@@ -16,6 +16,7 @@ export type ShipperMetrics = {
   readonly deadLettered: (sink: string) => CounterHandle;
   readonly sinkEvent: (sink: string, event: "acked" | "resent" | "connected" | "disconnected") => void;
   readonly checkpointWrite: (outcome: "written" | "failed") => void;
+  readonly tooLong: (lines: number) => void;
   readonly sourceRecords: (records: number, bytes: number) => void;
   readonly unacknowledged: (records: number) => void;
 };
@@ -26,6 +27,7 @@ export function registerShipperMetrics(registry: MetricRegistry): ShipperMetrics
   const linesRead = counter("lines_read_total", "Records read from files and applications", ["source"], fileSeriesMax);
   const bytesRead = counter("bytes_read_total", "Bytes of files and applications taken in", ["source"], fileSeriesMax);
   const unparsed = counter("lines_unparsed_total", "Lines that their parser refused; shipped raw");
+  const tooLong = counter("lines_too_long_total", "Lines longer than lines.maxBytes that were dropped (lines.tooLong: drop)");
   const rotations = counter("rotations_total", "Files whose name went to another file");
   const truncations = counter("truncations_total", "Files that were truncated or rewritten in place");
   const deleted = counter("files_deleted_total", "Files deleted after they were delivered to their end");
@@ -60,6 +62,7 @@ export function registerShipperMetrics(registry: MetricRegistry): ShipperMetrics
       family.inc({ sink });
     },
     checkpointWrite: (outcome) => checkpoints.inc({ outcome }),
+    tooLong: (lines) => tooLong.inc({}, lines),
     sourceRecords: (records, bytes) => {
       linesRead.inc({ source: "forward" }, records);
       bytesRead.inc({ source: "forward" }, bytes);

@@ -98,7 +98,7 @@ export class Shipping {
       memory,
       log: context.log,
     });
-    const shaperOf = ({ time }: SourceConfig): Shaper | undefined => createShaper({ config, time, limits, events: metrics.shapeEvents });
+    const shaperOf = ({ time }: SourceConfig): Shaper | undefined => createShaper({ config, time, limits, events: metrics.shapeEvents, copy: (bytes) => memory.copy(bytes) });
     const parts = { config, lasting, shaperOf, metadata, pod, scope, memory, pipeline, deadLetters, wakeUp: new WakeUp(context.clock) };
     const servers: ForwardSource[] = [];
     try {
@@ -199,7 +199,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
 }
 
 /** Tag, format and extra pairs of a file's records; the pairs are encoded once per file name and state of the metadata. */
-function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, { config, metadata, shaperOf }: Parts, encoder: RangeEncoder) {
+function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, { config, lasting, metadata, shaperOf }: Parts, encoder: RangeEncoder) {
   const shaper = shaperOf(source);
   const extras = new Map<string, ExtraPairs>();
   const cacheMax = 1_000;
@@ -212,7 +212,7 @@ function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, { config,
       extra = extraPairs(config, source.enrich ? encodedFrom : {}, source.pathField === undefined ? {} : { [source.pathField]: path });
       extras.set(path, extra);
     }
-    return { tag: source.tag.replaceAll("{file}", basename(path)), extra, encoder, shaper, holdMs: holdMsOf(source), encodingByMark: source.encoding === "auto" };
+    return { tag: source.tag.replaceAll("{file}", basename(path)), extra, encoder, shaper, onDroppedLines: lasting.metrics.tooLong, holdMs: holdMsOf(source), encodingByMark: source.encoding === "auto" };
   };
 }
 
@@ -240,6 +240,7 @@ function createStdinSource(source: Extract<SourceConfig, { type: "stdin" }>, par
     inFlightBytesMax: inFlight.maxBytes,
     onRead: (records, bytes) => lasting.metrics.tailEvents.read("stdin", records, bytes),
     onUnparsed: lasting.metrics.tailEvents.unparsed,
+    onDroppedLines: lasting.metrics.tooLong,
   });
 }
 

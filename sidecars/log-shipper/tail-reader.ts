@@ -21,6 +21,8 @@ export type RangeOptions = {
   /** How long lines that may go on are held back after the file last grew; undefined when there are no such lines. */
   readonly holdMs: number | undefined;
   readonly shaper: Shaper | undefined;
+  /** Told of lines that were too long and dropped; not again when a range is cut again. */
+  readonly onDroppedLines: (lines: number) => void;
 };
 export type ReadOutcome =
   | { readonly kind: "caught-up" }
@@ -132,6 +134,7 @@ export class TailReader {
     const streams = file.cutStreams === 0 && cutStreams === 0 ? {} : { startsCutStreams: file.cutStreams, cutStreams };
     const ending = { startsDiscarding: file.discarding, discarding: encoded.discarding, ...streams, final: request.final && atEnd && to === file.size };
     const print = await this.#printAt(file, fd, to, tail);
+    if (encoded.droppedLines !== undefined) range.onDroppedLines(encoded.droppedLines);
     const cut: Cut = { from, to, ...request.time, print, ...ending, ...(shaped.memory === undefined ? {} : { shape: shaped.memory }) };
     file.offset = to;
     file.print = print;

@@ -47,6 +47,8 @@ export class LineCursor {
   discarding = false;
   /** Bytes passed over since `open`: rests of cut lines, dropped lines, leading NUL characters, the byte order mark. */
   discardedBytes = 0;
+  /** Lines found too long and dropped since `open`; the rest of one that an earlier range began with is not counted again. */
+  droppedLines = 0;
 
   constructor(options: { readonly lineMax: number; readonly longLines: LongLines; readonly encoding?: Encoding }) {
     this.#encoding = options.encoding ?? "utf-8";
@@ -63,6 +65,7 @@ export class LineCursor {
     this.#final = range.final;
     this.discarding = range.discarding;
     this.discardedBytes = 0;
+    this.droppedLines = 0;
     const { position = 1 } = range;
     const { width } = this.#units;
     // Reading began in the middle of a code unit.
@@ -84,6 +87,7 @@ export class LineCursor {
       const length = (newline === -1 ? this.#end : newline) - from;
       if (length > this.#lineMax && this.#longLines === "drop") {
         this.discarding = true;
+        this.droppedLines++;
         continue;
       }
       if (length > this.#lineMax) return this.#longPiece(from);

@@ -60,7 +60,7 @@ export class GroupEncoder implements RangeEncoder {
   #records: (LineGroup | undefined)[] = [];
   #open = 0;
   #cutStreams = 0;
-  /** Two numbers for each stretch that is in no record: where, how many bytes. */
+  /** Three numbers for each stretch that is in no record: where, how many bytes, how many dropped lines. */
   #passed: number[] = [];
 
   constructor(options: GroupOptions) {
@@ -79,12 +79,14 @@ export class GroupEncoder implements RangeEncoder {
     const cursor = this.#cursor;
     let before = cursor.discardedBytes;
     let at = request.from;
-    if (before > 0) this.#passed.push(at, before);
+    if (before > 0) this.#passed.push(at, before, 0);
     at += before;
+    let dropped = 0;
     while (this.#open > 0 || cursor.at - request.from < request.inputMax) {
       const found = cursor.next();
-      if (cursor.discardedBytes > before) this.#passed.push(at, cursor.discardedBytes - before);
+      if (cursor.discardedBytes > before) this.#passed.push(at, cursor.discardedBytes - before, cursor.droppedLines - dropped);
       before = cursor.discardedBytes;
+      dropped = cursor.droppedLines;
       if (!found) break;
       this.#takeLine(cursor);
       ({ at } = cursor);
@@ -157,7 +159,7 @@ export class GroupEncoder implements RangeEncoder {
     const atMs = part.seconds * 1000 + part.nanoseconds / 1_000_000;
     this.#closeOlder(stream, atMs);
     if ((this.#cutStreams & (1 << stream)) !== 0) {
-      this.#passed.push(cursor.start, size);
+      this.#passed.push(cursor.start, size, 0);
       if (!part.partial) this.#cutStreams &= ~(1 << stream);
       return;
     }
@@ -310,14 +312,21 @@ export class GroupEncoder implements RangeEncoder {
     }
     let discardedBytes = 0;
     let unparsed = 0;
+    let droppedLines = 0;
     for (let index = 0; index < count; index++) {
       const group = groups[index];
       if (group === undefined || group.state === "merged") continue;
-      if (group.dropped) discardedBytes += group.own;
-      else this.#spans.add(group.start - request.from, group.own);
+      if (group.dropped) {
+        discardedBytes += group.own;
+        droppedLines++;
+      } else this.#spans.add(group.start - request.from, group.own);
       if (group.foreign && !group.dropped) unparsed++;
     }
-    for (let index = 0; index < this.#passed.length; index += 2) if ((this.#passed[index] ?? 0) < end) discardedBytes += this.#passed[index + 1] ?? 0;
+    for (let index = 0; index < this.#passed.length; index += 3) {
+      if ((this.#passed[index] ?? 0) >= end) break;
+      discardedBytes += this.#passed[index + 1] ?? 0;
+      droppedLines += this.#passed[index + 2] ?? 0;
+    }
     const atEnd = end === cursor.at;
     return {
       end,
@@ -328,6 +337,7 @@ export class GroupEncoder implements RangeEncoder {
       discarding: atEnd && cursor.discarding,
       cutStreams: atEnd ? this.#cutStreams : (groups[count]?.cutStreams ?? 0),
       unparsed,
+      ...(droppedLines === 0 ? {} : { droppedLines }),
       waiting: groups.slice(count).some((group) => group.state === "closed" || group.state === "record"),
     };
   }

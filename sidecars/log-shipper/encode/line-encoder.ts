@@ -35,7 +35,7 @@ export class LineEncoder implements RangeEncoder {
       if (!this.#record(bytes, cursor, request)) unparsed++;
     }
     if (request.rest !== undefined && cursor.takeRest(request.rest)) this.#record(bytes, cursor, request);
-    return { end: cursor.at, records: this.#spans.records, entries: this.#writer.bytes(), spans: this.#spans.view(), discardedBytes: cursor.discardedBytes, discarding: cursor.discarding, unparsed, waiting: false };
+    return { end: cursor.at, records: this.#spans.records, entries: this.#writer.bytes(), spans: this.#spans.view(), discardedBytes: cursor.discardedBytes, discarding: cursor.discarding, ...(cursor.droppedLines === 0 ? {} : { droppedLines: cursor.droppedLines }), unparsed, waiting: false };
   }
 
   /** False when the line's parser refused it. */

@@ -55,6 +55,8 @@ export type EncodedRange = {
   readonly cutStreams?: number;
   /** Records whose line its parser refused; they are shipped raw. */
   readonly unparsed: number;
+  /** Lines that were too long and are dropped. */
+  readonly droppedLines?: number;
   /** Whole lines follow `end` that may go on with what is written next. */
   readonly waiting: boolean;
 };

@@ -146,6 +146,7 @@ export class StdinSource {
     content.cut(range, { discarding, cutStreams });
     this.#options.onRead(encoded.records, encoded.end);
     this.#options.onUnparsed(encoded.unparsed);
+    if (encoded.droppedLines !== undefined) this.#options.onDroppedLines(encoded.droppedLines);
     this.#deliver(range, shaped, encoded.discardedBytes);
   }
 

@@ -123,6 +123,7 @@ for (const tooLong of ["split", "cut", "drop"] as const) {
     const flags = receiver.all.filter((record) => record["log_partial"] === true || record["log_cut"] === true).length;
     assert.equal(flags, { split: 4, cut: 1, drop: 0 }[tooLong]);
     await eventually(() => shipper.metric("ledger_bytes", 'column="pending"') === 0);
+    assert.equal(shipper.metric("lines_too_long_total"), tooLong === "drop" ? 1 : 0);
     assert.equal(shipper.metric("ledger_bytes", 'column="filtered"'), 4 + { split: 0, cut: long.length + 1 - 1_024, drop: long.length + 1 }[tooLong]);
   }, { lines: { maxBytes: "1KiB", tooLong } });
 }

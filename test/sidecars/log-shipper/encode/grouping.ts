@@ -9,7 +9,7 @@ import type { LineConfig } from "../../../../sidecars/log-shipper/sources/line-c
 
 export type Settings = Partial<LineConfig> & { readonly lineMax?: number; readonly tooLong?: LongLines; /** What the reader found for `encoding: auto`. */ readonly found?: Encoding };
 export type Grouped = { readonly record: Readonly<Record<string, unknown>>; /** Seconds and nanoseconds; undefined for the file's time. */ readonly time: string | undefined; readonly start: number; readonly own: number };
-export type Outcome = { readonly records: readonly Grouped[]; readonly discarded: number; readonly unparsed: number; readonly entries: Buffer; readonly consumed: number; readonly waiting: boolean };
+export type Outcome = { readonly records: readonly Grouped[]; readonly discarded: number; readonly unparsed: number; readonly dropped: number; readonly entries: Buffer; readonly consumed: number; readonly waiting: boolean };
 
 const fileTime = { seconds: 7, nanoseconds: 0 };
 export const plain: LineConfig = { format: "raw", regexp: undefined, encoding: "auto", container: "none", streamField: "stream", multiline: undefined };
@@ -39,6 +39,7 @@ export function encodeArriving(bytes: Buffer, settings: Settings, stops: readonl
   const parts: Buffer[] = [];
   let discarded = 0;
   let unparsed = 0;
+  let dropped = 0;
   let waiting = false;
   for (const end of [...stops, bytes.length]) {
     const last = end === bytes.length && !open;
@@ -52,11 +53,12 @@ export function encodeArriving(bytes: Buffer, settings: Settings, stops: readonl
       parts.push(Buffer.from(range.entries));
       discarded += range.discardedBytes;
       unparsed += range.unparsed;
+      dropped += range.droppedLines ?? 0;
       Object.assign(state, { from: range.end, discarding: range.discarding, cutStreams: range.cutStreams ?? 0 });
       if (range.end === end) break;
     }
   }
-  return { records, discarded, unparsed, entries: Buffer.concat(parts), consumed: state.from, waiting };
+  return { records, discarded, unparsed, dropped, entries: Buffer.concat(parts), consumed: state.from, waiting };
 }
 
 function assertReplay(bytes: Buffer, settings: Settings, state: State, range: EncodedRange, final: boolean): void {
