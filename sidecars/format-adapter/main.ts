@@ -4,11 +4,8 @@ import { runAdapter, type AdapterLoop } from "./adapter-loop.ts";
 import { registerAdapterMetrics } from "./adapter-metrics.ts";
 import { spec, type Config } from "./config.ts";
 import { runExamples, type ExampleFailure } from "./examples.ts";
-<<<<<<< /tmp/tmpl5o2zq4s
 import { startExporter, type Exporter } from "./exporter/exporter.ts";
-=======
 import { commandWithoutConfig, explain, lint, testExamples } from "./mapping-commands.ts";
->>>>>>> /tmp/tmpm2aig7qs
 import type { AdapterOptions } from "./record.ts";
 import { answerReplay, replayPath, replayQuarantined, runOnce } from "./run-commands.ts";
 import { namesOf, openState, tidyOutputs, watchedFolders, type State } from "./state.ts";
