@@ -1,5 +1,5 @@
 import { write } from "node:fs";
-import { mkdir, open, readFile, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readFile, stat, utimes, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../kit/clock.ts";
 import { replaceFile } from "../../kit/files.ts";
@@ -36,7 +36,7 @@ export class Checkpoint {
 
   /** Whether nothing was ever saved here before: this is the very first start. */
   readonly isNew: boolean;
-  /** When (wall time) a former run last wrote here; this run's start if there was none. */
+  /** When (wall time) a former run last had something to remember; this run's start if there was none. */
   readonly lastWriteMs: number;
 
   private constructor(options: { readonly directory: string; readonly clock: Clock; readonly log: Log; readonly onWrite: (outcome: "written" | "failed") => void }, state: CheckpointState, before: { readonly isNew: boolean; readonly lastWriteMs: number }) {
@@ -64,6 +64,8 @@ export class Checkpoint {
     const lastWriteMs = await stat(path).then((stats) => stats.mtimeMs, () => nowMs);
     const checkpoint = new Checkpoint(options, state, { isNew: absent, lastWriteMs });
     await checkpoint.#rewrite();
+    // Until something happens in this run, the former one was the last that knew of the files; it may be killed before its first look.
+    if (!absent) await utimes(path, lastWriteMs / 1_000, lastWriteMs / 1_000).catch((error: unknown) => options.log.debug({ err: error, path }, "Cannot keep the time of the saved positions"));
     return checkpoint;
   }
 

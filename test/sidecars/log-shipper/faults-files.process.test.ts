@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { systemClock, type Clock } from "../../../kit/clock.ts";
+import { createLog } from "../../../kit/log.ts";
+import { Checkpoint } from "../../../sidecars/log-shipper/checkpoint.ts";
 import { eventually } from "../../support/eventually.ts";
 import { RecordingReceiver } from "./support/receiver.ts";
 import { configOf, idsFrom, idsOf, lines, startShipper, temporary, type RunningShipper } from "./support/shipper.ts";
@@ -148,6 +150,22 @@ fault("Copied and truncated twice while the shipper is dead: L 0, D 0", async (s
   copyAndTruncate();
   appendFileSync(stage.path, lines("c", 0, 10));
   await expectExactly(stage, stage.start(), [...idsFrom("a", 110), ...idsFrom("b", 300), ...idsFrom("c", 10)]);
+});
+
+fault("Copied and truncated while dead, and a start in between that is killed before its first look: L 0, D 0", async (stage) => {
+  const first = stage.start();
+  writeFileSync(stage.path, lines("a", 0, 100));
+  await eventually(() => stage.receiver.all.length === 100);
+  assert.equal(await first.stop(), 0);
+  appendFileSync(stage.path, lines("b", 0, 300));
+  for (const name of ["one", "two"]) {
+    copyFileSync(stage.path, `${stage.path}.${name}1`);
+    truncateSync(stage.path, 0);
+    appendFileSync(stage.path, lines(name, 0, 300));
+  }
+  await pause(2_200); // longer than the times of a look are uncertain
+  await Checkpoint.open({ directory: stage.state, clock: systemClock, log: createLog({ role: "log-shipper", level: "error" }), onWrite: () => undefined });
+  await expectExactly(stage, stage.start(), [...idsFrom("a", 100), ...idsFrom("b", 300), ...idsFrom("one", 300), ...idsFrom("two", 300)]);
 });
 
 fault("Truncated and written anew between two looks, smaller, as large and larger: L 0 of the new content, D 0, nothing counted lost", async (stage) => {

@@ -92,7 +92,7 @@ function spooled(directory: string, path: string): boolean {
 
 suite(`Killed at random moments (seed ${seed})`, { concurrency: true }, () => {
   for (const [index, [what, lane]] of Object.entries(lanes).entries()) {
-    test(`${killsPerLane} times with ${what}: every line arrives, once by chunk id`, { timeout: 60_000 + killsPerLane * 2_000 }, async (context) => {
+    test(`${killsPerLane} times with ${what}: every line arrives, once by chunk id`, { timeout: 120_000 + killsPerLane * 4_000 }, async (context) => {
       context.diagnostic(`seed ${seed}`);
       await runLane(lane, generator(seed + index));
     });
@@ -129,7 +129,7 @@ async function runLane(lane: Lane, random: (below: number) => number): Promise<v
     for (let life = 0; life < killsPerLane; life++) {
       const before = receiver.received.length;
       // One in three dies at any moment, its start included; the others after their first chunk.
-      if (random(3) > 0) await eventually(() => receiver.received.length > before, { timeoutMs: 20_000, intervalMs: 2, what: "a chunk" }).catch((error: unknown) => assert.fail(`${String(error)}\n${shipper.stderr()}`));
+      if (random(3) > 0) await eventually(() => receiver.received.length > before, { timeoutMs: 60_000, intervalMs: 2, what: "a chunk" }).catch((error: unknown) => assert.fail(`${String(error)}\n${shipper.stderr()}`));
       await sleep(random(120));
       shipper.kill("SIGKILL");
       assert.equal(await shipper.exited, "SIGKILL", shipper.stderr());
