@@ -9,6 +9,7 @@
 export type MsgpackValue = null | boolean | number | bigint | string | Uint8Array | readonly MsgpackValue[] | { readonly [key: string]: MsgpackValue };
 
 const uint32Size = 4_294_967_296;
+const shortTextMax = 64;
 
 export class MsgpackWriter {
   buffer: Buffer;
@@ -85,10 +86,30 @@ export class MsgpackWriter {
   }
 
   string(value: string): void {
+    if (value.length <= shortTextMax && this.#ascii(value)) return;
     const byteCount = Buffer.byteLength(value, "utf8");
     this.stringHeader(byteCount);
     this.reserve(byteCount);
     this.length += this.buffer.write(value, this.length, byteCount, "utf8");
+  }
+
+  /** Calling out costs more than a few characters. False, with nothing written, when they are not all ASCII. */
+  #ascii(value: string): boolean {
+    const { length } = value;
+    this.stringHeader(length);
+    this.reserve(length);
+    const { buffer } = this;
+    const from = this.length;
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index);
+      if (code >= 128) {
+        this.length = from - (length < 32 ? 1 : 2);
+        return false;
+      }
+      buffer[from + index] = code;
+    }
+    this.length = from + length;
+    return true;
   }
 
   binary(value: Uint8Array): void {

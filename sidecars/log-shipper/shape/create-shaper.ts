@@ -5,7 +5,7 @@ import { compileCondition, type Condition } from "./condition.ts";
 import { filterName, type FilterConfig, type MatchConfig } from "./filter-config.ts";
 import { compileFilter, type Filter, type Place } from "./filters.ts";
 import { compilePath, KeyTable, type FieldPath } from "./keys.ts";
-import { OutletWriter } from "./outlet-writer.ts";
+import { OutletWriter, type Copy } from "./outlet-writer.ts";
 import { decodeDrops, DropList, RateLimiter } from "./rate-limit.ts";
 import { ShapedRecord } from "./record.ts";
 import { hashText } from "./sampling.ts";
@@ -55,7 +55,14 @@ export function createRateLimits(filters: readonly FilterConfig[]): RateLimits {
   return new Map(filters.flatMap((filter, index) => (filter.type === "rate-limit" ? [[index, new RateLimiter({ ...filter, burst: filter.burst ?? Math.max(1, Math.ceil(filter.perSecond)) })] as const] : [])));
 }
 
-export type ShaperOptions = { readonly config: ShapingConfig; readonly time: TimeConfig | undefined; readonly limits: RateLimits; readonly events: ShapeEvents };
+export type ShaperOptions = {
+  readonly config: ShapingConfig;
+  readonly time: TimeConfig | undefined;
+  readonly limits: RateLimits;
+  readonly events: ShapeEvents;
+  /** For what goes to the outlets; by default memory that is left to the garbage collector. */
+  readonly copy?: Copy;
+};
 
 /**
  * The shaper of one source. Undefined when there is nothing to do: no time to take, no filters, and every sink gets everything.
@@ -80,6 +87,7 @@ type Plan = {
 };
 
 const plansMax = 256;
+const ownCopy: Copy = (bytes) => Buffer.from(bytes);
 
 class RecordShaper implements Shaper {
   readonly #options: ShaperOptions;
@@ -97,21 +105,21 @@ class RecordShaper implements Shaper {
     this.#options = options;
     this.#outlets = outlets;
     this.#names = options.config.filters.map(filterName);
-    this.#writers = outlets.map(() => new OutletWriter());
+    this.#writers = outlets.map(() => new OutletWriter(options.copy ?? ownCopy));
     this.#filtered = new Uint32Array(options.config.filters.length);
   }
 
   shape(batch: EntryBatch, facts: ShapeFacts): ShapedRange {
     const plan = this.#planFor(facts.tag);
     const bytes = Buffer.from(batch.entries.buffer, batch.entries.byteOffset, batch.entries.length);
-    this.#begin(plan, facts);
-    const filteredBytes = plan.time === undefined && plan.filters.length === 0 && plan.routes.every((route) => route === undefined || route === "all") ? this.#routeWhole(plan, bytes, batch) : this.#shapeEach(plan, bytes, batch, facts);
+    this.#begin(plan, bytes, facts);
+    const filteredBytes = plan.time === undefined && plan.filters.length === 0 && plan.routes.every((route) => route === undefined || route === "all") ? this.#routeWhole(plan, batch) : this.#shapeEach(plan, bytes, batch, facts);
     const outlets = this.#writers.map((writer) => writer.take());
     this.#tell(outlets);
     return { outlets, filteredBytes, memory: this.#memory(plan) };
   }
 
-  #begin(plan: Plan, { content, nowMs, memory }: ShapeFacts): void {
+  #begin(plan: Plan, bytes: Buffer, { content, nowMs, memory }: ShapeFacts): void {
     const place = this.#place;
     if (content !== this.#contentHashed) {
       this.#contentHashed = content;
@@ -128,13 +136,13 @@ class RecordShaper implements Shaper {
     this.#filtered.fill(0);
     this.#untimed = 0;
     this.#unrouted = 0;
-    for (const writer of this.#writers) writer.reset();
+    for (const writer of this.#writers) writer.begin(bytes);
   }
 
   /** No record is looked at. */
-  #routeWhole(plan: Plan, bytes: Buffer, { records, spans }: EntryBatch): number {
+  #routeWhole(plan: Plan, { records, spans }: EntryBatch): number {
     const taking = this.#writers.filter((_, outlet) => plan.routes[outlet] !== undefined);
-    for (const writer of taking) writer.whole(bytes, spans);
+    for (const writer of taking) writer.whole(spans);
     if (taking.length > 0) return 0;
     this.#unrouted = records;
     let filteredBytes = 0;
@@ -150,15 +158,13 @@ class RecordShaper implements Shaper {
     let filteredBytes = 0;
     let at = 0;
     for (let index = 0; index < records; index++) {
-      const entryFrom = at;
       at = record.load(bytes, at, added, passOver);
       const start = spans[index * 2] ?? 0;
       const size = spans[index * 2 + 1] ?? 0;
       place.position = from + start;
       if (plan.time !== undefined) this.#takeTime(plan.time, record);
-      if (!this.#passes(plan, record) || !this.#route(plan, record, bytes, entryFrom, at, start, size)) filteredBytes += size;
+      if (!this.#passes(plan, record) || !this.#route(plan, record, start, size)) filteredBytes += size;
     }
-    for (const writer of this.#writers) writer.flush(bytes);
     return filteredBytes;
   }
 
@@ -181,14 +187,13 @@ class RecordShaper implements Shaper {
   }
 
   /** False when no outlet takes the record. */
-  #route(plan: Plan, record: ShapedRecord, bytes: Buffer, from: number, to: number, start: number, size: number): boolean {
+  #route(plan: Plan, record: ShapedRecord, start: number, size: number): boolean {
     let taken = false;
     for (let outlet = 0; outlet < plan.routes.length; outlet++) {
       const route = plan.routes[outlet];
       const writer = this.#writers[outlet];
       if (writer === undefined || route === undefined || (route !== "all" && !route(record))) continue;
-      if (record.dirty) writer.add(record, bytes);
-      else writer.pass(bytes, from, to);
+      record.write(writer);
       writer.count(start, size);
       taken = true;
     }

@@ -3,6 +3,7 @@ import type { ExtraPairs } from "../encode/range-encoder.ts";
 import { skipValue } from "../forward-protocol/msgpack-reader.ts";
 import { MsgpackWriter } from "../forward-protocol/msgpack-writer.ts";
 import { sameBytes, type EncodedKey, type FieldPath, type KeyTable } from "./keys.ts";
+import type { OutletWriter } from "./outlet-writer.ts";
 import { PairTable } from "./pair-table.ts";
 import { contentStart, firstPairAt, isMapType, isText, numberOf, pairCount, textAt } from "./value.ts";
 
@@ -30,6 +31,8 @@ export class ShapedRecord {
   #count = 0;
   /** Pairs that the record has now, noted or not. */
   #left = 0;
+  /** Pairs that the entry came with. */
+  #came = 0;
   #pairs = new PairTable(64);
   readonly #newKeys: (Buffer | undefined)[] = [];
   /** New values, one after another. */
@@ -39,6 +42,7 @@ export class ShapedRecord {
   #seconds = -1;
   #nanoseconds = 0;
   #dirty = false;
+  readonly #head = new MsgpackWriter(32);
 
   /** Where the value is that the last `find` found; valid until the next change. */
   pair = -1;
@@ -91,6 +95,7 @@ export class ShapedRecord {
     this.#mapAt = mapAt;
     const count = pairCount(bytes, mapAt);
     this.#left = count;
+    this.#came = count;
     if (this.#wantsAll && count > this.#pairs.size) this.#pairs = this.#pairs.grown(count);
     this.#to = passOver ? this.#walk(bytes, firstPairAt(bytes, mapAt), count - added.count) + added.bytes.length : this.#walk(bytes, firstPairAt(bytes, mapAt), count);
     this.#addedFrom = this.#to - added.bytes.length;
@@ -295,49 +300,42 @@ export class ShapedRecord {
     this.#dirty = true;
   }
 
-  /** Appends the entry as it stands now. */
-  write(out: MsgpackWriter): void {
-    const bytes = this.#bytes;
-    out.reserve(this.#to - this.#from + this.#scratch.length + 16);
-    if (!this.#dirty) return copyRange(out, bytes, this.#from, this.#to);
-    if (this.#seconds >= 0) {
-      out.byte(0x92);
-      out.eventTime(this.#seconds, this.#nanoseconds);
-    } else {
-      copyRange(out, bytes, this.#from, this.#mapAt);
+  /** Gives out the entry as it stands now. */
+  write(out: OutletWriter): void {
+    if (!this.#dirty) return out.pass(this.#from, this.#to);
+    const first = firstPairAt(this.#bytes, this.#mapAt);
+    const isTimed = this.#seconds >= 0;
+    // A changed record has the shortest header.
+    const isCounted = this.#left !== this.#came || first - this.#mapAt !== (this.#left < 16 ? 1 : this.#left < 65_536 ? 3 : 5);
+    out.pass(this.#from, isTimed ? this.#from : isCounted ? this.#mapAt : first);
+    if (isTimed || isCounted) {
+      const head = this.#head;
+      head.reset();
+      if (isTimed) {
+        head.byte(0x92);
+        head.eventTime(this.#seconds, this.#nanoseconds);
+      }
+      head.mapHeader(this.#left);
+      out.put(head.buffer, 0, head.length);
     }
-    out.mapHeader(this.#left);
-    this.#writePairs(out);
+    this.#writePairs(out, first);
   }
 
-  /** What lies between changed pairs goes out in one copy. */
-  #writePairs(out: MsgpackWriter): void {
-    const bytes = this.#bytes;
+  #writePairs(out: OutletWriter, first: number): void {
     const { state, keyFrom, keyTo, end, valueFrom, valueTo } = this.#pairs;
-    let copied = firstPairAt(bytes, this.#mapAt);
+    let passed = first;
     for (let pair = 0; pair < this.#count; pair++) {
       const what = state[pair] ?? 0;
       if (what === 0) continue;
-      copyRange(out, bytes, copied, keyFrom[pair] ?? 0);
-      copied = end[pair] ?? 0;
+      out.pass(passed, keyFrom[pair] ?? 0);
+      passed = end[pair] ?? 0;
       if ((what & removed) !== 0) continue;
       const key = (what & newKey) === 0 ? undefined : this.#newKeys[pair];
-      if (key !== undefined) copyRange(out, key, 0, key.length);
-      else copyRange(out, bytes, keyFrom[pair] ?? 0, keyTo[pair] ?? 0);
-      if ((what & newValue) !== 0) copyRange(out, this.#scratch.buffer, valueFrom[pair] ?? 0, valueTo[pair] ?? 0);
-      else copied = keyTo[pair] ?? 0;
+      if (key !== undefined) out.put(key, 0, key.length);
+      else out.pass(keyFrom[pair] ?? 0, keyTo[pair] ?? 0);
+      if ((what & newValue) !== 0) out.put(this.#scratch.buffer, valueFrom[pair] ?? 0, valueTo[pair] ?? 0);
+      else passed = keyTo[pair] ?? 0;
     }
-    copyRange(out, bytes, copied, this.#to);
+    out.pass(passed, this.#to);
   }
-}
-
-function copyRange(out: MsgpackWriter, bytes: Buffer, from: number, to: number): void {
-  if (from >= to) return;
-  out.reserve(to - from);
-  const { buffer } = out;
-  let { length } = out;
-  // Calling out costs more than a few bytes.
-  if (to - from <= 24) for (let at = from; at < to; at++) buffer[length++] = bytes[at] ?? 0;
-  else length += bytes.copy(buffer, length, from, to);
-  out.length = length;
 }

@@ -7,7 +7,8 @@ import { compilePath, type FieldPath, type KeyTable } from "./keys.ts";
 import type { ShapedRecord } from "./record.ts";
 import { presets } from "./redact-presets.ts";
 import { TextSearch } from "./text-search.ts";
-import { firstPairAt, isListType, isMapType, isText, pairCount, textAt } from "./value.ts";
+import { TextWindow } from "./text-window.ts";
+import { contentStart, firstPairAt, isListType, isMapType, isText, pairCount, textAt } from "./value.ts";
 
 type RedactConfig = Extract<FilterConfig, { type: "redact" }>;
 
@@ -23,6 +24,7 @@ type RedactConfig = Extract<FilterConfig, { type: "redact" }>;
 export class Redaction {
   readonly #fields: readonly FieldPath[] | undefined;
   readonly #replacements: readonly Replacement[];
+  readonly #window = new TextWindow();
 
   constructor(config: RedactConfig, keys: KeyTable) {
     this.#fields = config.fields?.map((name) => compilePath(name, keys));
@@ -66,7 +68,7 @@ export class Redaction {
     for (const { search, replace } of this.#replacements) {
       // What an earlier pattern has put in is not in the bytes.
       if (searchable && !changed && !search.mayMatch(bytes, from, to)) continue;
-      text ??= textAt(bytes, from, to);
+      text ??= (searchable ? this.#window.text(bytes, contentStart(bytes, from), to) : undefined) ?? textAt(bytes, from, to);
       if (text === undefined) return undefined;
       const replaced = text.length > searchedMax ? pieces(text).map(replace).join("") : replace(text);
       changed ||= replaced !== text;

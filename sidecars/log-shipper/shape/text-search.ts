@@ -13,6 +13,7 @@ export class TextSearch {
   #bytes: Buffer | undefined;
   #from = 0;
   #next = 0;
+  #isCommon = false;
 
   /** `digitsMin` is how many digits every match has at least, with nothing but spaces and dashes between them; 0 if that is not worth counting. */
   constructor(source: string, flags: string, digitsMin = 0) {
@@ -27,14 +28,32 @@ export class TextSearch {
     const required = this.#required;
     if (required.length === 0) return true;
     if (bytes === this.#bytes && from < this.#from) return bytes.subarray(from, to).includes(required);
+    // Where it is in most texts, a search in short ones costs less than calling out.
+    if (bytes === this.#bytes && this.#next < from && this.#isCommon && to - from <= shortTextMax) return includes(bytes, from, to, required);
     if (bytes !== this.#bytes || this.#next < from) {
       const found = bytes.indexOf(required, from);
       this.#bytes = bytes;
       this.#from = from;
       this.#next = found < 0 ? Infinity : found;
+      this.#isCommon = this.#next - from < commonWithin;
     }
     return this.#next + required.length <= to;
   }
+}
+
+const commonWithin = 1_024;
+const shortTextMax = 64;
+
+function includes(bytes: Buffer, from: number, to: number, wanted: Buffer): boolean {
+  const [first] = wanted;
+  const last = to - wanted.length;
+  for (let at = from; at <= last; at++) {
+    if (bytes[at] !== first) continue;
+    let same = 1;
+    while (same < wanted.length && bytes[at + same] === wanted[same]) same++;
+    if (same === wanted.length) return true;
+  }
+  return false;
 }
 
 /** Nothing but spaces and dashes between them. */
