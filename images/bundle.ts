@@ -11,16 +11,17 @@ export type Bundle = { readonly files: readonly { readonly name: string; readonl
 /**
  * Bundles a role: main.cjs, a source map without sources, and the licences of what is inside. CommonJS,
  * because `import "node:http"` as a module of the newer kind loads half as many built-in modules again; not minified,
- * because that gains nothing measurable and costs readable traces. A warning is an error: esbuild only warns of
- * `import.meta`, which is undefined in such a bundle.
+ * because that gains nothing measurable and costs readable traces. Programs of the role's worker threads are files of their own
+ * beside it. A warning is an error: esbuild only warns of `import.meta`, of which such a bundle has the file name alone.
  */
 export async function bundleRole(o: { readonly root: string; readonly role: Role; readonly version: string }): Promise<Bundle> {
   const entry = join(o.root, o.role.entry);
   if (!existsSync(entry)) throw new Error(`Cannot bundle ${o.role.name}: ${o.role.entry} does not exist`);
   const result = await build({
     absWorkingDir: o.root,
-    entryPoints: [o.role.entry],
-    outfile: join("dist", o.role.name, "main.cjs"),
+    entryPoints: { main: o.role.entry, ...o.role.workers },
+    outdir: join("dist", o.role.name),
+    outExtension: { ".js": ".cjs" },
     bundle: true,
     write: false,
     platform: "node",
@@ -30,7 +31,7 @@ export async function bundleRole(o: { readonly root: string; readonly role: Role
     sourcesContent: false,
     legalComments: "none",
     external: ["winston-transport"],
-    define: { PODKIT_VERSION: JSON.stringify(o.version) },
+    define: { PODKIT_VERSION: JSON.stringify(o.version), "import.meta.filename": "__filename" },
     metafile: true,
     logLevel: "silent",
   });

@@ -4,6 +4,8 @@ export type Role = {
   readonly name: string;
   readonly entry: string;
   readonly title: string;
+  /** Programs of its worker threads, by the name of their file beside main.cjs. */
+  readonly workers?: Readonly<Record<string, string>>;
   /** Who runs it; 65532 unless a role cannot do its work without more, which no role for production needs. */
   readonly user?: string;
   /** Bakes what V8 compiled at a start with `--version` into the image: less CPU at the start and 1 MiB less memory (bench/footprint). */
@@ -11,7 +13,7 @@ export type Role = {
 };
 
 export const roles: readonly Role[] = [
-  { name: "log-shipper", entry: "sidecars/log-shipper/main.ts", title: "Sidecar: ships the log files of a Pod's application, each line once", compileCache: true },
+  { name: "log-shipper", entry: "sidecars/log-shipper/main.ts", title: "Sidecar: ships the log files of a Pod's application, each line once", workers: { "fluent-logger-worker": "sidecars/log-shipper/sinks/fluent-logger/worker.ts" }, compileCache: true },
   { name: "redis-ambassador", entry: "sidecars/redis-ambassador/main.ts", title: "Ambassador: Redis on localhost, writes to the primary, reads to the replicas", compileCache: true },
   { name: "format-adapter", entry: "sidecars/format-adapter/main.ts", title: "Adapter: keeps an old report format available, complete and exact", compileCache: true },
   { name: "dns", entry: "orchestrator/network/dns/main.ts", title: "Names of Services for the Pods of a cluster", compileCache: true },

@@ -8,6 +8,7 @@ import { optional, withSetting } from "./shape/settings.ts";
 import { timeSpec } from "./shape/time-config.ts";
 import { fileSinkSpec } from "./sinks/file-config.ts";
 import { deadLetterSpec } from "./dead-letter-config.ts";
+import { fluentLoggerSinkSpec } from "./sinks/fluent-logger/config.ts";
 import { forwardSinkSpec } from "./sinks/forward/config.ts";
 import { elasticsearchSinkSpec, lokiSinkSpec, otlpSinkSpec, splunkSinkSpec } from "./sinks/http/config.ts";
 import { stdoutSinkSpec } from "./sinks/stdout-config.ts";
@@ -23,7 +24,7 @@ export const spec = object(
     shutdown: shutdownSpec,
     sources: list(union("type", withSetting({ tail: tailSpec, forward: forwardSourceSpec, stdin: stdinSpec }, "time", optional(timeSpec)), { doc: "a source" }), { doc: "where records come from", minItems: 1 }),
     filters: filtersSpec,
-    sinks: list(union("type", withSetting({ forward: forwardSinkSpec, loki: lokiSinkSpec, elasticsearch: elasticsearchSinkSpec, otlp: otlpSinkSpec, splunk: splunkSinkSpec, syslog: syslogSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, "match", matchSpec), { doc: "a sink" }), { doc: "where records go, each to all whose match it meets", minItems: 1 }),
+    sinks: list(union("type", withSetting({ forward: forwardSinkSpec, loki: lokiSinkSpec, elasticsearch: elasticsearchSinkSpec, otlp: otlpSinkSpec, splunk: splunkSinkSpec, syslog: syslogSinkSpec, "fluent-logger": fluentLoggerSinkSpec, stdout: stdoutSinkSpec, file: fileSinkSpec }, "match", matchSpec), { doc: "a sink" }), { doc: "where records go, each to all whose match it meets", minItems: 1 }),
     lines: object(
       {
         maxBytes: sizeBytes({ doc: "longest line kept whole", default: 131_072, min: 16 }),

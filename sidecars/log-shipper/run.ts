@@ -7,6 +7,7 @@ import { Checkpoint } from "./checkpoint.ts";
 import { contradictions, type ShipperConfig } from "./config.ts";
 import { Ledger } from "./ledger.ts";
 import { Shipping, type Ending, type Lasting } from "./shipping.ts";
+import { registerSinkInfo } from "./sinks/guarantee.ts";
 import { StdinContent } from "./sources/stdin-content.ts";
 import { registerShipperGauges, registerShipperMetrics } from "./shipper-metrics.ts";
 import { lockState, StateInUseError, type StateLock } from "./state-lock.ts";
@@ -40,6 +41,7 @@ export async function runShipper(context: Context, watch: typeof watchDirectorie
     if (first === undefined) return exitCode.config;
     const changing = new Changing(first, config, lasting);
     registerShipperGauges(registry, { ledger, tailers: () => changing.current.tailers, inFlightBytes: () => changing.current.pipeline.inFlightBytes, monotonicMs: () => clock.monotonicMs() });
+    registerSinkInfo(registry, () => changing.config.sinks);
     admin.addReadinessCheck("sinks", () => changing.current.pipeline.problems().join("; ") || undefined);
     admin.addReadinessCheck("positions", () => checkpoint.problem());
     context.reload((next) => changing.change(next));
@@ -76,6 +78,10 @@ class Changing {
     this.current = first;
     this.#config = config;
     this.#lasting = lasting;
+  }
+
+  get config(): ShipperConfig {
+    return this.#config;
   }
 
   /** Resolves when the new configuration is in force; throws when it is refused, and the old one is in force again. */

@@ -26,7 +26,7 @@ export class TlsFiles {
   readonly #written: Readonly<Partial<Record<Part, string>>>;
   readonly #others: Omit<TlsMaterial["options"], Part>;
   #lookedAtMs = -Infinity;
-  #stamp = "";
+  #stamp: string | undefined;
   #fingerprint = "";
   #material: TlsMaterial | undefined;
   #problem: string | undefined;

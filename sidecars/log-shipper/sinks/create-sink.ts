@@ -3,6 +3,7 @@ import type { ShipperConfig, SinkConfig } from "../config.ts";
 import type { DeadLetters } from "../dead-letter.ts";
 import type { ShipperMetrics } from "../shipper-metrics.ts";
 import { FileSink } from "./file-sink.ts";
+import { FluentLoggerSink } from "./fluent-logger/fluent-logger-sink.ts";
 import { ForwardSink } from "./forward/forward-sink.ts";
 import { createHttpSink } from "./http/create-http-sink.ts";
 import type { Sink } from "./sink.ts";
@@ -24,6 +25,8 @@ export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics,
       return new FileSink({ ...sink, backoff, clock, random });
     case "syslog":
       return new SyslogSink({ ...sink, clock, random, log, tls: sink.tls.enabled ? clientTls(sink.tls, `sinks[${sink.name}].tls`, clock) : undefined, backoff: upTo(sink.retryMaxMs), onEvent: (event) => metrics.sinkEvent(sink.name, event) });
+    case "fluent-logger":
+      return createFluentLogger(sink, { pod, clock, random, log, metrics });
     case "loki":
     case "elasticsearch":
     case "otlp":
@@ -39,4 +42,15 @@ export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics,
         onEvent: (event) => metrics.sinkEvent(sink.name, event),
       });
   }
+}
+
+function createFluentLogger(sink: Extract<SinkConfig, { readonly type: "fluent-logger" }>, { pod, clock, random, log, metrics }: Pick<SinkContext, "pod" | "clock" | "random" | "log" | "metrics">): Sink {
+  const { name, server, mode, ack, sharedKey, username, password, hostname = pod, tls, queueBytes, timeoutMs, heartbeatMs, retryMaxMs } = sink;
+  return new FluentLoggerSink({
+    name, queueBytes, timeoutMs, heartbeatMs, clock, random, log,
+    settings: { host: server.host, port: server.port, mode, ack, security: sharedKey === undefined ? undefined : { clientHostname: hostname, sharedKey, username, password } },
+    tls: tls.enabled ? clientTls(tls, `sinks[${name}].tls`, clock) : undefined,
+    backoff: upTo(retryMaxMs),
+    onEvent: (event) => metrics.sinkEvent(name, event),
+  });
 }

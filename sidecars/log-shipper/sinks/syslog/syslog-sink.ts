@@ -120,8 +120,9 @@ export class SyslogSink implements Sink {
     const { clock, confirmMs, onEvent } = this.#options;
     if (pending.sends++ > 0) onEvent("resent");
     pending.written = false;
+    const bytes = this.#messages.encode(pending.chunk);
     pending.sentAtMs = clock.monotonicMs();
-    connection.write(this.#messages.encode(pending.chunk), () => {
+    connection.write(bytes, () => {
       pending.written = true;
       connection.lastWrittenAtMs = clock.monotonicMs();
       const confirm = (): void => {

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { decodeMulti } from "@msgpack/msgpack";
 import { ackMessage } from "../../../../sidecars/log-shipper/forward-protocol/messages.ts";
 import { decodeValue, isArray, isMap, MessageSplitter, textOf } from "../../../../sidecars/log-shipper/forward-protocol/msgpack-reader.ts";
@@ -12,6 +13,8 @@ export type Received = { readonly tag: string; readonly chunk: string; readonly 
 export class RecordingReceiver {
   readonly received: Received[] = [];
   ack: (chunk: Received) => boolean = () => true;
+  /** What it answers instead of one right ack to a chunk that `ack` agrees to. */
+  answer: (chunk: Received) => Uint8Array = (chunk) => ackMessage(Buffer.from(chunk.chunk));
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   port = 0;
@@ -60,7 +63,7 @@ export class RecordingReceiver {
       for (const message of splitter.push(segment)) {
         const received = readMessage(message);
         this.received.push(received);
-        if (this.ack(received)) socket.write(ackMessage(Buffer.from(received.chunk)));
+        if (this.ack(received)) socket.write(this.answer(received));
       }
     });
   }
@@ -72,6 +75,9 @@ function readMessage(message: Buffer): Received {
   const chunk = isMap(options) ? options.get("chunk") : undefined;
   const size = isMap(options) ? options.get("size") : undefined;
   if (!(tag instanceof Uint8Array) || !(entries instanceof Uint8Array) || !(chunk instanceof Uint8Array) || typeof size !== "number") throw new Error("Not a PackedForward message with chunk and size");
-  const records = [...decodeMulti(entries)].map((entry) => (entry as [unknown, Record<string, unknown>])[1]);
+  const compressed = isMap(options) ? options.get("compressed") : undefined;
+  const method = compressed instanceof Uint8Array ? textOf(compressed) : "text";
+  const unpacked = method === "gzip" ? gunzipSync(entries) : method === "zstd" ? zstdDecompressSync(entries) : entries;
+  const records = [...decodeMulti(unpacked)].map((entry) => (entry as [unknown, Record<string, unknown>])[1]);
   return { tag: textOf(tag), chunk: textOf(chunk), size, records, bytes: Buffer.from(entries).toString("base64") };
 }
