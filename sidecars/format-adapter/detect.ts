@@ -111,7 +111,7 @@ function sniff(input: InputOptions, bytes: Uint8Array, column: string | undefine
   });
   try {
     reader.push(bytes);
-    if (isAll) reader.end({ takeUnfinished: true });
+    if (isAll) reader.end({ takeUnfinished: false });
   } catch (error) {
     if (error instanceof ConversionError) return error.code === "INCOMPLETE" && isAll ? { kind: "more", columns } : { kind: "fault", error };
     if (error !== stop) throw error;
