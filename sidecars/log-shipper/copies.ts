@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import type { Log } from "../../kit/log.ts";
 import type { FoundFile, FoundSibling } from "./discover.ts";
-import { hashBytes, headBytesMax } from "./tail-state.ts";
+import { hashBytes, headBytesMax, tailBytesMax } from "./tail-state.ts";
 import { holdsContent, type TrackedFile } from "./tracked-file.ts";
 
 /** After a copytruncate: the untracked file that holds what was read of `file` so far, and so its rest. Undefined if there is none. */
@@ -41,8 +41,17 @@ export function contentOfCopy(found: FoundSibling, options: { readonly followed:
     if (tail === undefined || hashBytes(tail) === print.tailHash) return "known";
   }
   // Perhaps truncated before any of it is read.
-  if (live !== undefined && live.size >= found.size && bytesAt(live.path, 0, head.length)?.equals(head) === true) return "undecided";
-  return "unknown";
+  return live !== undefined && beginsAs(live.path, found) ? "undecided" : "unknown";
+}
+
+/** Whether the file begins with what the copy holds, going by its first and last bytes. As it is now: it may have grown since the look. */
+function beginsAs(path: string, copy: FoundFile): boolean {
+  const headLength = Math.min(headBytesMax, copy.size);
+  const tailLength = Math.min(tailBytesMax, copy.size);
+  return ([[0, headLength], [copy.size - tailLength, tailLength]] as const).every(([position, length]) => {
+    const wanted = bytesAt(copy.path, position, length);
+    return wanted?.length === length && bytesAt(path, position, length)?.equals(wanted) === true;
+  });
 }
 
 /** Of a content that was truncated away and of which more was read than was copied: whether this is such a copy. */
