@@ -1,8 +1,7 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
-import { createCsvReader } from "../formats/csv-reader.ts";
-import { createJsonArrayReader, createNdjsonReader } from "../formats/json-reader.ts";
-import { readerLimitsDefault, type RecordHandler } from "../formats/row.ts";
+import { createReader } from "../formats/text-readers.ts";
+import type { RecordHandler } from "../formats/row.ts";
 import type { EngineInput } from "../formats/options.ts";
 
 /**
@@ -12,7 +11,7 @@ import type { EngineInput } from "../formats/options.ts";
 export function explainRecord(input: EngineInput, text: string, place: { readonly line: number; readonly columns: number; readonly isWhole: boolean }): Error {
   const handler: RecordHandler = { onColumns: () => undefined, onRow: () => undefined };
   const header = input.format === "csv" && place.columns > 0 ? `${Array.from({ length: place.columns }, (_, index) => `c${index}`).join(input.delimiter)}\n` : "";
-  const reader = input.format === "csv" ? createCsvReader(input, handler, readerLimitsDefault) : input.format === "ndjson" ? createNdjsonReader(handler, readerLimitsDefault) : createJsonArrayReader(handler, readerLimitsDefault);
+  const reader = createReader(input, handler);
   try {
     reader.push(header + text);
     reader.end({ takeUnfinished: !place.isWhole });

@@ -5,6 +5,7 @@ import { countLineEndsOfBytes } from "../formats/line-ends.ts";
 import { checkNested } from "../formats/json-text.ts";
 import type { CellKind, Row } from "../formats/row.ts";
 import type { EngineInput } from "../formats/options.ts";
+import { declarationBytesMax, declarationLength, XmlScan } from "./xml-scan.ts";
 import { afterArray, cellBytes, cellKind, cellKinds, missingKind, scanned, type Core } from "./core.ts";
 
 /**
@@ -45,9 +46,12 @@ export class Scanner {
   #to: number;
   /** The line on which the unread input begins. */
   #line = 1;
+  /** The last row whose line was asked for, while the unread input begins at `base`. */
+  #lastRow = { base: -1, at: 0, line: 0 };
   #begun = false;
   readonly columns: string[] = [];
   readonly #indexOf = new Map<string, number>();
+  readonly #xml: XmlScan | undefined;
 
   constructor(options: ScannerOptions) {
     this.#options = options;
@@ -59,9 +63,15 @@ export class Scanner {
     this.#from = this.#input;
     this.#to = this.#input;
     core.functions.openLines();
-    if (options.input.format === "csv") return;
+    this.#xml = options.input.format === "xml" ? new XmlScan(core, options.input) : undefined;
+    if (options.input.format === "csv" || options.input.format === "xml") return;
     core.functions.openSlots(core.allocate(slotsMax * 16), core.allocate(slotsMax * 4), slotsMax, core.allocate(slotsTable * 4), slotsTable);
     core.functions.openArray();
+  }
+
+  get #delimiter(): number {
+    const { input } = this.#options;
+    return input.format === "xml" ? 0 : input.delimiter.charCodeAt(0);
   }
 
   get rowBytes(): number {
@@ -87,7 +97,7 @@ export class Scanner {
   /** A line end behind the last record, which has none. */
   closeLine(): void {
     const last = this.#core.bytes[this.#to - 1];
-    if (this.#options.input.format === "json" || this.#to === this.#from || last === lineFeed) return;
+    if (this.#options.input.format === "json" || this.#options.input.format === "xml" || this.#to === this.#from || last === lineFeed) return;
     const room = this.room();
     room[0] = lineFeed;
     this.#to++;
@@ -109,7 +119,9 @@ export class Scanner {
       if (rows > 0) yield* use(rows);
       this.#consume(next);
       if (outcome === scanned.wrong) throw this.#wrong(isLast);
+      if (outcome === scanned.tooManyNames) throw new ConversionError("LIMIT", "too many names of elements and attributes", { line: this.#line });
       if (outcome === scanned.newKey) this.#addKey();
+      else if (outcome === scanned.newColumns) this.#addNodes();
       else if (rows === 0 || this.#from === this.#to) break;
     }
     const { recordBytesMax } = this.#options;
@@ -121,6 +133,7 @@ export class Scanner {
     const { input } = this.#options;
     if (input.format === "json" && this.#core.functions.arrayPlace.value !== afterArray) throw new ConversionError("INCOMPLETE", "the array is not closed", { line: this.#lineOf(this.#to), sample: this.#rest() });
     const rest = this.#rest();
+    if (this.#xml?.isOver === false) throw this.#wrong(true);
     if (input.format === "csv" ? rest !== "" : rest.trim() !== "") throw this.#wrong(true);
   }
 
@@ -140,7 +153,14 @@ export class Scanner {
 
   /** The line on which the record of this row begins. */
   lineOfRow(row: number): number {
-    return this.#lineOf(this.#core.startAt(row));
+    const position = this.#core.startAt(row);
+    // Rows are mostly asked for one after the other: the lines before the last one need not be counted again.
+    const { base, at, line } = this.#lastRow;
+    const isBehind = base === this.#from && position >= at;
+    const from = isBehind ? at : this.#from;
+    const found = (isBehind ? line : this.#line) + countLineEndsOfBytes(this.#core.bytes.subarray(from, position));
+    this.#lastRow = { base: this.#from, at: position, line: found };
+    return found;
   }
 
   #cell(row: number, column: string): number | undefined {
@@ -150,9 +170,11 @@ export class Scanner {
 
   #scan(isLast: boolean): number {
     const { functions } = this.#core;
-    const { format, delimiter } = this.#options.input;
+    const { input } = this.#options;
+    const { format } = input;
     const rows = Math.max(1, Math.min(rowsMax, Math.floor(rowsBytes / this.rowBytes)));
-    if (format === "csv") return functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, this.columns.length, rows, delimiter.charCodeAt(0), quote);
+    if (format === "xml") return functions.scanXml(this.#from, this.#to, this.rowsArea, this.columns.length, rows);
+    if (format === "csv") return functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, this.columns.length, rows, this.#delimiter, quote);
     return (format === "json" ? functions.scanArray : functions.scanLines)(this.#from, this.#to, this.rowsArea, this.rowBytes, rows);
   }
 
@@ -160,13 +182,21 @@ export class Scanner {
   #begin(isLast: boolean): boolean {
     if (!isLast && this.#to - this.#from < byteOrderMark.length) return false;
     if (this.#core.bytes.subarray(this.#from, this.#from + byteOrderMark.length).equals(byteOrderMark) && this.#from === this.#input) this.#from += byteOrderMark.length;
-    this.#begun = this.#options.input.format !== "csv" || this.#header(isLast);
+    this.#begun = this.#options.input.format === "xml" ? this.#declaration(isLast) : this.#options.input.format !== "csv" || this.#header(isLast);
     return this.#begun;
+  }
+
+  /** Passes over the declaration of XML. */
+  #declaration(isLast: boolean): boolean {
+    const length = declarationLength(this.#core.bytes.subarray(this.#from, Math.min(this.#to, this.#from + declarationBytesMax)));
+    if (length === undefined) return isLast;
+    this.#consume(this.#from + length);
+    return true;
   }
 
   #header(isLast: boolean): boolean {
     const { functions } = this.#core;
-    const { columnsMax, recordBytesMax, input } = this.#options;
+    const { columnsMax, recordBytesMax } = this.#options;
     const columns = this.#headerColumns(isLast);
     if (columns === undefined && !isLast) {
       if (this.#to - this.#from > recordBytesMax) throw this.#tooLong(recordBytesMax);
@@ -175,7 +205,7 @@ export class Scanner {
     if (columns === undefined) throw this.#from === this.#to ? new ConversionError("INCOMPLETE", "there is no header", { line: 1 }) : this.#wrong(true);
     if (columns > columnsMax) throw new ConversionError("LIMIT", `${columns} columns, more than ${columnsMax}`, { line: 1 });
     functions.setScratch(this.#scratch);
-    functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, columns, 1, input.delimiter.charCodeAt(0), quote);
+    functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, columns, 1, this.#delimiter, quote);
     if (functions.records.value !== 1) throw this.#wrong(isLast);
     const next = functions.next.value;
     this.#checkUtf8(next);
@@ -188,7 +218,7 @@ export class Scanner {
   /** How many fields the first record has, as far as it is written right; undefined when its end is not there yet. */
   #headerColumns(isLast: boolean): number | undefined {
     const { bytes } = this.#core;
-    const delimiter = this.#options.input.delimiter.charCodeAt(0);
+    const delimiter = this.#delimiter;
     let columns = 1;
     let inQuotes = false;
     for (let at = this.#from; at < this.#to; at++) {
@@ -220,6 +250,15 @@ export class Scanner {
     if (this.columns.length >= Math.min(columnsMax, slotsMax)) throw new ConversionError("LIMIT", `more than ${Math.min(columnsMax, slotsMax)} keys`, { line });
     functions.addSlot(functions.keyParent.value, this.#core.keep(key), key.length, false);
     this.#addColumns([key.toString("utf8")], line);
+  }
+
+  /** What no record before had gets columns; its record is scanned again. */
+  #addNodes(): void {
+    const { columnsMax } = this.#options;
+    const line = this.#lineOf(this.#from);
+    const names = this.#xml?.newColumns(this.columns.length) ?? [];
+    if (this.columns.length + names.length > columnsMax) throw new ConversionError("LIMIT", `more than ${columnsMax} columns`, { line });
+    this.#addColumns(names, line);
   }
 
   /** Looks for keys that come twice in objects with so many that the core has not. */
@@ -260,6 +299,7 @@ export class Scanner {
 
   /** JSON that brings a reader to where the array was being read. */
   #context(): string {
+    if (this.#xml !== undefined) return this.#xml.context();
     const contexts = ["", "[", "[{},", "[{}", "[]"];
     return this.#options.input.format === "json" ? (contexts[this.#core.functions.arrayPlace.value] ?? "") : "";
   }
@@ -276,7 +316,7 @@ export class Scanner {
   #recordStart(): number {
     const { bytes } = this.#core;
     let at = this.#from;
-    if (this.#options.input.format !== "csv") while (at < this.#to && bytes[at] !== openingBrace) at++;
+    if (this.#xml === undefined && this.#options.input.format !== "csv") while (at < this.#to && bytes[at] !== openingBrace) at++;
     return at;
   }
 

@@ -1,12 +1,12 @@
 // pure
 import { createScannerReader, readerOfUtf8, type ByteReader } from "./byte-reader.ts";
-import { createCsvReader } from "./csv-reader.ts";
-import { createJsonArrayReader, createNdjsonReader } from "./json-reader.ts";
 import { createDocumentReader } from "./document-reader.ts";
 import { createExpositionReader } from "./exposition-reader.ts";
-import { isEngineInput, type EngineInput, type InputOptions } from "./options.ts";
-import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
+import { isEngineInput, type InputOptions } from "./options.ts";
+import { readerLimitsDefault, type RecordHandler } from "./row.ts";
+import { createReader } from "./text-readers.ts";
 import { parseToml } from "./toml-reader.ts";
+import { createXmlReader } from "./xml-reader.ts";
 import { createYamlReader } from "./yaml-reader.ts";
 
 /** The reader of a format. Its rows need not be kept. */
@@ -16,6 +16,8 @@ export function createByteReader(input: InputOptions, handler: RecordHandler): B
     case "ndjson":
     case "json":
       return createScannerReader(input, handler);
+    case "xml":
+      return isEngineInput(input) ? createScannerReader(input, handler) : readerOfUtf8(createXmlReader(input, handler, readerLimitsDefault));
     case "yaml":
       return readerOfUtf8(createYamlReader(input, handler));
     case "prometheus":
@@ -29,16 +31,4 @@ export function createByteReader(input: InputOptions, handler: RecordHandler): B
 /** A reader that costs little to make, for a look at the first records. */
 export function createSniffer(input: InputOptions, handler: RecordHandler): ByteReader {
   return isEngineInput(input) ? readerOfUtf8(createReader(input, handler)) : createByteReader(input, handler);
-}
-
-/** The readers that the engine is held to; they also find the words for its errors. */
-export function createReader(input: EngineInput, handler: RecordHandler): RecordReader {
-  switch (input.format) {
-    case "csv":
-      return createCsvReader({ delimiter: input.delimiter }, handler, readerLimitsDefault);
-    case "ndjson":
-      return createNdjsonReader(handler, readerLimitsDefault);
-    case "json":
-      return createJsonArrayReader(handler, readerLimitsDefault);
-  }
 }

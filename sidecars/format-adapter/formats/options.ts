@@ -1,6 +1,7 @@
 // pure
 import type { DocumentOptions } from "./document-reader.ts";
 import type { ExpositionFormat } from "./exposition.ts";
+import type { XmlDialect } from "./xml-reader.ts";
 
 /** What `in:` says of a format beyond its name. Each format's module says what its settings mean. */
 export type InputOptions = EngineInput | DocumentInput | ExpositionOptions;
@@ -8,7 +9,8 @@ export type InputOptions = EngineInput | DocumentInput | ExpositionOptions;
 export type OutputOptions = EngineOutput | YamlOutput | TomlOutput | ExpositionOptions;
 
 /** Formats that the engine reads by itself. The delimiter is of CSV alone. */
-export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string };
+export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string } | XmlInput;
+export type XmlInput = XmlDialect & { readonly format: "xml" };
 /** Formats that the engine writes by itself. All but the format is of CSV alone. */
 export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
 
@@ -22,7 +24,7 @@ const engineFormats: ReadonlySet<string> = new Set(["csv", "ndjson", "json"]);
 
 /** Whether the engine reads this format by itself. */
 export function isEngineInput(input: InputOptions): input is EngineInput {
-  return engineFormats.has(input.format);
+  return input.format === "xml" ? input.lists.length === 0 : engineFormats.has(input.format);
 }
 
 /** Whether the engine writes this format by itself. */

@@ -4,11 +4,12 @@ import { parseSizeBytes } from "../../../kit/config/units.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import type { InputFormat, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
+import { recordInputs } from "./read-record-formats.ts";
 import { parseType, typeNames, type ValueType } from "./types.ts";
 
-type Parts = ReadonlyMap<string, NodeReader>;
+export type Parts = ReadonlyMap<string, NodeReader>;
 /** How a format's settings are read: their keys, and what they mean together. Problems are pushed; undefined when nothing can be made of them. */
-type Settings<O> = { readonly keys: readonly string[]; readonly read: (node: NodeReader, parts: Parts) => O | undefined };
+export type Settings<O> = { readonly keys: readonly string[]; readonly read: (node: NodeReader, parts: Parts) => O | undefined };
 
 const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
   csv: { keys: ["delimiter"], read: (_, parts) => ({ format: "csv", delimiter: readDelimiter(parts, ",") }) },
@@ -19,6 +20,7 @@ const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
   toml: documentInput("toml"),
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
   openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
+  ...recordInputs,
 };
 
 /** The format says what columns there are, so one that nobody uses is no drift. */

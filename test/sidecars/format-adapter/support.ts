@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConversionError } from "../../../sidecars/format-adapter/conversion-error.ts";
-import { createReader } from "../../../sidecars/format-adapter/formats/create-reader.ts";
+import { createReader } from "../../../sidecars/format-adapter/formats/text-readers.ts";
 import { spec, type Config } from "../../../sidecars/format-adapter/config.ts";
 import type { AdapterConfig } from "../../../sidecars/format-adapter/adapter-config.ts";
 import type { Mapping } from "../../../sidecars/format-adapter/mapping/mapping.ts";

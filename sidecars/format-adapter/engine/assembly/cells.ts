@@ -58,6 +58,21 @@ export let scratch: usize = 0;
 @inline export function byteToScratch(byte: u32): void {
   store<u8>(scratch++, <u8>byte);
 }
+/** A character as UTF-8. */
+export function codeToScratch(code: u32): void {
+  if (code < 0x80) return byteToScratch(code);
+  if (code < 0x800) {
+    byteToScratch(0xc0 | (code >> 6));
+  } else {
+    if (code < 0x10000) byteToScratch(0xe0 | (code >> 12));
+    else {
+      byteToScratch(0xf0 | (code >> 18));
+      byteToScratch(0x80 | ((code >> 12) & 63));
+    }
+    byteToScratch(0x80 | ((code >> 6) & 63));
+  }
+  byteToScratch(0x80 | (code & 63));
+}
 
 /** What a scan returns. */
 export const DONE: i32 = 0;

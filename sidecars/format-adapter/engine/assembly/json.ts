@@ -1,4 +1,4 @@
-import { byteToScratch, CELL_BYTES, cellKind, DONE, FALSE, MISSING, NESTED, NEW_KEY, NULL, NUMBER, scratch, setCell, setNext, setRecords, setScratch, TEXT, toScratch, TRUE, WRONG } from "./cells";
+import { byteToScratch, CELL_BYTES, cellKind, codeToScratch, DONE, FALSE, MISSING, NESTED, NEW_KEY, NULL, NUMBER, scratch, setCell, setNext, setRecords, setScratch, TEXT, toScratch, TRUE, WRONG } from "./cells";
 
 /**
  * JSON records: objects, one a line (NDJSON) or in an array. Each key has a slot, and its value goes to the slot's cell. A slot is
@@ -46,7 +46,7 @@ function hashOf(parent: u32, start: usize, length: usize): u32 {
   return hash ^ (hash >> 15);
 }
 
-@inline function sameBytes(left: usize, right: usize, length: usize): bool {
+@inline export function sameBytes(left: usize, right: usize, length: usize): bool {
   let done: usize = 0;
   for (; done + 16 <= length; done += 16) if (i8x16.bitmask(i8x16.eq(v128.load(left + done), v128.load(right + done))) != 0xffff) return false;
   const rest = <u32>(length - done);
@@ -212,18 +212,7 @@ function escape(): void {
     wrong = true;
     return;
   }
-  if (code < 0x80) return byteToScratch(code);
-  if (code < 0x800) {
-    byteToScratch(0xc0 | (code >> 6));
-  } else {
-    if (code < 0x10000) byteToScratch(0xe0 | (code >> 12));
-    else {
-      byteToScratch(0xf0 | (code >> 18));
-      byteToScratch(0x80 | ((code >> 12) & 63));
-    }
-    byteToScratch(0x80 | ((code >> 6) & 63));
-  }
-  byteToScratch(0x80 | (code & 63));
+  codeToScratch(code);
 }
 
 @inline function digits(): bool {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ConversionError } from "../../../../sidecars/format-adapter/conversion-error.ts";
 import { startConversion } from "../../../../sidecars/format-adapter/convert.ts";
 import { applyPlan } from "../../../../sidecars/format-adapter/engine/plan.ts";
-import { createReader } from "../../../../sidecars/format-adapter/formats/create-reader.ts";
+import { createReader } from "../../../../sidecars/format-adapter/formats/text-readers.ts";
 import { isEngineInput } from "../../../../sidecars/format-adapter/formats/options.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type TextWriter } from "../../../../sidecars/format-adapter/formats/writers.ts";
 import { compileMapping } from "../../../../sidecars/format-adapter/mapping/compile.ts";

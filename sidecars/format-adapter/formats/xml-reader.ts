@@ -1,0 +1,251 @@
+// pure
+import { ConversionError } from "../conversion-error.ts";
+import { countLineEnds } from "./line-ends.ts";
+import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
+import { isWhite, Unfinished, xmlLimits, XmlText, type XmlElement, type XmlTag } from "./xml-text.ts";
+
+/**
+ * How records stand in an XML report: the elements at the path `records`, such as /report/items/item. What is inside of one becomes
+ * columns named by their paths from there: `@id`, `name`, `address/city`, `price/@currency`, and `text()` for its own text. Names are taken
+ * as they are written, with their prefixes: what a prefix is bound to is not looked at, and declarations of namespaces are no columns.
+ */
+export type XmlDialect = {
+  readonly records: readonly string[];
+  /** Columns whose elements may come more than once: lists, also of one or none. */
+  readonly lists: readonly string[];
+};
+
+/**
+ * Reads records of XML one at a time: memory holds one record, not the file. Strict (see XmlText); UTF-8 alone. Text beside elements, and an
+ * element that comes twice in one record without being a list, are errors, since a row could not hold them. White space between elements is
+ * nothing; in an element without others it is kept. What stands outside of the records is checked and passed over.
+ */
+export function createXmlReader(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits): RecordReader {
+  return new XmlReader(dialect, handler, limits);
+}
+
+class XmlReader implements RecordReader {
+  readonly #dialect: XmlDialect;
+  readonly #handler: RecordHandler;
+  readonly #limits: ReaderLimits;
+  readonly #known = new Set<string>();
+  readonly #open: string[] = [];
+  #matched = 0;
+  #place: "start" | "prolog" | "afterDoctype" | "inside" | "afterRoot" = "start";
+  #rest = "";
+  #line = 1;
+  #endsWithReturn = false;
+  #hadRecord = false;
+  readonly #lists: ReadonlySet<string>;
+
+  constructor(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits) {
+    this.#dialect = dialect;
+    this.#handler = handler;
+    this.#limits = limits;
+    this.#lists = new Set(dialect.lists);
+  }
+
+  push(text: string): void {
+    this.#rest += text;
+    let at = 0;
+    while (at < this.#rest.length) {
+      const end = this.#step(at);
+      if (end === undefined) break;
+      this.#count(this.#rest.slice(at, end));
+      at = end;
+    }
+    this.#rest = this.#rest.slice(at);
+    if (this.#rest.length > this.#limits.recordCharsMax) throw new ConversionError("LIMIT", `a record is longer than ${this.#limits.recordCharsMax} characters`, { line: this.#line, sample: this.#rest });
+  }
+
+  end(): void {
+    if (this.#place === "afterRoot" && isWhite(this.#rest)) return;
+    const open = this.#open.at(-1);
+    throw new ConversionError("INCOMPLETE", this.#rest !== "" ? "it ends in the middle of something" : open === undefined ? "there is no root element" : `<${open}> is not closed`, { line: this.#line, sample: this.#rest });
+  }
+
+  #count(text: string): void {
+    this.#line += countLineEnds(text) - (this.#endsWithReturn && text.startsWith("\n") ? 1 : 0);
+    this.#endsWithReturn = text.endsWith("\r");
+  }
+
+  /** Reads what begins at `from`; gives where it ends, undefined when that is not there yet. */
+  #step(from: number): number | undefined {
+    const text = new XmlText(this.#rest, from, this.#line);
+    try {
+      this.#take(text);
+      return text.at;
+    } catch (error) {
+      if (error instanceof Unfinished) return text.at > from && this.#rest[from] !== "<" ? this.#cutText(from, text.at) : undefined;
+      throw error;
+    }
+  }
+
+  /** Text outside of the records may be passed over in pieces. */
+  #cutText(from: number, at: number): number | undefined {
+    const held = at < this.#rest.length ? 0 : (/(?:\]{1,2}|\r)$/.exec(this.#rest.slice(from))?.[0].length ?? 0);
+    const end = at - held;
+    return end > from ? end : undefined;
+  }
+
+  #take(text: XmlText): void {
+    if (this.#place === "start") {
+      if (text.peek() === "\uFEFF") text.at++;
+      text.declaration();
+      this.#place = "prolog";
+      return;
+    }
+    if (text.peek() !== "<") {
+      text.countLines(this.#endsWithReturn);
+      if (this.#open.length > 0) text.characters();
+      else if (!text.white()) throw text.fault("text outside of the root element");
+      return;
+    }
+    const after = text.peek(1);
+    if (after === "?" || (after === "!" && !(this.#place === "prolog" && text.peek(2) === "D"))) text.aside(this.#open.length > 0);
+    else if (after === "!") {
+      text.doctype();
+      this.#place = "afterDoctype";
+    } else if (after === "/") this.#close(text);
+    else this.#element(text);
+  }
+
+  #close(text: XmlText): void {
+    const name = this.#open.at(-1);
+    if (name === undefined) throw text.fault("a closing tag that nothing opened");
+    text.closing(name);
+    this.#open.pop();
+    this.#matched = Math.min(this.#matched, this.#open.length);
+    if (this.#open.length === 0) this.#place = "afterRoot";
+  }
+
+  #element(text: XmlText): void {
+    if (this.#place === "afterRoot") throw text.fault("there may be one root element alone");
+    const depth = this.#open.length;
+    text.at++;
+    const tag = text.tag();
+    const { records } = this.#dialect;
+    const isStep = this.#matched === depth && depth < records.length && records[depth] === tag.name;
+    if (isStep && depth + 1 === records.length) this.#record(text, tag);
+    else if (!tag.isEmpty) {
+      if (depth + 1 > xmlLimits.depthMax) throw text.limit(`nested deeper than ${xmlLimits.depthMax}`);
+      this.#open.push(tag.name);
+      if (isStep) this.#matched = depth + 1;
+      this.#place = "inside";
+      return;
+    }
+    if (depth === 0) this.#place = "afterRoot";
+  }
+
+  #record(text: XmlText, tag: XmlTag): void {
+    const element = text.element(tag, this.#open.length + 1);
+    const cells = new XmlCells(this.#lists, this.#line);
+    cells.record(element);
+    const columns = cells.cells;
+    if (columns.size > this.#limits.columnsMax) throw text.limit(`${columns.size} columns, more than ${this.#limits.columnsMax}`);
+    const fresh = [...columns.keys()].filter((column) => !this.#known.has(column));
+    if (!this.#hadRecord || fresh.length > 0) this.#handler.onColumns(fresh, this.#line);
+    this.#hadRecord = true;
+    for (const column of fresh) if (this.#known.size < this.#limits.columnsMax) this.#known.add(column);
+    this.#handler.onRow(new XmlRow(this.#line, columns));
+  }
+}
+
+type XmlCell = { readonly kind: CellKind; readonly text: string };
+
+class XmlRow implements Row {
+  readonly line: number;
+  readonly #cells: ReadonlyMap<string, XmlCell>;
+  constructor(line: number, cells: ReadonlyMap<string, XmlCell>) {
+    this.line = line;
+    this.#cells = cells;
+  }
+  text(column: string): string | undefined {
+    return this.#cells.get(column)?.text;
+  }
+  kind(column: string): CellKind | undefined {
+    return this.#cells.get(column)?.kind;
+  }
+}
+
+function isNamespace(attribute: string): boolean {
+  return attribute === "xmlns" || attribute.startsWith("xmlns:");
+}
+
+/** The columns of one record. */
+class XmlCells {
+  readonly cells = new Map<string, XmlCell>();
+  readonly #lists: ReadonlySet<string>;
+  readonly #line: number;
+
+  constructor(lists: ReadonlySet<string>, line: number) {
+    this.#lists = lists;
+    this.#line = line;
+  }
+
+  record(element: XmlElement): void {
+    this.#attributes(element, "");
+    if (element.elements.length > 0) this.#inside(element, "");
+    else if (!isWhite(element.text)) this.cells.set("text()", { kind: "text", text: element.text });
+  }
+
+  #attributes(element: XmlElement, path: string): void {
+    for (const { name, value } of element.attributes) if (!isNamespace(name)) this.cells.set(`${path}@${name}`, { kind: "text", text: value });
+  }
+
+  #inside(element: XmlElement, path: string): void {
+    this.#checkMixed(element);
+    const lists = new Map<string, string[]>();
+    const seen = new Set<string>();
+    for (const inner of element.elements) {
+      const column = `${path}${inner.name}`;
+      if (this.#lists.has(column)) {
+        append(lists, column, this.#json(inner, column));
+        continue;
+      }
+      this.#checkTwice(seen, inner.name, column);
+      this.#attributes(inner, `${column}/`);
+      if (inner.elements.length > 0) this.#inside(inner, `${column}/`);
+      else this.cells.set(column, { kind: "text", text: inner.text });
+    }
+    for (const [column, items] of lists) this.cells.set(column, { kind: "nested", text: `[${items.join(",")}]` });
+  }
+
+  /** An element of a list as JSON: its text, or an object when it has attributes or elements. */
+  #json(element: XmlElement, path: string): string {
+    const members = element.attributes.filter(({ name }) => !isNamespace(name)).map(({ name, value }) => `${JSON.stringify(`@${name}`)}:${JSON.stringify(value)}`);
+    if (element.elements.length === 0) {
+      if (members.length === 0) return JSON.stringify(element.text);
+      return `{${[...members, ...(isWhite(element.text) ? [] : [`"text()":${JSON.stringify(element.text)}`])].join(",")}}`;
+    }
+    this.#checkMixed(element);
+    const lists = new Map<string, string[]>();
+    const seen = new Set<string>();
+    for (const inner of element.elements) {
+      const column = `${path}/${inner.name}`;
+      const value = this.#json(inner, column);
+      if (this.#lists.has(column)) append(lists, inner.name, value);
+      else {
+        this.#checkTwice(seen, inner.name, column);
+        members.push(`${JSON.stringify(inner.name)}:${value}`);
+      }
+    }
+    for (const [name, items] of lists) members.push(`${JSON.stringify(name)}:[${items.join(",")}]`);
+    return `{${members.join(",")}}`;
+  }
+
+  #checkTwice(seen: Set<string>, name: string, column: string): void {
+    if (seen.has(name)) throw new ConversionError("COLUMN", `the element "${column}" appears twice in one record; name it under in.lists if it may`, { line: this.#line, column });
+    seen.add(name);
+  }
+
+  #checkMixed(element: XmlElement): void {
+    if (!isWhite(element.text)) throw new ConversionError("SYNTAX", `text stands beside elements in <${element.name}>`, { line: this.#line, sample: element.text.trim() });
+  }
+}
+
+function append(lists: Map<string, string[]>, name: string, item: string): void {
+  const items = lists.get(name);
+  if (items === undefined) lists.set(name, [item]);
+  else items.push(item);
+}
