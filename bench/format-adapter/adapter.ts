@@ -1,0 +1,81 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundleRole, writeBundle } from "../../images/bundle.ts";
+import { roles } from "../../images/roles.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** The program as images ship it, bundled anew. */
+export async function bundleAdapter(): Promise<string> {
+  const role = roles.find((each) => each.name === "format-adapter");
+  if (role === undefined) throw new Error("There is no role format-adapter");
+  const { files } = await bundleRole({ root, role, version: "bench" });
+  await writeBundle(root, role, files);
+  return join(root, "dist", role.name, "main.cjs");
+}
+
+export type Place = { readonly directory: string; readonly reports: string; readonly stage: string; readonly legacy: string; readonly config: string };
+
+/** Folders on one file system, and an adapter of CSV that renames and computes, as the product is configured by default. */
+export function makePlace(extra = ""): Place {
+  const directory = mkdtempSync(join(process.env["BENCH_DIR"] ?? tmpdir(), "podkit-adapter-bench-"));
+  const place = { directory, reports: join(directory, "reports"), stage: join(directory, "stage"), legacy: join(directory, "legacy"), config: join(directory, "config.yaml") };
+  for (const each of [place.reports, place.stage, place.legacy]) mkdirSync(each);
+  writeFileSync(place.config, `stateDirectory: ${directory}/state\nadmin: {address: "127.0.0.1:0"}\nadapters:\n  - name: bench\n    watch: {dir: ${place.reports}, match: "*.csv"}\n${extra}    mappings:\n      m:\n        in: {format: csv, columns: {id: int64, amount: decimal(2), qty: int64, name: string}}\n        out: {format: csv, file: "${place.legacy}/{name}.csv"}\n        fields: {order_id: id, customer: name, total: {expr: "amount * qty", type: decimal(2)}}\n`);
+  return place;
+}
+
+export function makeReport(bytes: number, from: number): string {
+  let text = "id,amount,qty,name\n";
+  for (let id = from; text.length < bytes; id++) text += `${id},${id % 1000}.${String(id % 100).padStart(2, "0")},${(id % 9) + 1},customer ${id}\n`;
+  return text;
+}
+
+export type Running = { readonly child: ChildProcess; readonly readyMs: number; readonly metrics: () => Promise<string>; readonly cpuSeconds: () => number; readonly peakMiB: () => number; readonly end: () => Promise<void> };
+
+/** Starts it with the flags of the image's entry point; resolves when readiness answers 200. `readyMs` is from spawn to that answer. */
+export async function start(program: string, place: Place): Promise<Running> {
+  const spawnedMs = performance.now();
+  const log = join(place.directory, "log");
+  const file = openSync(log, "w");
+  const child = spawn(process.execPath, ["--max-semi-space-size=1", program, "--config", place.config], { stdio: ["ignore", "ignore", file] });
+  closeSync(file);
+  const deadline = performance.now() + 20_000;
+  let port: string | undefined;
+  while (performance.now() < deadline) {
+    port ??= /"admin":"127\.0\.0\.1:(\d+)"/.exec(readFileSync(log, "utf8"))?.[1];
+    if (port !== undefined && (await ask(Number(port), "/readyz").catch(() => undefined))?.status === 200) break;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  const readyMs = performance.now() - spawnedMs;
+  const admin = Number(port);
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024;
+  return {
+    child, readyMs,
+    metrics: async () => (await ask(admin, "/metrics")).body,
+    cpuSeconds() {
+      const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
+    peakMiB: () => field("VmHWM"),
+    async end() {
+      child.kill("SIGTERM");
+      await new Promise((resolve) => child.once("close", resolve));
+      rmSync(place.directory, { recursive: true });
+    },
+  };
+}
+
+function ask(port: number, path: string): Promise<{ readonly status: number; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    request({ host: "127.0.0.1", port, path, agent: false }, (response) => {
+      let body = "";
+      response.on("data", (part: Buffer) => (body += part.toString()));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+    }).on("error", reject).end();
+  });
+}
+
