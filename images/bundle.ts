@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { build, type Metafile } from "esbuild";
+import { build, transform, type Metafile, type OutputFile } from "esbuild";
 import type { Role } from "./roles.ts";
 import type { BundledPackage } from "./sbom.ts";
 
@@ -41,8 +41,22 @@ export async function bundleRole(o: { readonly root: string; readonly role: Role
   }
   const packages = await bundledPackages(o.root, result.metafile);
   const licences = packages.map((found) => `${found.name} ${found.version} (${found.licence})\n\n${found.licenceText.trim()}\n`).join(`\n${"-".repeat(80)}\n\n`);
-  const files = [...result.outputFiles.map((file) => ({ name: basename(file.path), bytes: file.contents })), { name: "LICENSES.txt", bytes: Buffer.from(licences) }];
+  const outputs = await Promise.all(result.outputFiles.map(async (file) => ({ name: basename(file.path), bytes: file.path.endsWith(".cjs") ? await asciiOf(file) : file.contents })));
+  const files = [...outputs, { name: "LICENSES.txt", bytes: Buffer.from(licences) }];
   return { files: files.toSorted((a, b) => (a.name < b.name ? -1 : 1)), packages };
+}
+
+/**
+ * One character beyond Latin-1 makes Node keep the whole text with two bytes for each: a megabyte or two of a role's memory, for
+ * an ellipsis in a comment. esbuild escapes such characters in code; in comments they become question marks here, one for each
+ * UTF-16 unit, so that the source map holds. Throws when code would change.
+ */
+async function asciiOf({ path, text, contents }: OutputFile): Promise<Uint8Array> {
+  const ascii = text.replaceAll(/[^\0-\u007f]/g, "?");
+  if (ascii === text) return contents;
+  const [before, after] = await Promise.all([text, ascii].map(async (each) => (await transform(each, { minifyWhitespace: true, legalComments: "none" })).code));
+  if (before !== after) throw new Error(`Cannot bundle ${basename(path)}: its code, and not its comments alone, has characters beyond ASCII`);
+  return Buffer.from(ascii);
 }
 
 /** Puts files into dist/<role>, each replaced as a whole: two builds at once leave whole files. */
