@@ -28,8 +28,8 @@ export type ReadOutcome =
   | { readonly kind: "caught-up" }
   /** Little has come and a chunk of this file is in flight: more may be gathered until then. */
   | { readonly kind: "gathering"; readonly untilMs: number }
-  /** What lies before the position is not what was read there. Nothing was consumed. */
-  | { readonly kind: "replaced" }
+  /** What lies before the position is not what was read there. Nothing was consumed. `reached` is the size it had a moment before, when that was still its own. */
+  | { readonly kind: "replaced"; readonly reached?: number }
   | {
       readonly kind: "range";
       /** By outlet. */
@@ -96,7 +96,8 @@ export class TailReader {
     const wanted = Math.min(request.readMax ?? this.#options.chunkBytes + lineEndMax, buffer.length - tailBytesMax, file.size - file.offset);
     const got = await readAt(fd, buffer, 0, tailLength + wanted, file.offset - tailLength);
     // Compared before and after the read: a truncation in between would give the head of one file and the rest of another.
-    if (got < tailLength + wanted || hashBytes(buffer.subarray(0, tailLength)) !== tailHash || !stillHoldsContent(fd, file.offset, file.print)) return { kind: "replaced" };
+    if (got < tailLength + wanted) return { kind: "replaced", reached: file.size };
+    if (hashBytes(buffer.subarray(0, tailLength)) !== tailHash || !stillHoldsContent(fd, file.offset, file.print)) return { kind: "replaced" };
     const atEnd = file.offset + wanted === file.size;
     const encoded = range.encoder.encode(buffer, {
       from: tailLength,

@@ -456,7 +456,7 @@ export class Tailer {
         file.dueMs = outcome.untilMs;
         return false;
       case "replaced":
-        file.size = knownSize; // what was seen now is of the new content
+        file.size = outcome.reached ?? knownSize; // what was seen now is of the new content
         await this.#replaced(file, nowMs);
         return true;
       default:
