@@ -10,6 +10,7 @@ import { registerAdapterMetrics } from "../../../sidecars/format-adapter/adapter
 import { spec } from "../../../sidecars/format-adapter/config.ts";
 import { convertText } from "../../../sidecars/format-adapter/convert.ts";
 import { runExamples } from "../../../sidecars/format-adapter/examples.ts";
+import { functionUsages } from "../../../sidecars/format-adapter/mapping/expression-functions.ts";
 import type { Mapping } from "../../../sidecars/format-adapter/mapping/mapping.ts";
 import { code, table } from "../../docs/markdown.ts";
 import { parseAdapter, parseConfig } from "./support.ts";
@@ -38,7 +39,7 @@ function shown(mapping: Mapping, input: string): string {
 test("the document has examples of every verb", () => {
   const mappings = blocks.filter((block) => block.use === "mapping").map((block) => mappingFrom(block.body));
   const verbs = new Set(mappings.flatMap((mapping) => mapping.fields.map((field) => field.source.kind)));
-  assert.deepEqual([...verbs].toSorted(), ["const", "copy", "date", "expr", "join", "map", "split"]);
+  assert.deepEqual([...verbs].toSorted(), ["const", "copy", "date", "expr", "join", "joinList", "map", "split", "splitList"]);
 });
 
 let current: Mapping | undefined;
@@ -84,6 +85,10 @@ test("the table of settings is that of the sources", () => {
   const settings = describeSettings(spec).filter((setting) => setting.path !== "adapters" && setting.path !== "exporter");
   const rows = settings.map(({ path, variable, doc, defaultValue }) => [code(path), code(variable), code(defaultText(defaultValue)), doc]);
   assert.equal(between("settings"), table(["setting", "variable", "default", "meaning"], rows));
+});
+
+test("the functions are those of the sources", () => {
+  assert.equal(between("functions"), functionUsages.map((usage) => code(usage)).join(" "));
 });
 
 test("the table of metrics is that of the sources", () => {
