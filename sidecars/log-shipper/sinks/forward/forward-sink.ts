@@ -137,6 +137,8 @@ export class ForwardSink implements Sink {
       const open = await this.#connect(server);
       if (open === undefined) continue;
       this.#window.add(open);
+      // A standby server that served meanwhile is done.
+      this.#notify();
       await open.session.ended;
     }
   }

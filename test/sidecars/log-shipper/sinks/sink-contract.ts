@@ -55,6 +55,19 @@ export function sinkContract({ name, start, confirms }: SinkContract): void {
     await eventually(() => idsIn(fixture).includes("a-0"));
   });
 
+  test(`${name}: a chunk's memory may be used again once it is delivered`, { timeout }, async () => {
+    await using fixture = await start();
+    const chunks = Array.from({ length: 30 }, (_, index) => chunkOf("a", index * 10, 10));
+    const outcomes = await Promise.all(chunks.map(async (chunk) => {
+      const { kind } = await fixture.sink.deliver(chunk);
+      chunk.entries.fill(0xc1);
+      return kind;
+    }));
+    assert.ok(outcomes.every((kind) => kind === "delivered"));
+    await eventually(() => idsIn(fixture).length >= 300);
+    assert.deepEqual(idsIn(fixture).toSorted(), idsFrom("a", 0, 300).toSorted());
+  });
+
   test(`${name}: a chunk's bytes are left alone`, { timeout }, async () => {
     await using fixture = await start();
     const chunk = chunkOf("a", 0, 20);
