@@ -1,8 +1,9 @@
 // pure
+import { ConversionError } from "./conversion-error.ts";
 import { applyPlan, type EnginePlan } from "./engine/plan.ts";
 import type { ByteReader } from "./formats/byte-reader.ts";
 import type { RecordHandler, Row } from "./formats/row.ts";
-import type { RecordWriter } from "./formats/writers.ts";
+import type { OutCell, RecordWriter } from "./formats/writers.ts";
 import { RowRefusals } from "./row-refusals.ts";
 
 const roomBytes = 262_144;
@@ -47,19 +48,30 @@ export class RowConversion {
   }
 
   #convert(row: Row): void {
-    let cells: ReturnType<typeof applyPlan>;
+    let written: string | Uint8Array | undefined;
     try {
-      cells = applyPlan(this.#plan, row);
+      const cells = applyPlan(this.#plan, row);
+      if (cells !== undefined) written = this.#write(cells, row);
     } catch (error) {
       this.refusals.refuse(error, row, this.#columns);
       return;
     }
-    if (cells === undefined) {
+    if (written === undefined) {
       this.refusals.dropped++;
       return;
     }
-    this.#pieces.push(this.#writer.row(cells));
+    this.#pieces.push(written);
     this.rows++;
+  }
+
+  /** Writers know no lines: what they refuse is told with the line of its record. */
+  #write(cells: readonly OutCell[], row: Row): string | Uint8Array {
+    try {
+      return this.#writer.row(cells);
+    } catch (error) {
+      if (!(error instanceof ConversionError)) throw error;
+      throw new ConversionError(error.code, error.message, { line: row.line, column: error.column, sample: error.sample });
+    }
   }
 
   *#flush(): Generator<Uint8Array> {

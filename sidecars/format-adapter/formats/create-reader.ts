@@ -6,6 +6,9 @@ import { isEngineInput, type InputOptions } from "./options.ts";
 import { readerLimitsDefault, type RecordHandler } from "./row.ts";
 import { createReader } from "./text-readers.ts";
 import { parseToml } from "./toml-reader.ts";
+import { createFixedWidthReader } from "./fixed-width.ts";
+import { createIniReader, createPropertiesReader } from "./ini.ts";
+import { createLogfmtReader } from "./logfmt.ts";
 import { createXmlReader } from "./xml-reader.ts";
 import { createYamlReader } from "./yaml-reader.ts";
 
@@ -16,6 +19,14 @@ export function createByteReader(input: InputOptions, handler: RecordHandler): B
     case "ndjson":
     case "json":
       return createScannerReader(input, handler);
+    case "logfmt":
+      return readerOfUtf8(createLogfmtReader(handler));
+    case "ini":
+      return readerOfUtf8(createIniReader(input.section, handler));
+    case "properties":
+      return readerOfUtf8(createPropertiesReader(handler));
+    case "fixed-width":
+      return readerOfUtf8(createFixedWidthReader(input, handler));
     case "xml":
       return isEngineInput(input) ? createScannerReader(input, handler) : readerOfUtf8(createXmlReader(input, handler, readerLimitsDefault));
     case "yaml":

@@ -1,6 +1,11 @@
 // pure
+import { ConversionError } from "../conversion-error.ts";
 import { createTomlWriter, createYamlWriter } from "./document-writers.ts";
 import { createExpositionWriter } from "./exposition-writer.ts";
+import { createFixedWidthWriter } from "./fixed-width.ts";
+import { createIniWriter, createPropertiesWriter } from "./ini.ts";
+import { createLogfmtWriter } from "./logfmt.ts";
+import { createXmlWriter } from "./xml-writer.ts";
 import type { OutputOptions } from "./options.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./writers.ts";
 
@@ -13,6 +18,16 @@ export function createWriter(columns: readonly string[], output: OutputOptions):
       return createNdjsonWriter(columns);
     case "json":
       return createJsonArrayWriter(columns);
+    case "xml":
+      return createXmlWriter(output, columns);
+    case "logfmt":
+      return createLogfmtWriter(columns);
+    case "ini":
+      return createIniWriter(output.section, columns);
+    case "properties":
+      return createPropertiesWriter(columns);
+    case "fixed-width":
+      return createFixedWidthWriter(output, output.eol, columns);
     case "yaml":
       return createYamlWriter(columns);
     case "prometheus":
@@ -20,5 +35,16 @@ export function createWriter(columns: readonly string[], output: OutputOptions):
       return createExpositionWriter(columns, output.format);
     case "toml":
       return createTomlWriter(columns, output.name);
+  }
+}
+
+/** Why these fields cannot be written in this format; undefined when they can. */
+export function writerFault(columns: readonly string[], output: OutputOptions): string | undefined {
+  try {
+    createWriter(columns, output);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ConversionError) return error.message;
+    throw error;
   }
 }

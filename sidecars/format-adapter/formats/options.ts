@@ -1,16 +1,22 @@
 // pure
 import type { DocumentOptions } from "./document-reader.ts";
 import type { ExpositionFormat } from "./exposition.ts";
+import type { FixedLayout } from "./fixed-width.ts";
 import type { XmlDialect } from "./xml-reader.ts";
+import type { XmlLayout } from "./xml-writer.ts";
 
 /** What `in:` says of a format beyond its name. Each format's module says what its settings mean. */
-export type InputOptions = EngineInput | DocumentInput | ExpositionOptions;
+export type InputOptions = EngineInput | LinesInput | DocumentInput | ExpositionOptions;
 /** What `out:` says of a format beyond its name. */
-export type OutputOptions = EngineOutput | YamlOutput | TomlOutput | ExpositionOptions;
+export type OutputOptions = EngineOutput | LinesOutput | (XmlLayout & { readonly format: "xml" }) | YamlOutput | TomlOutput | ExpositionOptions;
 
 /** Formats that the engine reads by itself. The delimiter is of CSV alone. */
 export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string } | XmlInput;
 export type XmlInput = XmlDialect & { readonly format: "xml" };
+/** `section`: the column of the section's name. */
+export type LinesInput = { readonly format: "logfmt" | "properties" } | { readonly format: "ini"; readonly section: string } | (FixedLayout & { readonly format: "fixed-width" });
+export type LinesOutput = { readonly format: "logfmt" | "properties" } | { readonly format: "ini"; readonly section: string } | (FixedLayout & { readonly format: "fixed-width"; readonly eol: "lf" | "crlf" });
+
 /** Formats that the engine writes by itself. All but the format is of CSV alone. */
 export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
 

@@ -4,7 +4,7 @@ import { parseSizeBytes } from "../../../kit/config/units.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import type { InputFormat, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
-import { recordInputs } from "./read-record-formats.ts";
+import { recordInputs, recordOutputs } from "./read-record-formats.ts";
 import { parseType, typeNames, type ValueType } from "./types.ts";
 
 export type Parts = ReadonlyMap<string, NodeReader>;
@@ -52,6 +52,7 @@ const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
   yaml: { keys: [], read: () => ({ format: "yaml" }) },
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
   openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
+  ...recordOutputs,
   toml: { keys: ["records"], read: (_, parts) => ({ format: "toml", name: parts.get("records")?.text("the name of the list of tables") ?? "records" }) },
 };
 

@@ -1,4 +1,5 @@
 // pure
+import { writerFault } from "../formats/create-writer.ts";
 import { jsonLayoutFault, nestsKeys } from "../formats/json-layout.ts";
 import type { RefusalPolicy } from "../row-refusals.ts";
 import { compileExpression } from "./expression.ts";
@@ -23,7 +24,8 @@ export function readMapping(name: string, node: NodeReader): Mapping | undefined
   const onError = readOnError(parts.get("onError"));
   const guardsFormulas = parts.get("formulas")?.oneOf(["keep", "quote"]) === "quote";
   if (input === undefined || output === undefined || fields === undefined || examples.includes(undefined)) return undefined;
-  const fault = nestsKeys(output.format) ? jsonLayoutFault(fields.map((field) => field.name)) : undefined;
+  const names = fields.map((field) => field.name);
+  const fault = nestsKeys(output.format) ? jsonLayoutFault(names) : writerFault(names, output);
   if (fault !== undefined) fieldsNode?.problem(fault);
   return { name, input, output, where, fields, onError, guardsFormulas, examples: examples.filter((example) => example !== undefined) };
 }

@@ -1,0 +1,77 @@
+// pure
+import { ConversionError } from "../conversion-error.ts";
+import type { OutCell, TextWriter } from "./writers.ts";
+
+/** The name of the root, and of the element of each record. */
+export type XmlLayout = { readonly root: string; readonly record: string };
+
+type Node = { readonly name: string; readonly attributes: { readonly name: string; readonly field: number }[]; readonly children: Node[]; text: number | undefined };
+
+const nameForm = /^[:A-Za-z_\u0080-\u{10ffff}][-.:\w\u0080-\u{10ffff}]*$/u;
+const noCharacter = /(?![\t\n\r\u007f-\u009f])\p{Cc}|[\ufffe\uffff]/u;
+
+/** Fields are named as the columns of XML are (see createXmlReader). The parts of one element stand together where its first field stands. */
+function layoutOf(record: string, fields: readonly string[]): Node {
+  const root: Node = { name: record, attributes: [], children: [], text: undefined };
+  for (const [field, column] of fields.entries()) {
+    const wrong = (message: string): ConversionError => new ConversionError("COLUMN", `the field "${column}" ${message}`, { line: 1, column });
+    const steps = column === "text()" ? [] : column.split("/");
+    const last = steps.at(-1) ?? "";
+    const attribute = last.startsWith("@") ? last.slice(1) : undefined;
+    let node = root;
+    for (const step of attribute === undefined ? steps : steps.slice(0, -1)) {
+      if (!nameForm.test(step)) throw wrong("is no path of XML names, such as @id, name or address/city");
+      let child: Node | undefined = node.children.find(({ name }) => name === step);
+      if (child === undefined) {
+        child = { name: step, attributes: [], children: [], text: undefined };
+        node.children.push(child);
+      }
+      node = child;
+    }
+    if (attribute !== undefined) {
+      if (!nameForm.test(attribute) || node.attributes.some(({ name }) => name === attribute)) throw wrong("is no name of an attribute, or comes twice");
+      node.attributes.push({ name: attribute, field });
+    } else {
+      if (node.text !== undefined) throw wrong("comes twice");
+      node.text = field;
+    }
+  }
+  checkMixed(root, "");
+  return root;
+}
+
+function checkMixed(node: Node, path: string): void {
+  if (node.text !== undefined && node.children.length > 0) throw new ConversionError("COLUMN", `the element "${path === "" ? node.name : path}" would have text beside elements`, { line: 1 });
+  for (const child of node.children) checkMixed(child, path === "" ? child.name : `${path}/${child.name}`);
+}
+
+function escaped(text: string, isAttribute: boolean, column: string): string {
+  const wrong = noCharacter.exec(text)?.[0];
+  if (wrong !== undefined) throw new ConversionError("CAST", `XML cannot hold the character U+${(wrong.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`, { line: 1, column, sample: text });
+  const safe = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\r", "&#13;");
+  return isAttribute ? safe.replaceAll('"', "&quot;").replaceAll("\n", "&#10;").replaceAll("\t", "&#9;") : safe;
+}
+
+/**
+ * Writes XML 1.0 in UTF-8, a record a line. What is null is left out, and so is an element of which nothing is left. A character that XML does
+ * not have is an error. A namespace is declared by a field of its own, such as `@xmlns`.
+ */
+export function createXmlWriter(layout: XmlLayout, fields: readonly string[]): TextWriter {
+  const record = layoutOf(layout.record, fields);
+  const render = (node: Node, cells: readonly OutCell[], isRecord: boolean): string => {
+    const textOf = (field: number | undefined): string | undefined => (field === undefined || cells[field]?.json === "null" ? undefined : cells[field]?.text);
+    const attributes = node.attributes.flatMap(({ name, field }) => {
+      const text = textOf(field);
+      return text === undefined ? [] : [` ${name}="${escaped(text, true, fields[field] ?? "")}"`];
+    });
+    const text = textOf(node.text);
+    const inside = node.children.map((child) => render(child, cells, false)).join("") + (text === undefined ? "" : escaped(text, false, fields[node.text ?? 0] ?? ""));
+    if (!isRecord && attributes.length === 0 && inside === "" && text === undefined) return "";
+    return inside === "" ? `<${node.name}${attributes.join("")}/>` : `<${node.name}${attributes.join("")}>${inside}</${node.name}>`;
+  };
+  return {
+    start: () => `<?xml version="1.0" encoding="UTF-8"?>\n<${layout.root}>\n`,
+    row: (cells) => `${render(record, cells, true)}\n`,
+    end: () => `</${layout.root}>\n`,
+  };
+}
