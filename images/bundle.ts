@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { build, transform, type Metafile, type OutputFile } from "esbuild";
+import { build, transform, type Metafile, type OutputFile, type Plugin } from "esbuild";
 import type { Role } from "./roles.ts";
 import type { BundledPackage } from "./sbom.ts";
 
@@ -11,8 +11,8 @@ export type Bundle = { readonly files: readonly { readonly name: string; readonl
 /**
  * Bundles a role: main.cjs, a source map without sources, and the licences of what is inside. CommonJS,
  * because `import "node:http"` as a module of the newer kind loads half as many built-in modules again; not minified,
- * because that gains nothing measurable and costs readable traces. Programs of the role's worker threads are files of their own
- * beside it. A warning is an error: esbuild only warns of `import.meta`, of which such a bundle has the file name alone.
+ * because that gains nothing measurable and costs readable traces. Programs of the role's worker threads, and what it imports on
+ * first use only, are files of their own beside it. A warning is an error: esbuild only warns of `import.meta`, of which such a bundle has the file name alone.
  */
 export async function bundleRole(o: { readonly root: string; readonly role: Role; readonly version: string }): Promise<Bundle> {
   const entry = join(o.root, o.role.entry);
@@ -31,6 +31,7 @@ export async function bundleRole(o: { readonly root: string; readonly role: Role
     sourcesContent: false,
     legalComments: "none",
     external: ["winston-transport"],
+    plugins: [besideMain(o.root, o.role.workers ?? {})],
     define: { PODKIT_VERSION: JSON.stringify(o.version), "import.meta.filename": "__filename" },
     metafile: true,
     logLevel: "silent",
@@ -44,6 +45,17 @@ export async function bundleRole(o: { readonly root: string; readonly role: Role
   const outputs = await Promise.all(result.outputFiles.map(async (file) => ({ name: basename(file.path), bytes: file.path.endsWith(".cjs") ? await asciiOf(file) : file.contents })));
   const files = [...outputs, { name: "LICENSES.txt", bytes: Buffer.from(licences) }];
   return { files: files.toSorted((a, b) => (a.name < b.name ? -1 : 1)), packages };
+}
+
+/** Leaves a dynamic import of one of these files to Node, at its place beside main.cjs. They share no code with main.cjs: each has a copy. */
+function besideMain(root: string, files: Readonly<Record<string, string>>): Plugin {
+  return {
+    name: "beside-main",
+    setup: (setup) => setup.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
+      const name = kind === "dynamic-import" ? Object.keys(files).find((each) => join(root, files[each] ?? "") === join(resolveDir, path)) : undefined;
+      return name === undefined ? undefined : { path: `./${name}.cjs`, external: true };
+    }),
+  };
 }
 
 /**

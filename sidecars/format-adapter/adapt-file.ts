@@ -6,6 +6,7 @@ import { ConversionError } from "./conversion-error.ts";
 import { convertReport } from "./convert.ts";
 import { detectMapping } from "./detect.ts";
 import { checkCompression, ReplayedSource, unpack, type UnpackedSource } from "./formats/compression.ts";
+import type { RandomAccess } from "./formats/parquet/parquet-reader.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { writeBeside } from "./beside.ts";
 import type { DirectorySync } from "./directory-sync.ts";
@@ -105,7 +106,8 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     await checkOutput(output, job);
     publication = Publication.begin({ output, owner: job.owner, mayReplace: job.mayReplace(output), digest: adapter.publish.manifest !== undefined });
     const opened = publication;
-    const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal });
+    const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), file: randomAccess(file, Number(stat.size)), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal });
+    await packed.readRest();
     if (statKey(await file.stat({ bigint: true })) !== before) {
       await publication.abandon();
       return { kind: "torn" };
@@ -128,6 +130,21 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     input?.close();
     packed.close();
   }
+}
+
+function randomAccess(file: FileHandle, size: number): RandomAccess {
+  return {
+    size,
+    async readAt(position, length) {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length; ) {
+        const { bytesRead } = await file.read(bytes, at, length - at, position + at);
+        if (bytesRead === 0) throw new ConversionError("INCOMPLETE", "the file became shorter while it was read", { line: 1 });
+        at += bytesRead;
+      }
+      return bytes;
+    },
+  };
 }
 
 /** Publishes in the job's turn. Throws NAME when what stands there is not ours to replace. */

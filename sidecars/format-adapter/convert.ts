@@ -4,9 +4,12 @@ import { Engine } from "./engine/engine.ts";
 import { Compressor, type ByteSource } from "./formats/compression.ts";
 import { createByteReader } from "./formats/create-reader.ts";
 import { createWriter } from "./formats/create-writer.ts";
+import { loadParquet } from "./formats/parquet/load.ts";
+import { readParquet, type RandomAccess } from "./formats/parquet/parquet-reader.ts";
+import type { RecordHandler } from "./formats/row.ts";
 import { isEngineInput, isEngineOutput } from "./formats/options.ts";
 import { compileMapping, type CompiledMapping } from "./mapping/compile.ts";
-import type { Mapping } from "./mapping/mapping.ts";
+import { fieldType, type Mapping } from "./mapping/mapping.ts";
 import { RowConversion } from "./row-conversion.ts";
 
 /** A conversion in progress: bytes in, bytes out, records counted. Deterministic; no clock, no randomness. */
@@ -26,7 +29,25 @@ export function startConversion(mapping: Mapping): Conversion {
   const { plan, columns, checkColumns } = compiledOf(mapping);
   const { input, output } = mapping;
   if (isEngineInput(input) && isEngineOutput(output)) return new Engine({ input, output, plan, onColumns: checkColumns });
-  return new RowConversion({ plan, onColumns: checkColumns, createReader: (handler) => createByteReader(input, handler), writer: createWriter(columns, output) });
+  return new RowConversion({ plan, onColumns: checkColumns, createReader: (handler) => createByteReader(input, handler), writer: writerOf(mapping, columns) });
+}
+
+function writerOf({ output, fields, input }: Mapping, columns: readonly string[]): ReturnType<typeof createWriter> {
+  return createWriter(columns, output, fields.map((field) => fieldType(field, input.columns)));
+}
+
+/** A conversion whose records are handed in. */
+function startHandedIn(mapping: Mapping): { readonly conversion: RowConversion; readonly handler: RecordHandler } {
+  const { plan, columns, checkColumns } = compiledOf(mapping);
+  const handlers: RecordHandler[] = [];
+  const createReader = (handler: RecordHandler): { push(): void; end(): void } => {
+    handlers.push(handler);
+    return { push: () => undefined, end: () => undefined };
+  };
+  const conversion = new RowConversion({ plan, onColumns: checkColumns, createReader, writer: writerOf(mapping, columns) });
+  const [handler] = handlers;
+  if (handler === undefined) throw new Error("The conversion made no reader");
+  return { conversion, handler };
 }
 
 /**
@@ -36,6 +57,8 @@ export function startConversion(mapping: Mapping): Conversion {
 export async function convertReport(options: {
   readonly mapping: Mapping;
   readonly source: ByteSource;
+  /** The same report; needed by formats that are not read in order. */
+  readonly file?: RandomAccess;
   readonly write: (bytes: Uint8Array) => Promise<void>;
   readonly takeUnfinished: boolean;
   readonly signal: AbortSignal;
@@ -44,6 +67,22 @@ export async function convertReport(options: {
   const { compression } = mapping.output;
   const compressor = compression === "none" ? undefined : new Compressor(compression, options.write);
   const write = compressor === undefined ? options.write : async (bytes: Uint8Array): Promise<void> => await compressor.write(bytes);
+  if (mapping.output.format === "parquet") await loadParquet();
+  if (mapping.input.format === "parquet") {
+    const { conversion, handler } = startHandedIn(mapping);
+    if (options.file === undefined) throw new Error("Parquet is read where its parts stand, which takes a file");
+    const flush = async (): Promise<void> => {
+      for (const piece of conversion.take(0)) await write(piece);
+    };
+    try {
+      await readParquet(options.file, handler, { signal, onGroup: flush });
+      for (const piece of conversion.end({ takeUnfinished: options.takeUnfinished })) await write(piece);
+      await compressor?.finish();
+      return conversion;
+    } finally {
+      compressor?.close();
+    }
+  }
   const conversion = startConversion(mapping);
   try {
     for (let count = await source.read(conversion.room()); count > 0; count = await source.read(conversion.room())) {
@@ -59,10 +98,25 @@ export async function convertReport(options: {
   }
 }
 
+const standIns = new WeakMap<Mapping, Mapping>();
+
+/** Examples are texts: NDJSON stands there for a format that is none. */
+function standIn(mapping: Mapping): Mapping {
+  const { input, output } = mapping;
+  if (input.format !== "parquet" && output.format !== "parquet") return mapping;
+  const known = standIns.get(mapping) ?? {
+    ...mapping,
+    input: input.format === "parquet" ? { ...input, format: "ndjson", delimiter: "," } : input,
+    output: output.format === "parquet" ? { ...output, format: "ndjson", delimiter: ",", eol: "lf", bom: false, quote: "minimal" } : output,
+  } satisfies Mapping;
+  standIns.set(mapping, known);
+  return known;
+}
+
 /** Converts a whole text at once, packing neither it nor what comes of it; for examples and tests. */
 export function convertText(mapping: Mapping, text: string): { readonly kind: "converted"; readonly text: string; readonly rows: number } | { readonly kind: "failed"; readonly error: ConversionError } {
   try {
-    const conversion = startConversion(mapping);
+    const conversion = startConversion(standIn(mapping));
     const pieces: Buffer[] = [];
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length; ) {

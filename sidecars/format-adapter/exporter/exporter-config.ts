@@ -89,6 +89,7 @@ function readExportedSource(node: NodeReader, index: number): ExportedSource | u
   const series = parts.get("maxSeries")?.text("a number") ?? "1000";
   if (!/^[1-9]\d{0,5}$/.test(series)) parts.get("maxSeries")?.problem(`expected a number of at least 1, got "${series}"`);
   const metrics = input === undefined ? [] : (parts.get("metrics")?.list() ?? []).map((metric) => readMetric(metric, input));
+  if (input?.format === "parquet") inNode?.problem("metrics cannot be made of Parquet");
   if (input === undefined || place === undefined || maxBytes === undefined || metrics.includes(undefined)) return undefined;
   return {
     name: parts.get("name")?.text("a name") ?? `source-${index + 1}`, place, input, maxBytes, maxSeries: Number(series),

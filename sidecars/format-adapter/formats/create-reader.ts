@@ -1,4 +1,5 @@
 // pure
+import { ConversionError } from "../conversion-error.ts";
 import { createScannerReader, readerOfUtf8, type ByteReader } from "./byte-reader.ts";
 import { createDocumentReader } from "./document-reader.ts";
 import { createExpositionReader } from "./exposition-reader.ts";
@@ -34,9 +35,25 @@ export function createByteReader(input: InputOptions, handler: RecordHandler): B
     case "prometheus":
     case "openmetrics":
       return readerOfUtf8(createExpositionReader(input.format, handler));
+    case "parquet":
+      return createMagicReader("PAR1");
     case "toml":
       return readerOfUtf8(createDocumentReader(input, parseToml, handler));
   }
+}
+
+/** Of a format that is not read in order: tells by the first bytes whether a file may be of it. */
+function createMagicReader(magic: string): ByteReader {
+  let start = Buffer.alloc(0);
+  return {
+    push(bytes) {
+      if (start.length < magic.length) start = Buffer.concat([start, bytes.subarray(0, magic.length)]);
+      if (!start.toString("latin1").startsWith(magic.slice(0, start.length))) throw new ConversionError("SYNTAX", `the file does not begin with ${magic}`, { line: 1 });
+    },
+    end() {
+      throw new ConversionError("INCOMPLETE", "it is not read in order", { line: 1 });
+    },
+  };
 }
 
 /** A reader that costs little to make, for a look at the first records. */

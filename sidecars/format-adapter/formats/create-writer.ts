@@ -7,10 +7,12 @@ import { createIniWriter, createPropertiesWriter } from "./ini.ts";
 import { createLogfmtWriter } from "./logfmt.ts";
 import { createXmlWriter } from "./xml-writer.ts";
 import type { OutputOptions } from "./options.ts";
+import { createParquetWriter } from "./parquet/parquet-writer.ts";
+import type { ValueType } from "../mapping/types.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./writers.ts";
 
-/** The writer of a format. */
-export function createWriter(columns: readonly string[], output: OutputOptions): RecordWriter {
+/** The writer of a format. `types` are those of the columns; for formats that have types. */
+export function createWriter(columns: readonly string[], output: OutputOptions, types: readonly (ValueType | undefined)[] = []): RecordWriter {
   switch (output.format) {
     case "csv":
       return createCsvWriter(columns, output);
@@ -33,6 +35,8 @@ export function createWriter(columns: readonly string[], output: OutputOptions):
     case "prometheus":
     case "openmetrics":
       return createExpositionWriter(columns, output.format);
+    case "parquet":
+      return createParquetWriter(columns, types, output.codec);
     case "toml":
       return createTomlWriter(columns, output.name);
   }

@@ -2,13 +2,14 @@
 import type { DocumentOptions } from "./document-reader.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import type { FixedLayout } from "./fixed-width.ts";
+import type { ParquetCodec } from "./parquet/parquet-writer.ts";
 import type { XmlDialect } from "./xml-reader.ts";
 import type { XmlLayout } from "./xml-writer.ts";
 
 /** What `in:` says of a format beyond its name. Each format's module says what its settings mean. */
-export type InputOptions = EngineInput | LinesInput | DocumentInput | ExpositionOptions;
+export type InputOptions = EngineInput | LinesInput | DocumentInput | ExpositionOptions | ParquetInput;
 /** What `out:` says of a format beyond its name. */
-export type OutputOptions = EngineOutput | LinesOutput | (XmlLayout & { readonly format: "xml" }) | YamlOutput | TomlOutput | ExpositionOptions;
+export type OutputOptions = EngineOutput | LinesOutput | (XmlLayout & { readonly format: "xml" }) | YamlOutput | TomlOutput | ExpositionOptions | ParquetOutput;
 
 /** Formats that the engine reads by itself. The delimiter is of CSV alone. */
 export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string } | XmlInput;
@@ -22,6 +23,8 @@ export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonl
 
 export type DocumentInput = DocumentOptions & { readonly format: "yaml" | "toml" };
 export type ExpositionOptions = { readonly format: ExpositionFormat };
+export type ParquetInput = { readonly format: "parquet" };
+export type ParquetOutput = { readonly format: "parquet"; readonly codec: ParquetCodec };
 export type YamlOutput = { readonly format: "yaml" };
 /** `name`: of the list of tables. */
 export type TomlOutput = { readonly format: "toml"; readonly name: string };

@@ -75,6 +75,12 @@ export function columnsOf(field: FieldMapping, expressionColumns: (text: string)
   }
 }
 
+/** The type of a field's values, as far as the mapping says. */
+export function fieldType({ source }: FieldMapping, columns: ReadonlyMap<string, ValueType>): ValueType | undefined {
+  if (source.kind === "expr") return source.type;
+  return source.kind === "copy" ? (source.type ?? columns.get(source.from)) : undefined;
+}
+
 /** The column of the report that holds the value: of `a.b` it is `a`, unless there is one named `a.b`. */
 export function rootColumn(column: string, there: (column: string) => boolean): string {
   return there(column) ? column : (parsePath(column)?.root ?? column);

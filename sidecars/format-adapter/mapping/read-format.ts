@@ -2,6 +2,7 @@
 import { posix } from "node:path";
 import { parseSizeBytes } from "../../../kit/config/units.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
+import { parquetCodecs } from "../formats/parquet/parquet-writer.ts";
 import type { InputFormat, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { recordInputs, recordOutputs } from "./read-record-formats.ts";
@@ -20,8 +21,15 @@ const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
   toml: documentInput("toml"),
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
   openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
+  parquet: { keys: [], read: (_, parts) => (isNotPacked(parts) ? { format: "parquet" } : undefined) },
   ...recordInputs,
 };
+
+/** Parquet packs its pages itself. */
+function isNotPacked(parts: Parts): boolean {
+  const word = parts.get("compression")?.oneOf(["auto", "none"]);
+  return word !== undefined || !parts.has("compression");
+}
 
 /** The format says what columns there are, so one that nobody uses is no drift. */
 const fixedColumns: ReadonlySet<string> = new Set(["prometheus", "openmetrics"]);
@@ -52,6 +60,7 @@ const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
   yaml: { keys: [], read: () => ({ format: "yaml" }) },
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
   openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
+  parquet: { keys: ["codec"], read: (_, parts) => (isNotPacked(parts) ? { format: "parquet", codec: parts.get("codec")?.oneOf(parquetCodecs) ?? "snappy" } : undefined) },
   ...recordOutputs,
   toml: { keys: ["records"], read: (_, parts) => ({ format: "toml", name: parts.get("records")?.text("the name of the list of tables") ?? "records" }) },
 };
