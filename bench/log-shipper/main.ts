@@ -10,70 +10,19 @@
 // A candidate is warmed up with lines of which the receiver decodes and compares every one; then comes the measured file. rsyslog
 // needs its image: node images/build.ts bases --only rsyslog. With --only, --candidates or less than five rounds nothing is
 // written to bench/results.
-import { linkSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { observeCircumstances } from "../report.ts";
 import { cases, type Case } from "./cases.ts";
-import { cpuMicros, engineVersion, pause, peakResidentMiB } from "./host.ts";
-import { keptLines, lineBytes, writeLines } from "./lines.ts";
-import { makeFolder, makePlace, warmUpLines, type Peer } from "./peer.ts";
+import { engineVersion } from "./host.ts";
+import { makeFiles, measure } from "./measure.ts";
+import { makeFolder, type Peer } from "./peer.ts";
 import { foundPeers } from "./peers.ts";
-import { Receiver } from "./receiver-process.ts";
-import { report, type Reading, type Readings } from "./results.ts";
+import { report, type Readings } from "./results.ts";
 import { bundleShipper, shipperPeer, shipperSource } from "./shipper.ts";
 
 const roundsWanted = 5;
-const timeoutMs = 120_000;
-/** After the last line has come: the position is written, and what a shipper does late counts too. */
-const settleMs = 300;
-
-async function measure(peer: Peer, spec: Case, folder: string): Promise<Reading> {
-  const receiver = await Receiver.start();
-  try {
-    return await measureWith(receiver, peer, spec, folder);
-  } finally {
-    await receiver.end();
-  }
-}
-
-async function measureWith(receiver: Receiver, peer: Peer, spec: Case, folder: string): Promise<Reading> {
-  const lines = peer.lines[spec.id] ?? 0;
-  const place = makePlace(folder);
-  const expected = (from: number, count: number): number => (spec.kept ? keptLines(from, count) : count);
-  const running = await peer.start(spec, place, receiver);
-  running.died.catch(() => undefined);
-  try {
-    const warm = receiver.expect({ do: "check", from: 0, lines: expected(0, warmUpLines), kept: spec.kept }, timeoutMs);
-    linkSync(linesFile(folder, 0, warmUpLines), join(place.logs, "warm.log"));
-    await Promise.race([warm, running.died]);
-    await pause(settleMs);
-    const before = cpuMicros(running.pid), startNs = process.hrtime.bigint();
-    const all = receiver.expect({ do: "count", lines: expected(warmUpLines, lines), decode: peer.wrongSizes === true }, timeoutMs);
-    linkSync(linesFile(folder, warmUpLines, lines), join(place.logs, "main.log"));
-    const done = await Promise.race([all, running.died]);
-    await pause(settleMs);
-    const after = cpuMicros(running.pid), seconds = Number(BigInt(done.atNs) - startNs) / 1e9;
-    return {
-      cpuMicrosPerLine: (after - before) / lines,
-      cpuMicrosPerLineWithStart: after / (lines + warmUpLines),
-      megabytesPerSecond: (lines * lineBytes) / 1e6 / seconds,
-      peakMiB: peakResidentMiB(running.pid),
-      sentBytesPerLine: done.bytes / lines,
-    };
-  } finally {
-    await running.stop();
-    rmSync(place.folder, { recursive: true, force: true });
-  }
-}
-
-const linesFile = (folder: string, from: number, count: number): string => join(folder, `lines-${from}-${count}`);
-
-function makeFiles(folder: string, peers: readonly Peer[]): void {
-  writeLines(linesFile(folder, 0, warmUpLines), 0, warmUpLines);
-  for (const count of new Set(peers.flatMap(({ lines }) => Object.values(lines)))) writeLines(linesFile(folder, warmUpLines, count), warmUpLines, count);
-}
-
 function fault(what: string, error: unknown): string {
   const causes: string[] = [];
   for (let each = error; each instanceof Error; each = each.cause) causes.push(each.message);
@@ -107,7 +56,7 @@ async function measureAll(peers: readonly Peer[], chosen: readonly Case[], round
 
 async function choosePeers(names: readonly string[] | undefined, o: { readonly folder: string; readonly before: string | undefined; readonly flags: readonly string[] }): Promise<readonly Peer[]> {
   const program = await bundleShipper(join(o.folder, "bundle"));
-  const found = [shipperPeer("ours", program, o.flags), shipperPeer("ours-ts", program, o.flags, "typescript"), ...foundPeers()];
+  const found = [shipperPeer("ours", program, o.flags), shipperPeer("ours-ts", program, o.flags, { core: "typescript" }), ...foundPeers()];
   if (names === undefined) return found;
   const more = [...found, shipperPeer("source", shipperSource, o.flags), ...(o.before === undefined ? [] : [shipperPeer("before", o.before, o.flags)])];
   return names.map((name) => {

@@ -75,10 +75,10 @@ const filters = [
   { type: "rename", fields: { ua: "user_agent" } },
 ];
 
-/** `flags` go to Node. */
-export function shipperPeer(name: string, program: string, flags: readonly string[], core: "wasm" | "typescript" = "wasm"): Peer {
+/** `flags` go to Node; `settings` are added to the configuration. */
+export function shipperPeer(name: string, program: string, flags: readonly string[], settings: { readonly core?: "wasm" | "typescript"; readonly chunk?: { readonly maxBytes: number } } = {}): Peer {
   const start = async (spec: Case, place: Place, receiver: Receiver): Promise<RunningPeer> => {
-    const { child, pid, exited } = startShipper({ program, flags, place, config: { ...shipperConfig(spec.id, place, receiver.forwardPort), core }, env: spec.id === "shaped" ? podMetadata : {} });
+    const { child, pid, exited } = startShipper({ program, flags, place, config: { ...shipperConfig(spec.id, place, receiver.forwardPort), ...settings }, env: spec.id === "shaped" ? podMetadata : {} });
     return {
       pid,
       died: exited.then((code) => Promise.reject(new Error(`The shipper has ended with ${code}`))),
@@ -90,5 +90,5 @@ export function shipperPeer(name: string, program: string, flags: readonly strin
     };
   };
   const lines = 956_938; // 200 MB
-  return { name, version, cases: core === "typescript" ? ["raw", "json"] : ["raw", "json", "shaped", "gzip"], lines: { raw: lines, json: lines, shaped: lines, gzip: lines }, start };
+  return { name, version, cases: settings.core === "typescript" ? ["raw", "json"] : ["raw", "json", "shaped", "gzip"], lines: { raw: lines, json: lines, shaped: lines, gzip: lines }, start };
 }
