@@ -44,6 +44,7 @@ export function createWriter(columns: readonly string[], output: OutputOptions, 
 
 /** Why these fields cannot be written in this format; undefined when they can. */
 export function writerFault(columns: readonly string[], output: OutputOptions): string | undefined {
+  if (output.format === "parquet") return undefined; // any fields; its libraries are not loaded for a configuration
   try {
     createWriter(columns, output);
     return undefined;

@@ -17,6 +17,7 @@ export function createExpositionWriter(columns: readonly string[], format: Expos
   let chars = 0;
   let record = 0;
   const place = new Map(columns.map((column, index) => [column, index]));
+  for (const name of ["name", "value"] as const) if (!place.has(name)) throw new ConversionError("COLUMN", `metrics need the field "${name}"`, { line: 1, column: name });
   const own = columns.flatMap((column, index) => (known.some((name) => name === column) ? [] : [{ column, index }]));
 
   const row = (cells: readonly OutCell[]): string => {
