@@ -30,7 +30,7 @@ export const cases: readonly Case[] = [
   },
   {
     id: "csv-csv", title: "CSV to CSV, renamed and a product computed", input: "csv", expected: "renamed",
-    mapping: { in: `{format: csv, strict: false, columns: ${columns}}`, out: "csv", fields: "{order_id: id, created: created_at, customer: customer_name, total: {expr: amount * qty, type: decimal(2)}, status: status, country: country, note: note}" },
+    mapping: { in: "{format: csv, strict: false, columns: {id: int64, amount: decimal(2), qty: int64}}", out: "csv", fields: "{order_id: id, created: created_at, customer: customer_name, total: {expr: amount * qty, type: decimal(2)}, status: status, country: country, note: note}" },
     peers: {
       miller: miller("--icsv", "--ocsv", "put", '$total = fmtnum($amount * $qty, "%.2f")', "then", "rename", "id,order_id,created_at,created,customer_name,customer", "then", "cut", "-o", "-f", "order_id,created,customer,total,status,country,note"),
       duckdb: duckdb((input) => `SELECT id AS order_id, created_at AS created, customer_name AS customer, CAST(amount * qty AS DECIMAL(18,2)) AS total, status, country, note FROM ${readCsv(input)}`, "FORMAT csv, HEADER"),
