@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { runAudit } from "../../../sidecars/log-shipper/audit.ts";
+import { runAudit } from "../../../sidecars/log-shipper/commands/audit.ts";
 import { createLog } from "../../../kit/log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { RecordingReceiver } from "./support/receiver.ts";
@@ -40,7 +40,7 @@ function scenario(name: string, act: (stage: Stage) => Promise<void>, settings: 
   });
 }
 
-const held = (spool: string): readonly string[] => (existsSync(spool) ? readdirSync(spool) : []);
+const held = (spool: string): readonly string[] => (existsSync(spool) ? readdirSync(spool).filter((name) => name.endsWith(".spooled")) : []);
 
 async function expectExactly(stage: Stage, shipper: RunningShipper, expected: readonly string[]): Promise<void> {
   await eventually(() => new Set(idsOf(stage.receiver.unique)).size >= expected.length, { what: `${expected.length} lines` }).catch(() => undefined);

@@ -88,8 +88,8 @@ scenario("The unterminated last line of a rotated file is shipped after the wait
   assert.deepEqual(idsOf(receiver.all).toSorted(), ["one", "three", "two without"]);
 });
 
-scenario("Thirty rotations 20 ms apart, twenty files kept, rotated names outside the pattern: every line arrives once", async ({ logs, path, receiver, shipper, arrived }) => {
-  await eventually(() => existsSync(logs));
+scenario("Thirty rotations 20 ms apart, twenty files kept, rotated names outside the pattern: every line arrives once", async ({ path, receiver, shipper, arrived }) => {
+  await eventually(() => shipper.readiness.has("sinks")); // what is rotated away before the very first start is not followed
   for (let round = 0; round < 30; round++) {
     appendFileSync(path, lines(`r${round}`, 0, 50));
     const due = performance.now() + 20;
