@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleRole, writeBundle } from "../../images/bundle.ts";
 import { roles } from "../../images/roles.ts";
-import { diffReports, readRecords } from "../../sidecars/format-adapter/report-diff.ts";
+import { diffReports, readRecords } from "../../sidecars/format-adapter/commands/report-diff.ts";
 import { median, observeCircumstances, spread, writeReport } from "../report.ts";
 import { adapterCommand, hashOf, timed, type Reading } from "./candidate.ts";
 import { cases, type Case } from "./cases.ts";

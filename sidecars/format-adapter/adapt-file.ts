@@ -8,10 +8,10 @@ import { detectMapping } from "./detect.ts";
 import { checkCompression, ReplayedSource, unpack, type UnpackedSource } from "./formats/compression.ts";
 import type { RandomAccess } from "./formats/parquet/parquet-reader.ts";
 import type { Mapping } from "./mapping/mapping.ts";
-import { writeBeside } from "./beside.ts";
-import type { DirectorySync } from "./directory-sync.ts";
-import type { Turn } from "./dispatch.ts";
-import { Publication } from "./publish.ts";
+import { writeBeside } from "./publish/beside.ts";
+import type { DirectorySync } from "./publish/directory-sync.ts";
+import type { Turn } from "./watch/dispatch.ts";
+import { Publication } from "./publish/publish.ts";
 import { byteOffsetOfLine, ReportInput } from "./report-input.ts";
 import type { RowRefusals } from "./row-refusals.ts";
 

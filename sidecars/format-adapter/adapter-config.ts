@@ -8,7 +8,7 @@ import { readDetect, type DetectRule } from "./detect.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { readMapping } from "./mapping/read-mapping.ts";
 import { readNode, type NodeReader } from "./mapping/node-reader.ts";
-import { readBeside, readCount, readRetention, readWatch, type Beside, type Retention, type WatchConfig } from "./watch-config.ts";
+import { readBeside, readCount, readRetention, readWatch, type Beside, type Retention, type WatchConfig } from "./watch/watch-config.ts";
 
 
 /** One folder of reports that is watched, and what is made of them. */

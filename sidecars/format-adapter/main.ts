@@ -1,14 +1,14 @@
 import { exitCode } from "../../kit/exit-code.ts";
 import { runRole, type RoleContext } from "../../kit/process.ts";
-import { runAdapter, type AdapterLoop } from "./adapter-loop.ts";
+import { runAdapter, type AdapterLoop } from "./watch/adapter-loop.ts";
 import { registerAdapterMetrics } from "./adapter-metrics.ts";
 import { spec, type Config } from "./config.ts";
 import { runExamples, type ExampleFailure } from "./examples.ts";
 import { startExporter, type Exporter } from "./exporter/exporter.ts";
-import { commandWithoutConfig, explain, lint, testExamples } from "./mapping-commands.ts";
+import { commandWithoutConfig, explain, lint, testExamples } from "./commands/mapping-commands.ts";
 import type { AdapterOptions } from "./record.ts";
-import { answerReplay, replayPath, replayQuarantined, runOnce } from "./run-commands.ts";
-import { namesOf, openState, tidyOutputs, watchedFolders, type State } from "./state.ts";
+import { answerReplay, replayPath, replayQuarantined, runOnce } from "./commands/run-commands.ts";
+import { namesOf, openState, tidyOutputs, watchedFolders, type State } from "./state/state.ts";
 
 const answered = commandWithoutConfig(process.argv.slice(2), (text) => void process.stdout.write(text));
 if (answered === undefined) runRole({ role: "format-adapter", spec, run, commands: { test: testExamples, lint, explain, run: runOnce, replay: replayQuarantined } });

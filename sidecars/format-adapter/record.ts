@@ -5,9 +5,9 @@ import type { AdaptOutcome } from "./adapt-file.ts";
 import { adapterHash, detectHash, mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import type { AdapterMetrics } from "./adapter-metrics.ts";
 import { isDrift, type ConversionError } from "./conversion-error.ts";
-import type { DirectorySync } from "./directory-sync.ts";
-import type { Ledger } from "./ledger.ts";
-import { dropQuarantined, quarantine, quarantineRows, type QuarantineLimits } from "./quarantine.ts";
+import type { DirectorySync } from "./publish/directory-sync.ts";
+import type { Ledger } from "./state/ledger.ts";
+import { dropQuarantined, quarantine, quarantineRows, type QuarantineLimits } from "./state/quarantine.ts";
 
 export type AdapterOptions = {
   readonly adapter: AdapterConfig;

@@ -2,12 +2,13 @@
 import { boolean, choice, durationMs, integer, list, object, sizeBytes, string, union, type ConfigOf } from "../../kit/config/schema.ts";
 import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
 import { absolutePath } from "./absolute-path.ts";
+import { ownFileFaults } from "./own-files.ts";
 import { shapingFaults } from "./shape/faults.ts";
 import { filtersSpec, matchSpec } from "./shape/filter-config.ts";
 import { optional, withSetting } from "./shape/settings.ts";
 import { timeSpec } from "./shape/time-config.ts";
 import { fileSinkSpec } from "./sinks/file-config.ts";
-import { deadLetterSpec } from "./dead-letter-config.ts";
+import { deadLetterSpec } from "./delivery/dead-letter-config.ts";
 import { fluentLoggerSinkSpec } from "./sinks/fluent-logger/config.ts";
 import { forwardSinkSpec } from "./sinks/forward/config.ts";
 import { elasticsearchSinkSpec, lokiSinkSpec, otlpSinkSpec, splunkSinkSpec } from "./sinks/http/config.ts";
@@ -99,6 +100,6 @@ export function contradictions(config: ShipperConfig): string[] {
   for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index))) faults.push(`sinks: the name "${name}" is used twice; give each sink its own`);
   if (!config.sinks.some((sink) => sink.required)) faults.push("sinks: at least one must be required, or nothing would ever be kept for delivery");
   if (config.inFlight.maxBytes < config.chunk.maxBytes) faults.push(`inFlight.maxBytes (${config.inFlight.maxBytes}) must not be below chunk.maxBytes (${config.chunk.maxBytes})`);
-  faults.push(...shapingFaults(config));
+  faults.push(...shapingFaults(config), ...ownFileFaults(config));
   return faults;
 }

@@ -3,14 +3,14 @@ import { exitCode } from "../../kit/exit-code.ts";
 import type { Log } from "../../kit/log.ts";
 import type { RoleContext } from "../../kit/process.ts";
 import { watchDirectories } from "../../kit/watch-directories.ts";
-import { Checkpoint } from "./checkpoint.ts";
+import { Checkpoint } from "./state/checkpoint.ts";
 import { contradictions, type ShipperConfig } from "./config.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger } from "./state/ledger.ts";
 import { Shipping, type Ending, type Lasting } from "./shipping.ts";
 import { registerSinkInfo } from "./sinks/guarantee.ts";
 import { StdinContent } from "./sources/stdin-content.ts";
 import { registerShipperGauges, registerShipperMetrics } from "./shipper-metrics.ts";
-import { lockState, StateInUseError, type StateLock } from "./state-lock.ts";
+import { lockState, StateInUseError, type StateLock } from "./state/state-lock.ts";
 
 type Context = Omit<RoleContext<ShipperConfig>, "graceMs" | "version">;
 

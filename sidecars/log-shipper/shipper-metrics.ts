@@ -1,9 +1,9 @@
 import type { CounterHandle, MetricRegistry } from "../../kit/metrics.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger } from "./state/ledger.ts";
 import type { ShapeEvents } from "./shape/create-shaper.ts";
 import { registerShapeMetrics } from "./shape/shape-metrics.ts";
-import type { Tailer, TailEvents } from "./tailer.ts";
-import type { TrackedFile } from "./tracked-file.ts";
+import type { Tailer, TailEvents } from "./tail/tailer.ts";
+import type { TrackedFile } from "./tail/tracked-file.ts";
 
 /** The shipper's metrics. File labels are bounded: beyond 50 files the rest is one series, "other". */
 const fileSeriesMax = 50;

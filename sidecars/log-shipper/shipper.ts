@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import type { Clock } from "../../kit/clock.ts";
 import type { Log } from "../../kit/log.ts";
 import type { DirectoryWatch } from "../../kit/watch-directories.ts";
-import type { Pipeline } from "./pipeline.ts";
-import type { Tailer } from "./tailer.ts";
-import type { WakeUp } from "./wake-up.ts";
-import { findWriters, provenWritersGone } from "./writers.ts";
+import type { Pipeline } from "./delivery/pipeline.ts";
+import type { Tailer } from "./tail/tailer.ts";
+import type { WakeUp } from "./tail/wake-up.ts";
+import { findWriters, provenWritersGone } from "./tail/writers.ts";
 
 /**
  * The loop that drives the tailers: scan, read what is due, wait for the next wake-up.

@@ -1,7 +1,7 @@
 // pure
 import type { ShipperConfig } from "../config.ts";
 import type { LineConfig } from "../sources/line-config.ts";
-import { tailBytesMax } from "../tail-state.ts";
+import { tailBytesMax } from "../tail/tail-state.ts";
 import { Core, coreIsAvailable, extraBytesMax } from "./core.ts";
 
 type Lines = ShipperConfig["lines"];

@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { gunzip, zstdDecompress } from "node:zlib";
-import { entrySpans } from "../chunk.ts";
+import { entrySpans } from "../delivery/chunk.ts";
 import { decodeValue, incomplete, isMap, MalformedMessageError, skipValue, textOf, type Decoded } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 

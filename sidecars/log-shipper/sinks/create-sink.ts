@@ -1,13 +1,13 @@
 import type { RoleContext } from "../../../kit/process.ts";
 import type { ShipperConfig, SinkConfig } from "../config.ts";
-import type { DeadLetters } from "../dead-letter.ts";
+import type { DeadLetters } from "../delivery/dead-letter.ts";
 import type { ShipperMetrics } from "../shipper-metrics.ts";
 import { FileSink } from "./file-sink.ts";
 import { FluentLoggerSink } from "./fluent-logger/fluent-logger-sink.ts";
 import { ForwardSink } from "./forward/forward-sink.ts";
 import { createHttpSink } from "./http/create-http-sink.ts";
 import type { Sink } from "./sink.ts";
-import { clientTls } from "../tls.ts";
+import { clientTls } from "../tls/tls.ts";
 import { StdoutSink } from "./stdout-sink.ts";
 import { SyslogSink } from "./syslog/syslog-sink.ts";
 

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
 import { fsyncDirectory } from "../../../kit/files.ts";
-import type { Chunk } from "../chunk.ts";
+import type { Chunk } from "../delivery/chunk.ts";
 import { JsonLines } from "./json-lines.ts";
 import { delivered, stopped, type Delivery, type Sink } from "./sink.ts";
 

@@ -1,5 +1,5 @@
 // pure
-import type { Chunk } from "../chunk.ts";
+import type { Chunk } from "../delivery/chunk.ts";
 import { EntryTime } from "./entry.ts";
 import { IsoTimes } from "./iso-time.ts";
 import { JsonWriter } from "./json-writer.ts";

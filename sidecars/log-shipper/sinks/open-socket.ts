@@ -1,6 +1,6 @@
 import { connect as connectTcp, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { TlsFiles } from "../tls.ts";
+import type { TlsFiles } from "../tls/tls.ts";
 
 export type ServerAddress = { readonly host: string; readonly port: number };
 

@@ -1,4 +1,4 @@
-import type { Chunk } from "../chunk.ts";
+import type { Chunk } from "../delivery/chunk.ts";
 
 /** What became of a chunk. */
 export type Delivery =

@@ -1,7 +1,7 @@
 import { destination } from "pino";
 import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
-import type { Chunk } from "../chunk.ts";
+import type { Chunk } from "../delivery/chunk.ts";
 import { JsonLines } from "./json-lines.ts";
 import { delivered, stopped, type Delivery, type Sink } from "./sink.ts";
 

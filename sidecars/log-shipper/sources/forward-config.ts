@@ -1,7 +1,7 @@
 // pure
 import { address, boolean, durationMs, integer, list, object, secret, sizeBytes, string, type ConfigOf } from "../../../kit/config/schema.ts";
 import { absolutePath } from "../absolute-path.ts";
-import { serverTlsSpec } from "../tls-config.ts";
+import { serverTlsSpec } from "../tls/tls-config.ts";
 
 export const forwardSourceSpec = object(
   {

@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import type { TlsFiles } from "../tls.ts";
+import type { TlsFiles } from "../tls/tls.ts";
 
 export type ListenerOptions = {
   readonly listen: { readonly host: string; readonly port: number };

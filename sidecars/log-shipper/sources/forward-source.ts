@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import type { Log } from "../../../kit/log.ts";
-import { contentName, enrichEntries, rangeChunkId, shortHash, type Chunk } from "../chunk.ts";
+import { contentName, enrichEntries, rangeChunkId, shortHash, type Chunk } from "../delivery/chunk.ts";
 import { ackMessage, checkPing, heloMessage, pongMessage, readPing, type Helo, type User } from "../forward-protocol/messages.ts";
 import { MalformedMessageError, MessageSplitter, textOf } from "../forward-protocol/msgpack-reader.ts";
 import { readTransport, type Transport } from "../forward-protocol/transport.ts";
-import type { Ledger } from "../ledger.ts";
-import type { Pipeline } from "../pipeline.ts";
+import type { Ledger } from "../state/ledger.ts";
+import type { Pipeline } from "../delivery/pipeline.ts";
 import type { Shaper } from "../shape/shaper.ts";
 import type { ExtraPairs } from "../encode/range-encoder.ts";
 import { ForwardListener, type ListenerOptions } from "./forward-listener.ts";

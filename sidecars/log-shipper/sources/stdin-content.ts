@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import type { Encoding } from "../encode/encoding.ts";
 import type { RecordTime } from "../encode/range-encoder.ts";
-import type { ByteRange } from "../checkpoint-log.ts";
+import type { ByteRange } from "../state/checkpoint-log.ts";
 import type { ShapeMemory } from "../shape/shaper.ts";
 
 /** A range that was cut, with all that is needed to cut it again the same way. */

@@ -1,14 +1,14 @@
 import { invariant } from "../../../kit/assert.ts";
 import type { Clock } from "../../../kit/clock.ts";
-import { contentName, rangeChunks } from "../chunk.ts";
-import type { ChunkMemory } from "../chunk-memory.ts";
+import { contentName, rangeChunks } from "../delivery/chunk.ts";
+import type { ChunkMemory } from "../delivery/chunk-memory.ts";
 import { encodingOf } from "../encode/encoding.ts";
 import type { EncodedRange, EncodeRequest, ExtraPairs, RecordTime } from "../encode/range-encoder.ts";
-import type { Ledger } from "../ledger.ts";
-import type { Pipeline } from "../pipeline.ts";
+import type { Ledger } from "../state/ledger.ts";
+import type { Pipeline } from "../delivery/pipeline.ts";
 import type { ShapedRange } from "../shape/shaper.ts";
-import { shapeRange, type RangeOptions } from "../tail-reader.ts";
-import { WakeUp } from "../wake-up.ts";
+import { shapeRange, type RangeOptions } from "../tail/tail-reader.ts";
+import { WakeUp } from "../tail/wake-up.ts";
 import type { StdinContent, StdinRange } from "./stdin-content.ts";
 
 /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { firstRecordEnd, lastRecordEnd } from "../../../sidecars/format-adapter/record-ends.ts";
+import { firstRecordEnd, lastRecordEnd } from "../../../sidecars/format-adapter/watch/record-ends.ts";
 import { eventually } from "../../support/eventually.ts";
 import { end, makePlace, published, read, start, type Adapter, type Place } from "./adapter-process.ts";
 

@@ -4,7 +4,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { convertText } from "../../../sidecars/format-adapter/convert.ts";
-import { reverseMapping } from "../../../sidecars/format-adapter/reverse-mapping.ts";
+import { reverseMapping } from "../../../sidecars/format-adapter/commands/reverse-mapping.ts";
 import { entry, root } from "./adapter-process.ts";
 import { mappingOf, parseAdapter } from "./support.ts";
 

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createLog } from "../../../kit/log.ts";
-import { Ledger } from "../../../sidecars/format-adapter/ledger.ts";
-import { decodeLedger, encodeEntry, encodeHeader, type LedgerEntry } from "../../../sidecars/format-adapter/ledger-log.ts";
-import { lockState } from "../../../sidecars/format-adapter/state-lock.ts";
+import { Ledger } from "../../../sidecars/format-adapter/state/ledger.ts";
+import { decodeLedger, encodeEntry, encodeHeader, type LedgerEntry } from "../../../sidecars/format-adapter/state/ledger-log.ts";
+import { lockState } from "../../../sidecars/format-adapter/state/state-lock.ts";
 
 const root = await mkdtemp(join(tmpdir(), "podkit-ledger-"));
 after(async () => await rm(root, { recursive: true }));

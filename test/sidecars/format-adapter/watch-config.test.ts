@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { watchHints } from "../../../sidecars/format-adapter/watch-hints.ts";
+import { watchHints } from "../../../sidecars/format-adapter/watch/watch-hints.ts";
 import { parseAdapter, parseConfig } from "./support.ts";
 
 const text = (watch: string, more = "", file = "/o/{name}.csv", format = "csv"): string => `watch: {dir: /in, match: "*.csv"${watch}}\n${more}mappings:\n  m: {in: {format: ${format}}, out: {format: csv, file: "${file}"}, fields: {a: a}}\n`;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Announced } from "../../../sidecars/format-adapter/announced.ts";
-import { dispatch, type Turn } from "../../../sidecars/format-adapter/dispatch.ts";
+import { Announced } from "../../../sidecars/format-adapter/watch/announced.ts";
+import { dispatch, type Turn } from "../../../sidecars/format-adapter/watch/dispatch.ts";
 import { ContentHash, contentHashOf } from "../../../sidecars/format-adapter/hash/content-hash.ts";
-import { isForWriting } from "../../../sidecars/format-adapter/open-writers.ts";
-import { selectExcess } from "../../../sidecars/format-adapter/retention.ts";
-import { isNameBeside, nameBeside } from "../../../sidecars/format-adapter/watch-config.ts";
+import { isForWriting } from "../../../sidecars/format-adapter/watch/open-writers.ts";
+import { selectExcess } from "../../../sidecars/format-adapter/watch/retention.ts";
+import { isNameBeside, nameBeside } from "../../../sidecars/format-adapter/watch/watch-config.ts";
 
 /** XXH64 with seed 0, as the specification defines it, without a thought for speed. */
 function slowXxh64(bytes: Uint8Array): string {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { encodeRecord, readCheckpoint, type CheckpointRecord, type RememberedFile } from "../../../sidecars/log-shipper/checkpoint-log.ts";
-import { Ledger } from "../../../sidecars/log-shipper/ledger.ts";
-import { emptyFingerprint, formerNames, observe } from "../../../sidecars/log-shipper/tail-state.ts";
+import { encodeRecord, readCheckpoint, type CheckpointRecord, type RememberedFile } from "../../../sidecars/log-shipper/state/checkpoint-log.ts";
+import { Ledger } from "../../../sidecars/log-shipper/state/ledger.ts";
+import { emptyFingerprint, formerNames, observe } from "../../../sidecars/log-shipper/tail/tail-state.ts";
 
 const file = (number: number): CheckpointRecord => ({ kind: "file", number, dev: "1", ino: String(number), birthNs: "5", generation: 0, content: `1:${number}:5:0`, path: `/logs/${number}.log`, offset: 0, discarding: false, print: emptyFingerprint });
 const cut = (number: number, from: number, to: number): CheckpointRecord => ({ kind: "cut", number, from, to, seconds: 1, nanoseconds: 2, print: { ...emptyFingerprint, tailHash: `at ${to}` }, startsDiscarding: false, discarding: false, final: false });

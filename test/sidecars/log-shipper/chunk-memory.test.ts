@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MetricRegistry } from "../../../kit/metrics.ts";
-import { ChunkMemory } from "../../../sidecars/log-shipper/chunk-memory.ts";
-import type { Chunk } from "../../../sidecars/log-shipper/chunk.ts";
-import { Pipeline } from "../../../sidecars/log-shipper/pipeline.ts";
+import { ChunkMemory } from "../../../sidecars/log-shipper/delivery/chunk-memory.ts";
+import type { Chunk } from "../../../sidecars/log-shipper/delivery/chunk.ts";
+import { Pipeline } from "../../../sidecars/log-shipper/delivery/pipeline.ts";
 import { delivered, stopped, type Delivery, type Sink } from "../../../sidecars/log-shipper/sinks/sink.ts";
 import { createLog } from "../../../kit/log.ts";
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { systemClock, type Clock } from "../../../kit/clock.ts";
 import { createLog } from "../../../kit/log.ts";
-import { Checkpoint } from "../../../sidecars/log-shipper/checkpoint.ts";
+import { Checkpoint } from "../../../sidecars/log-shipper/state/checkpoint.ts";
 import { eventually } from "../../support/eventually.ts";
 import { RecordingReceiver } from "./support/receiver.ts";
 import { configOf, idsFrom, idsOf, lines, startShipper, temporary, type RunningShipper } from "./support/shipper.ts";

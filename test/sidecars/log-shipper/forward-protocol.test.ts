@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
-import { entrySpans, enrichEntries } from "../../../sidecars/log-shipper/chunk.ts";
+import { entrySpans, enrichEntries } from "../../../sidecars/log-shipper/delivery/chunk.ts";
 import { ackMessage, packedForwardFrame, readAck } from "../../../sidecars/log-shipper/forward-protocol/messages.ts";
 import { decodeValue, incomplete, MalformedMessageError, MessageSplitter, skipValue, toPlain } from "../../../sidecars/log-shipper/forward-protocol/msgpack-reader.ts";
-import { encodeExtraPairs } from "../../../sidecars/log-shipper/metadata.ts";
+import { encodeExtraPairs } from "../../../sidecars/log-shipper/metadata/metadata.ts";
 
 test("A stream of acks gives the same ids wherever it is split, at every byte", () => {
   const ids = ["a", "b".repeat(22), "c".repeat(40), "é"];

@@ -3,8 +3,8 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSyn
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { runAudit } from "../../../sidecars/log-shipper/audit.ts";
-import { encodeRecord } from "../../../sidecars/log-shipper/checkpoint-log.ts";
+import { runAudit } from "../../../sidecars/log-shipper/commands/audit.ts";
+import { encodeRecord } from "../../../sidecars/log-shipper/state/checkpoint-log.ts";
 import { createLog } from "../../../kit/log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { RecordingReceiver } from "./support/receiver.ts";

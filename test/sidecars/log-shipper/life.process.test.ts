@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { encode } from "@msgpack/msgpack";
 import { connect } from "node:net";
-import { findWriters } from "../../../sidecars/log-shipper/writers.ts";
+import { findWriters } from "../../../sidecars/log-shipper/tail/writers.ts";
 import { eventually } from "../../support/eventually.ts";
 import { RecordingReceiver } from "./support/receiver.ts";
 import { configOf, idsFrom, idsOf, lines, startShipper, temporary } from "./support/shipper.ts";

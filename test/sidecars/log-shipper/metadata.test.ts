@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { metadataFromFiles, parseQuotedPairs } from "../../../sidecars/log-shipper/metadata.ts";
-import { PodMetadataSource } from "../../../sidecars/log-shipper/pod-metadata.ts";
+import { metadataFromFiles, parseQuotedPairs } from "../../../sidecars/log-shipper/metadata/metadata.ts";
+import { PodMetadataSource } from "../../../sidecars/log-shipper/metadata/pod-metadata.ts";
 import { temporary } from "./support/shipper.ts";
 
 test("Labels and annotations are unquoted as Go quotes them", () => {

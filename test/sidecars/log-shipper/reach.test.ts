@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canReach, parseMounts, placeOf } from "../../../sidecars/log-shipper/reach.ts";
+import { canReach, parseMounts, placeOf } from "../../../sidecars/log-shipper/tail/reach.ts";
 
 const emptyDir = "/var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir";
 const shipper = parseMounts(`612 500 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/a

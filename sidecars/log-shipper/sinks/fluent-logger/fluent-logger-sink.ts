@@ -2,8 +2,8 @@ import { backoffDelayMs, type Backoff } from "../../../../kit/backoff.ts";
 import { BoundedQueue } from "../../../../kit/bounded-queue.ts";
 import type { Clock, Random } from "../../../../kit/clock.ts";
 import type { Log } from "../../../../kit/log.ts";
-import type { TlsFiles } from "../../tls.ts";
-import type { Chunk } from "../../chunk.ts";
+import type { TlsFiles } from "../../tls/tls.ts";
+import type { Chunk } from "../../delivery/chunk.ts";
 import { delivered, stopped, type Delivery, type Sink } from "../sink.ts";
 import { SenderThread, type SenderThreadOptions } from "./sender-thread.ts";
 

@@ -1,6 +1,6 @@
 // pure
 import { address, choice, durationMs, integer, list, object, secret, string, type ConfigOf } from "../../../../kit/config/schema.ts";
-import { clientTlsSpec } from "../../tls-config.ts";
+import { clientTlsSpec } from "../../tls/tls-config.ts";
 import { required } from "../common-config.ts";
 
 export const forwardSinkSpec = object(

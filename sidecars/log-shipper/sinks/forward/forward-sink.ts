@@ -1,7 +1,7 @@
 import { backoffDelayMs, type Backoff } from "../../../../kit/backoff.ts";
 import type { Random } from "../../../../kit/clock.ts";
 import type { Log } from "../../../../kit/log.ts";
-import type { Chunk } from "../../chunk.ts";
+import type { Chunk } from "../../delivery/chunk.ts";
 import type { Compression } from "../../forward-protocol/messages.ts";
 import type { ServerAddress } from "../open-socket.ts";
 import type { Delivery, Sink } from "../sink.ts";

@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { constants, gzip, zstdCompress } from "node:zlib";
-import type { Chunk } from "../../chunk.ts";
+import type { Chunk } from "../../delivery/chunk.ts";
 import { packedForwardFrame, type Compression } from "../../forward-protocol/messages.ts";
 
 /** A chunk as it goes over the wire: made once, so that a resend is the same bytes. */

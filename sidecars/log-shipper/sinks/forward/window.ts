@@ -1,4 +1,4 @@
-import type { Chunk } from "../../chunk.ts";
+import type { Chunk } from "../../delivery/chunk.ts";
 import type { Compression } from "../../forward-protocol/messages.ts";
 import { delivered, stopped, type Delivery } from "../sink.ts";
 import { compressedFrame, plainFrame, type Frame } from "./frame.ts";

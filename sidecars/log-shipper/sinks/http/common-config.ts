@@ -1,6 +1,6 @@
 // pure
 import { choice, durationMs, integer, list, map, secret, sizeBytes, string, type CrossProblem } from "../../../../kit/config/schema.ts";
-import { urlTlsSpec } from "../../tls-config.ts";
+import { urlTlsSpec } from "../../tls/tls-config.ts";
 import { required } from "../common-config.ts";
 import { templateFault } from "../template.ts";
 

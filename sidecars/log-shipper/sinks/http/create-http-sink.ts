@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Clock, Random } from "../../../../kit/clock.ts";
 import type { Log } from "../../../../kit/log.ts";
-import type { DeadLetters } from "../../dead-letter.ts";
-import { clientTls } from "../../tls.ts";
+import type { DeadLetters } from "../../delivery/dead-letter.ts";
+import { clientTls } from "../../tls/tls.ts";
 import type { HttpSinkConfig } from "./config.ts";
 import { BulkEncoder } from "./elasticsearch.ts";
 import type { HttpEncoder } from "./encoder.ts";

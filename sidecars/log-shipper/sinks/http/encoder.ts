@@ -1,5 +1,5 @@
 // pure
-import { recordId, type Chunk } from "../../chunk.ts";
+import { recordId, type Chunk } from "../../delivery/chunk.ts";
 import { skipValue } from "../../forward-protocol/msgpack-reader.ts";
 import { EntryTime } from "../entry.ts";
 import type { Answer, Verdict } from "./answer.ts";

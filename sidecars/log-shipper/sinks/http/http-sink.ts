@@ -1,7 +1,7 @@
 import type { Clock } from "../../../../kit/clock.ts";
 import type { Log } from "../../../../kit/log.ts";
-import type { Chunk } from "../../chunk.ts";
-import type { DeadLetters } from "../../dead-letter.ts";
+import type { Chunk } from "../../delivery/chunk.ts";
+import type { DeadLetters } from "../../delivery/dead-letter.ts";
 import { delivered, stopped, type Delivery, type Sink } from "../sink.ts";
 import type { Refusal, Verdict } from "./answer.ts";
 import { compress, type Compression } from "./compress.ts";

@@ -1,5 +1,5 @@
 // pure
-import type { Chunk } from "../../chunk.ts";
+import type { Chunk } from "../../delivery/chunk.ts";
 import { decodeValue, isMap, MalformedMessageError, skipValue, textOf, toPlain, type Decoded } from "../../forward-protocol/msgpack-reader.ts";
 import type { EntryTime } from "../entry.ts";
 import { JsonWriter } from "../json-writer.ts";

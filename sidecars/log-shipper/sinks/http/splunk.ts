@@ -1,5 +1,5 @@
 // pure
-import type { Chunk } from "../../chunk.ts";
+import type { Chunk } from "../../delivery/chunk.ts";
 import { JsonWriter } from "../json-writer.ts";
 import { TemplateMembers } from "../template.ts";
 import { deliveredVerdict, jsonObject, judgeFailure, quote, retryAfterMs, unreadable, type Answer, type Verdict } from "./answer.ts";

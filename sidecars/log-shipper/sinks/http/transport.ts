@@ -1,5 +1,5 @@
 import type { Dispatcher, Pool as PoolType } from "undici";
-import type { TlsMaterial } from "../../tls.ts";
+import type { TlsMaterial } from "../../tls/tls.ts";
 import type { Answer } from "./answer.ts";
 
 /** Where requests go: an origin such as `https://loki:3100`, and what stands before every path. */

@@ -1,6 +1,6 @@
 // pure
 import { address, choice, durationMs, list, map, object, string, type ConfigOf } from "../../../../kit/config/schema.ts";
-import { clientTlsSpec } from "../../tls-config.ts";
+import { clientTlsSpec } from "../../tls/tls-config.ts";
 import { required } from "../common-config.ts";
 import { templateFault } from "../template.ts";
 import { facilities, severities, structuredNameFault } from "./message.ts";

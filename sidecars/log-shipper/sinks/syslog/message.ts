@@ -1,5 +1,5 @@
 // pure
-import { recordId, type Chunk } from "../../chunk.ts";
+import { recordId, type Chunk } from "../../delivery/chunk.ts";
 import { EntryTime } from "../entry.ts";
 import { IsoTimes } from "../iso-time.ts";
 import { JsonText } from "../json-text.ts";

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { backoffDelayMs, type Backoff } from "../../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../../kit/clock.ts";
 import type { Log } from "../../../../kit/log.ts";
-import type { Chunk } from "../../chunk.ts";
+import type { Chunk } from "../../delivery/chunk.ts";
 import { nextServer } from "../forward/server-choice.ts";
 import { openSocket, socketFault, type ServerAddress, type SocketOptions } from "../open-socket.ts";
 import { delivered, stopped, type Delivery, type Sink } from "../sink.ts";

@@ -7,7 +7,7 @@ import type { LongLines } from "../../../../sidecars/log-shipper/encode/framing.
 import { LineEncoder } from "../../../../sidecars/log-shipper/encode/line-encoder.ts";
 import { noExtraPairs, type EncodedRange, type EncodeRequest, type ExtraPairs } from "../../../../sidecars/log-shipper/encode/range-encoder.ts";
 import { MsgpackWriter } from "../../../../sidecars/log-shipper/forward-protocol/msgpack-writer.ts";
-import { encodeExtraPairs } from "../../../../sidecars/log-shipper/metadata.ts";
+import { encodeExtraPairs } from "../../../../sidecars/log-shipper/metadata/metadata.ts";
 
 /** One core for all, as in the shipper: what an earlier range left in its memory must not matter. */
 const core = new Core({ inputBytes: 1_048_576, outputBytes: 4_194_304 });

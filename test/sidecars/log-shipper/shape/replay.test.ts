@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { MsgpackValue } from "../../../../sidecars/log-shipper/forward-protocol/msgpack-writer.ts";
-import { encodeExtraPairs } from "../../../../sidecars/log-shipper/metadata.ts";
+import { encodeExtraPairs } from "../../../../sidecars/log-shipper/metadata/metadata.ts";
 import { decodeDrops, DropList, RateLimiter } from "../../../../sidecars/log-shipper/shape/rate-limit.ts";
 import type { EntryBatch, ShapeMemory } from "../../../../sidecars/log-shipper/shape/shaper.ts";
 import { Bench, batchOf, decodeAll } from "./shaping.ts";

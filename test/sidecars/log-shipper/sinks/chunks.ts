@@ -1,5 +1,5 @@
 import { encode } from "@msgpack/msgpack";
-import type { Chunk } from "../../../../sidecars/log-shipper/chunk.ts";
+import type { Chunk } from "../../../../sidecars/log-shipper/delivery/chunk.ts";
 import type { Clock, Random } from "../../../../kit/clock.ts";
 import { systemClock } from "../../../../kit/clock.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { encode } from "@msgpack/msgpack";
-import type { Chunk } from "../../../../sidecars/log-shipper/chunk.ts";
+import type { Chunk } from "../../../../sidecars/log-shipper/delivery/chunk.ts";
 import { ackMessage } from "../../../../sidecars/log-shipper/forward-protocol/messages.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { startFaultProxy, type FaultAction, type FaultRule } from "../../../support/fault-proxy.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../../../kit/clock.ts";
-import { clientTls } from "../../../../sidecars/log-shipper/tls.ts";
+import { clientTls } from "../../../../sidecars/log-shipper/tls/tls.ts";
 import { createAuthority } from "../../../support/certificates.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { RecordingReceiver } from "../support/receiver.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encode } from "@msgpack/msgpack";
-import { shortHash, type Chunk } from "../../../../sidecars/log-shipper/chunk.ts";
+import { shortHash, type Chunk } from "../../../../sidecars/log-shipper/delivery/chunk.ts";
 import { stopped, type Sink } from "../../../../sidecars/log-shipper/sinks/sink.ts";
 import { eventually } from "../../../support/eventually.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encode } from "@msgpack/msgpack";
-import { recordId, type Chunk } from "../../../../sidecars/log-shipper/chunk.ts";
+import { recordId, type Chunk } from "../../../../sidecars/log-shipper/delivery/chunk.ts";
 import { createAuthority } from "../../../support/certificates.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { startFaultProxy, type FaultRule } from "../../../support/fault-proxy.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { recordId } from "../../../../../sidecars/log-shipper/chunk.ts";
+import { recordId } from "../../../../../sidecars/log-shipper/delivery/chunk.ts";
 import { MsgpackWriter, type MsgpackValue } from "../../../../../sidecars/log-shipper/forward-protocol/msgpack-writer.ts";
 import { allRecords } from "../../../../../sidecars/log-shipper/sinks/http/encoder.ts";
 import { BulkEncoder } from "../../../../../sidecars/log-shipper/sinks/http/elasticsearch.ts";

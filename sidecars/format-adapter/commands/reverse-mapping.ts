@@ -1,0 +1,78 @@
+// pure
+import { datePieces } from "../mapping/date-pattern.ts";
+import type { FieldMapping, Mapping } from "../mapping/mapping.ts";
+import { typeText } from "../mapping/types.ts";
+
+/** The mapping back, as YAML, where every field can be undone; otherwise the fields that cannot, and why. */
+export type Reverse = { readonly kind: "reversible"; readonly yaml: string } | { readonly kind: "lossy"; readonly reasons: readonly { readonly field: string; readonly reason: string }[] };
+
+type Undone = { readonly column: string; readonly source: string } | { readonly nothing: true } | { readonly reason: string };
+
+export function reverseMapping(mapping: Mapping): Reverse {
+  const undone = mapping.fields.map((field) => ({ field: field.name, undone: undo(field) }));
+  const reasons = undone.flatMap(({ field, undone: back }) => ("reason" in back ? [{ field, reason: back.reason }] : []));
+  const sources = new Map<string, string>();
+  for (const { undone: back } of undone) if ("column" in back && !sources.has(back.column)) sources.set(back.column, back.source);
+  const lost = [...mapping.input.columns.keys()].filter((column) => !sources.has(column) && !mapping.fields.some(({ source }) => "from" in source && source.from === column));
+  const all = [
+    ...reasons,
+    ...lost.map((column) => ({ field: column, reason: "no field holds this column of the input" })),
+    ...(mapping.where === undefined ? [] : [{ field: "where", reason: "records that are left out do not come back" }]),
+    ...(mapping.guardsFormulas ? [{ field: "formulas", reason: "a quote that was put before a formula cannot be told from one that was there" }] : []),
+    ...(mapping.onError.kind === "fail-file" ? [] : [{ field: "onError", reason: "records that are left out do not come back" }]),
+  ];
+  if (all.length > 0) return { kind: "lossy", reasons: all };
+  const types = mapping.fields.flatMap(({ name, source }) => {
+    const type = source.kind === "copy" ? (source.type ?? mapping.input.columns.get(source.from)) : undefined;
+    return [`${JSON.stringify(name)}: ${JSON.stringify(type === undefined ? "string?" : typeText(type))}`];
+  });
+  const fields = [...sources].map(([column, source]) => `  ${JSON.stringify(column)}: ${source}\n`).join("");
+  return {
+    kind: "reversible",
+    yaml: `in: {format: ${mapping.output.format}, columns: {${types.join(", ")}}}\nout: {format: ${mapping.input.format}, file: ${JSON.stringify(`/reversed/{name}.${mapping.input.format}`)}}\nfields:\n${fields}`,
+  };
+}
+
+/** What makes the input's column of the field again. */
+function undo({ name, source }: FieldMapping): Undone {
+  switch (source.kind) {
+    case "copy":
+      return source.fallback === undefined ? { column: source.from, source: JSON.stringify(name) } : { reason: `a missing value becomes ${JSON.stringify(source.fallback)}, as a value that is so already` };
+    case "const":
+      return { nothing: true };
+    case "map": {
+      const values = [...source.values];
+      if (source.otherwise.kind !== "error") return { reason: "unlisted values are let through, so that the value does not tell where it came from; use else: error" };
+      const double = values.find(([key, value]) => values.some(([other, same]) => other !== key && same === value));
+      if (double !== undefined) return { reason: `several values become ${JSON.stringify(double[1])}` };
+      return { column: source.from, source: `{from: ${JSON.stringify(name)}, map: {${values.map(([key, value]) => `${JSON.stringify(value)}: ${JSON.stringify(key)}`).join(", ")}}}` };
+    }
+    case "date":
+      return undoDate(name, source);
+    case "join":
+      return { reason: "a joined value does not tell where its parts end" };
+    case "split":
+      return { reason: "a part does not tell the rest" };
+    case "expr":
+      return { reason: "the result of an expression does not tell its values" };
+    case "joinList":
+    case "splitList":
+      return { reason: "an empty list and a list of one empty value have one text" };
+  }
+}
+
+function undoDate(name: string, { from, input, output }: FieldMapping["source"] & { readonly kind: "date" }): Undone {
+  const isNamed = (pattern: string): boolean => pattern === "rfc3339" || pattern.startsWith("unix");
+  const lettersOf = (pattern: string): readonly string[] => {
+    if (isNamed(pattern)) return ["yyyy", "MM", "dd", "HH", "mm", "ss"];
+    const pieces = datePieces(pattern);
+    return pieces.kind === "ok" ? pieces.pieces.flatMap((piece) => ("letters" in piece ? [piece.letters[0] ?? ""] : [])) : [];
+  };
+  const kept = new Set(lettersOf(output.pattern).map((letters) => letters[0]));
+  const lost = [...new Set(lettersOf(input.pattern).map((letters) => letters[0]))].filter((letter) => letter !== undefined && letter !== "X" && letter !== "a" && !kept.has(letter) && !(letter === "H" && kept.has("h")) && !(letter === "h" && kept.has("H")));
+  if (lost.length > 0) return { reason: `the pattern ${output.pattern} leaves parts of the time out` };
+  if (input.pattern === "rfc3339" && !isNamed(output.pattern) && !kept.has("S")) return { reason: `the pattern ${output.pattern} leaves fractions of a second out` };
+  if (input.pattern === "rfc3339" || input.pattern.includes("XXX")) return { reason: "the offset in which the time was written is not kept" };
+  if (output.zone !== "UTC" && !kept.has("X") && !isNamed(output.pattern)) return { reason: `clocks in ${output.zone} show some times twice` };
+  return { column: from, source: `{from: ${JSON.stringify(name)}, date: {in: ${JSON.stringify(output.pattern)}, inZone: ${JSON.stringify(output.zone)}, out: ${JSON.stringify(input.pattern)}, zone: ${JSON.stringify(input.zone)}}}` };
+}

@@ -1,0 +1,106 @@
+import { request, type IncomingMessage, type ServerResponse } from "node:http";
+import { systemClock } from "../../../kit/clock.ts";
+import { exitCode } from "../../../kit/exit-code.ts";
+import { MetricRegistry } from "../../../kit/metrics.ts";
+import type { CommandContext } from "../../../kit/process.ts";
+import { adaptOnce } from "../watch/adapter-loop.ts";
+import { registerAdapterMetrics } from "../adapter-metrics.ts";
+import type { Config } from "../config.ts";
+import type { AdapterOptions } from "../record.ts";
+import { replay, type Replayed } from "./replay.ts";
+import { openState, tidyOutputs, watchedFolders, type State } from "../state/state.ts";
+
+/** `run --once`: adapts what is finished now and ends; 75 when a report was refused, or another adapter is at work. */
+export async function runOnce(context: CommandContext<Config>): Promise<number> {
+  const { config, log, argv, print } = context;
+  if (argv.length !== 1 || argv[0] !== "--once") {
+    print("usage: format-adapter run --once [--config FILE]\n");
+    return exitCode.usage;
+  }
+  const state = await openState(config, log);
+  if (state === "taken") {
+    print(`an adapter is at work with ${config.stateDirectory}\n`);
+    return exitCode.retry;
+  }
+  await tidyOutputs(config, state.owner, systemClock.nowMs());
+  let refused = 0;
+  for (const options of optionsOf(context, state)) refused += await adaptOnce(options);
+  await state.close();
+  return refused === 0 ? exitCode.ok : exitCode.retry;
+}
+
+/** `replay [NAME...]`: takes reports in quarantine up again, by the running adapter if there is one; 75 when one was refused or left. */
+export async function replayQuarantined(context: CommandContext<Config>): Promise<number> {
+  const { config, log, argv, print } = context;
+  if (argv.some((name) => name.startsWith("-"))) {
+    print("usage: format-adapter replay [NAME...] [--config FILE]\nNAME is that of a file in quarantine, without .reason.json; without one, all are taken up again\n");
+    return exitCode.usage;
+  }
+  const state = await openState(config, log);
+  let results: readonly Replayed[];
+  if (state === "taken") results = await askRunning(config, argv);
+  else {
+    results = await replay(optionsOf(context, state), argv);
+    await state.close();
+  }
+  for (const { name, outcome, detail } of results) print(`${name}: ${outcome}: ${detail}\n`);
+  print(`${results.length} in quarantine taken up, ${results.filter(({ outcome }) => outcome === "adapted").length} adapted\n`);
+  return results.every(({ outcome }) => outcome === "adapted") ? exitCode.ok : exitCode.retry;
+}
+
+function optionsOf({ config, log }: CommandContext<Config>, { ledger, owner, directories }: State): readonly AdapterOptions[] {
+  const metrics = registerAdapterMetrics(new MetricRegistry());
+  const { signal } = new AbortController();
+  const shared = { ledger, owner, directories, watchedFolders: watchedFolders(config), stateDirectory: config.stateDirectory, quarantine: config.quarantine, metrics, log, clock: systemClock, random: Math.random, signal };
+  return config.adapters.map((adapter) => ({ adapter, ...shared }));
+}
+
+export const replayPath = "/replay";
+const askTimeoutMs = 60_000;
+
+/** The running adapter has the ledger; it is asked on its admin port. */
+function askRunning(config: Config, names: readonly string[]): Promise<readonly Replayed[]> {
+  const { port } = config.admin.address;
+  return new Promise((resolve, reject) => {
+    const fail = (why: string, cause?: unknown): void => reject(new Error(`Cannot ask the running adapter on port ${port} to replay: ${why}`, { cause }));
+    const call = request({ host: "127.0.0.1", port, path: replayPath, method: "POST", agent: false, timeout: askTimeoutMs, headers: { "content-type": "application/json" } }, (response) => {
+      let text = "";
+      response.on("data", (part: Buffer) => (text += part.toString()));
+      response.on("end", () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text) as readonly Replayed[]);
+        else fail(`${response.statusCode}: ${text.trim()}`);
+      });
+    });
+    call.on("timeout", () => call.destroy(new Error("no answer in time")));
+    call.on("error", (error) => fail(error.message, error));
+    call.end(JSON.stringify(names));
+  });
+}
+
+const namesBytesMax = 1_048_576;
+
+/** Answers `replay` for the running adapter. */
+export async function answerReplay(asked: IncomingMessage, response: ServerResponse, adapters: readonly AdapterOptions[]): Promise<void> {
+  let text = "";
+  for await (const part of asked) {
+    text += String(part);
+    if (text.length > namesBytesMax) return void response.writeHead(413).end("too many names\n");
+  }
+  const names = parseNames(text);
+  if (names === undefined) return void response.writeHead(400).end("expected a JSON list of names\n");
+  try {
+    const results = await replay(adapters, names);
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(results));
+  } catch (error) {
+    response.writeHead(503).end(`${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+
+function parseNames(text: string): readonly string[] | undefined {
+  try {
+    const names: unknown = JSON.parse(text);
+    return Array.isArray(names) && names.every((name) => typeof name === "string") ? names : undefined;
+  } catch {
+    return undefined;
+  }
+}

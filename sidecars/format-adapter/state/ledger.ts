@@ -1,0 +1,188 @@
+import { mkdir, open, readFile, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceFile } from "../../../kit/files.ts";
+import type { Log } from "../../../kit/log.ts";
+import { decodeLedger, encodeEntry, encodeHeader, entryKey, type LedgerEntry } from "./ledger-log.ts";
+
+/**
+ * Remembers what became of each input, so that nothing is adapted twice after a restart. Kept in memory and appended to a file; the file is
+ * rewritten without its dead lines at start and when they prevail. Losing it is safe: adapting again writes the same bytes. While the state
+ * directory cannot be written (`problem`), work goes on from memory; the first write that works again brings the whole ledger up to date.
+ * Lines reach the kernel before `put` resolves, which a killed process survives; only `putDurably` waits for the disk, so a machine that loses
+ * power may adapt the last reports again.
+ */
+export class Ledger {
+  readonly #file: string;
+  readonly #log: Log;
+  readonly #entries: Map<string, LedgerEntry>;
+  /** The key of the entry that was last adapted to an output. */
+  readonly #byOutput = new Map<string, string>();
+  #handle: FileHandle | undefined;
+  #lines = 0;
+  /** Writes happen one after the other, whoever asks. */
+  #last: Promise<void> = Promise.resolve();
+  /** Lines that wait for the write before them; they go together. */
+  #queued: { text: string; lines: number; durable: boolean; written: Promise<void> } | undefined;
+  /** Outputs that are being made, by whom. */
+  readonly #inWork = new Map<string, string>();
+  problem: string | undefined;
+
+  private constructor(file: string, log: Log, entries: ReadonlyMap<string, LedgerEntry>) {
+    this.#file = file;
+    this.#log = log;
+    this.#entries = new Map(entries);
+    for (const [key, { output }] of entries) if (output !== undefined) this.#byOutput.set(output, key);
+  }
+
+  /** `adapters` are the names in force; what others left is forgotten. */
+  static async open(directory: string, adapters: readonly string[], log: Log): Promise<Ledger> {
+    const file = join(directory, "ledger.log");
+    const text = await readFile(file, "utf8").catch((error: unknown) => {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) log.warn({ err: error, file }, "Cannot read the ledger; all inputs are adapted again");
+      return "";
+    });
+    const { entries, damagedLines } = decodeLedger(text);
+    if (damagedLines > 0) log.warn({ file, damagedLines }, "Lines of the ledger were damaged and are left out; those inputs are adapted again");
+    const ledger = new Ledger(file, log, entries);
+    ledger.#forgetAllBut(adapters);
+    await ledger.#attempt(async () => {
+      await mkdir(directory, { recursive: true });
+      await ledger.#rewrite();
+    });
+    return ledger;
+  }
+
+  get(adapter: string, path: string): LedgerEntry | undefined {
+    return this.#entries.get(entryKey({ adapter, path }));
+  }
+
+  /** The path of the input that was last adapted to this output, unless it is this adapter's own `path`. */
+  ownerOf(output: string, adapter: string, path: string): string | undefined {
+    const key = this.#byOutput.get(output);
+    return key === undefined || key === entryKey({ adapter, path }) ? undefined : this.#entries.get(key)?.path;
+  }
+
+  /** Whether this file, told by its identityOfOutput, is one that an adapter of this ledger published. */
+  isPublished(path: string, identity: string): boolean {
+    const key = this.#byOutput.get(path);
+    const entry = key === undefined ? undefined : this.#entries.get(key);
+    return entry !== undefined && (entry.published === identity || entry.publishedBefore === identity);
+  }
+
+  /** Whether an output is being made by another than this input; if not, it is this one's until `release`. */
+  isTaken(output: string, adapter: string, path: string): boolean {
+    const key = entryKey({ adapter, path });
+    const holder = this.#inWork.get(output);
+    if (holder !== undefined && holder !== key) return true;
+    this.#inWork.set(output, key);
+    return false;
+  }
+
+  release(output: string): void {
+    this.#inWork.delete(output);
+  }
+
+  /** As they are now; changes do not show in the list. */
+  entriesOf(adapter: string): readonly LedgerEntry[] {
+    return [...this.#entries.values()].filter((entry) => entry.adapter === adapter);
+  }
+
+  async put(entry: LedgerEntry): Promise<void> {
+    await this.#put(entry, false);
+  }
+
+  /** As `put`; resolves when the disk has it, or when it cannot be written (`problem`). */
+  async putDurably(entry: LedgerEntry): Promise<void> {
+    await this.#put(entry, true);
+  }
+
+  async #put(entry: LedgerEntry, durable: boolean): Promise<void> {
+    const key = entryKey(entry);
+    this.#forget(key);
+    this.#entries.set(key, entry);
+    if (entry.output !== undefined) this.#byOutput.set(entry.output, key);
+    await this.#append(encodeEntry(entry), durable);
+  }
+
+  async forget(adapter: string, path: string): Promise<void> {
+    this.#forget(entryKey({ adapter, path }));
+    await this.#append(encodeEntry({ path, adapter, gone: true }), false);
+  }
+
+  /** Changes which adapters are in force. */
+  async keepAdapters(adapters: readonly string[]): Promise<void> {
+    this.#forgetAllBut(adapters);
+    await this.#attempt(async () => await this.#rewrite());
+  }
+
+  /** Tries to write again what could not be written. */
+  async heal(): Promise<void> {
+    if (this.problem !== undefined) await this.#attempt(async () => await this.#rewrite());
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#handle?.sync().catch(() => undefined); // told by `problem` when it mattered
+    await this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  #forget(key: string): void {
+    const output = this.#entries.get(key)?.output;
+    if (output !== undefined && this.#byOutput.get(output) === key) this.#byOutput.delete(output);
+    this.#entries.delete(key);
+  }
+
+  #forgetAllBut(adapters: readonly string[]): void {
+    for (const [key, { adapter }] of this.#entries) if (!adapters.includes(adapter)) this.#forget(key);
+  }
+
+  async #append(text: string, durable: boolean): Promise<void> {
+    if (this.#queued === undefined) {
+      const queued = { text: "", lines: 0, durable: false, written: this.#last };
+      this.#queued = queued;
+      queued.written = this.#attempt(async () => {
+        this.#queued = undefined;
+        await this.#write(queued);
+      });
+    }
+    this.#queued.text += text;
+    this.#queued.lines++;
+    this.#queued.durable ||= durable;
+    await this.#queued.written;
+  }
+
+  async #write({ text, lines, durable }: { readonly text: string; readonly lines: number; readonly durable: boolean }): Promise<void> {
+    // After a failed write the file lacks lines, or ends in half a line.
+    if (this.problem !== undefined) return await this.#rewrite();
+    this.#handle ??= await open(this.#file, "a", 0o600);
+    await this.#handle.writeFile(text);
+    if (durable) await this.#handle.datasync();
+    this.#lines += lines;
+    if (this.#lines > 1000 && this.#lines > 4 * this.#entries.size) await this.#rewrite();
+  }
+
+  async #rewrite(): Promise<void> {
+    await this.#handle?.close();
+    this.#handle = undefined;
+    await replaceFile(this.#file, `${encodeHeader()}${[...this.#entries.values()].map((entry) => encodeEntry(entry)).join("")}`, { mode: 0o600 });
+    this.#lines = this.#entries.size;
+  }
+
+  #attempt(write: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(async () => await this.#tryTo(write));
+    return this.#last;
+  }
+
+  async #tryTo(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+      if (this.problem !== undefined) this.#log.info({ file: this.#file }, "The ledger can be written again");
+      this.problem = undefined;
+    } catch (error) {
+      const message = `cannot write the ledger ${this.#file}: ${error instanceof Error ? error.message : String(error)}`;
+      if (this.problem === undefined) this.#log.error({ err: error, file: this.#file }, "Cannot write the ledger; after a restart inputs are adapted again");
+      this.problem = message;
+    }
+  }
+}
