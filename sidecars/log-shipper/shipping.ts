@@ -15,6 +15,7 @@ import { MsgpackWriter, type MsgpackValue } from "./forward-protocol/msgpack-wri
 import type { Ledger } from "./state/ledger.ts";
 import { encodeExtraPairs, type PodMetadata } from "./metadata/metadata.ts";
 import { OpenFiles } from "./tail/open-files.ts";
+import { deadLetterPath } from "./own-files.ts";
 import { Pipeline } from "./delivery/pipeline.ts";
 import { PodMetadataSource } from "./metadata/pod-metadata.ts";
 import { createRateLimits, createShaper, outletIndexes } from "./shape/create-shaper.ts";
