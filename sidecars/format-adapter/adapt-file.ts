@@ -58,7 +58,7 @@ export type AdaptJob = {
   /** Given for an output whose folder is watched too: whether the file of this identity there was published by an adapter. */
   mayReplace(output: string): ((identity: string) => boolean) | undefined;
   /** Told before the output gets its name, so that nobody takes it for a report, also when this is the last thing that is done. */
-  intend(output: string, identity: string, mapping: Mapping): Promise<void>;
+  readonly intend: (output: string, identity: string, mapping: Mapping) => Promise<void>;
   /** Whether a report of this stat was adapted by this mapping before. */
   isAdapted(stat: string, mapping: Mapping): boolean;
 };

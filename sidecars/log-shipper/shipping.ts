@@ -8,7 +8,7 @@ import type { ShipperConfig, SourceConfig } from "./config.ts";
 import { DeadLetterFile } from "./delivery/dead-letter.ts";
 import { ChunkMemory } from "./delivery/chunk-memory.ts";
 import { createCore, readBytesMax } from "./core/create-core.ts";
-import { Discovery } from "./tail/discover.ts";
+import { discoveriesOf } from "./tail/discover.ts";
 import { createEncoder, type EncoderMemory } from "./encode/create-encoder.ts";
 import { noExtraPairs, type ExtraPairs, type RangeEncoder } from "./encode/range-encoder.ts";
 import { MsgpackWriter, type MsgpackValue } from "./forward-protocol/msgpack-writer.ts";
@@ -175,16 +175,19 @@ function createTailers(parts: Parts): readonly Tailer[] {
   const spool = spoolDirectory === undefined ? undefined : new Spool({ directory: spoolDirectory, maxBytes: spoolBytesMax, log });
   const remembered = checkpoint.state.files;
   let number = Math.max(0, ...remembered.map(({ file }) => file.number));
-  const sources = config.sources.flatMap((source) => (source.type === "tail" ? [{ source, discovery: new Discovery({ patterns: source.paths, exclude: spoolDirectory === undefined ? source.exclude : [...source.exclude, `${spoolDirectory}/**`] }) }] : []));
-  // A file that two sources match belongs to the first.
+  const discoveries = discoveriesOf(tails, spoolDirectory === undefined ? [] : [`${spoolDirectory}/**`]);
+  const sources = discoveries.flatMap((discovery, index) => {
+    const source = tails[index];
+    return source === undefined ? [] : [{ source, discovery }];
+  });
   const ownerOf = (path: string) => sources.find(({ discovery }) => discovery.matches(path));
   for (const { file } of remembered) if (ownerOf(file.path) === undefined) void checkpoint.append({ kind: "drop", number: file.number });
-  return sources.map(({ source, discovery }, index) => {
+  return sources.map(({ source, discovery }) => {
     const mine = checkpoint.state.files.filter(({ file }) => ownerOf(file.path)?.source === source);
     return new Tailer(
       {
         pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles, spool,
-        name: `sources[${index}]`,
+        name: `sources[${config.sources.indexOf(source)}]`,
         range: rangeOptions(source, parts, createEncoder(source, config, encoderMemory)),
         compressed: source.gzip.read ? new CompressedFiles({ directory: config.state.directory, maxBytes: source.gzip.maxBytes, log, onUnpacked: () => parts.wakeUp.ring() }) : undefined,
         deleteAfterMs: source.deleteAfterMs,

@@ -21,7 +21,7 @@ export async function dispatch<T>(items: readonly T[], options: DispatchOptions<
   for (const item of items) {
     const key = options.keyOf(item);
     await running.get(key);
-    while (running.size >= options.concurrency) await Promise.race([...running.values()]);
+    while (running.size >= options.concurrency) await Promise.race(running.values());
     if (options.isOver()) break;
     const mine = before;
     const passed = Promise.withResolvers<void>();

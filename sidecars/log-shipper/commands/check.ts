@@ -4,7 +4,7 @@ import { exitCode } from "../../../kit/exit-code.ts";
 import type { CommandContext } from "../../../kit/process.ts";
 import { checkFile, fileReport } from "./check-file.ts";
 import { contradictions, type ShipperConfig } from "../config.ts";
-import { Discovery, type FoundFile } from "../tail/discover.ts";
+import { discoveriesOf, type FoundFile } from "../tail/discover.ts";
 import { extraOf } from "./explain.ts";
 import type { LinesSource } from "./preview.ts";
 
@@ -22,9 +22,11 @@ export async function runCheck({ config, print }: CommandContext<ShipperConfig>)
   for (const fault of faults) print(`${fault}\n`);
   if (faults.length > 0) return exitCode.config;
   let matched = 0;
+  const discoveries = [...discoveriesOf(config.sources.filter((source) => source.type === "tail"))];
   for (const [index, source] of config.sources.entries()) {
     if (source.type !== "tail") continue;
-    const look = new Discovery({ patterns: source.paths, exclude: source.exclude }).look();
+    const look = discoveries.shift()?.look();
+    if (look === undefined) continue;
     matched += look.matches.length;
     print(`sources[${index}] tail ${source.paths.join(" ")} (${source.format}, tag ${source.tag}): ${look.matches.length} files\n`);
     for (const [nth, found] of look.matches.entries()) {

@@ -49,8 +49,11 @@ export class Discovery {
   readonly #roots: readonly { readonly directory: string; readonly depth: number }[];
   /** Glob matching costs more than the rest of a look; names repeat. */
   readonly #known = new Map<string, boolean>();
+  readonly #earlier: readonly Discovery[];
 
-  constructor(options: { readonly patterns: readonly string[]; readonly exclude: readonly string[] }) {
+  /** What one of `earlier` matches does not match here. */
+  constructor(options: { readonly patterns: readonly string[]; readonly exclude: readonly string[]; readonly earlier?: readonly Discovery[] }) {
+    this.#earlier = options.earlier ?? [];
     this.#patterns = options.patterns;
     this.#exclude = options.exclude;
     this.#roots = options.patterns.map(rootOf);
@@ -65,7 +68,7 @@ export class Discovery {
   matches(path: string): boolean {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
-    const matched = this.#patterns.some((pattern) => matchesGlob(path, pattern)) && !this.#isExcluded(path);
+    const matched = this.#patterns.some((pattern) => matchesGlob(path, pattern)) && !this.#isExcluded(path) && !this.#earlier.some((each) => each.matches(path));
     if (this.#known.size >= matchCacheMax) this.#known.clear();
     this.#known.set(path, matched);
     return matched;
@@ -111,6 +114,16 @@ export class Discovery {
       }
     }
   }
+}
+
+/**
+ * One for each source, in their order. A path that two sources match belongs to the first: followed twice, different records would
+ * have the same ids, and a receiver that stores each id once would lose some. Not noticed: a file under two names.
+ */
+export function discoveriesOf(sources: readonly { readonly paths: readonly string[]; readonly exclude: readonly string[] }[], excluded: readonly string[] = []): readonly Discovery[] {
+  const made: Discovery[] = [];
+  for (const { paths, exclude } of sources) made.push(new Discovery({ patterns: paths, exclude: [...exclude, ...excluded], earlier: [...made] }));
+  return made;
 }
 
 /** The directory above the first wildcard, and how far below it a match may lie. */

@@ -149,7 +149,7 @@ export class EveryCommand {
     } else {
       for (const request of requests) {
         // What was refused has changed nothing.
-        if (anew && plain.at(-1)?.startsWith("-") !== true) await both(...before);
+        if (anew && !(plain.at(-1) ?? "").startsWith("-")) await both(...before);
         const [expected, got] = await both(request);
         plain.push(...expected);
         through.push(...got);
