@@ -29,5 +29,8 @@ export function nest(path: readonly string[], leaf: RawNode): RawNode {
 export function describeRaw(node: RawNode): string {
   if (node.kind === "map") return "a map";
   if (node.kind === "list") return `a list of ${node.items.length}`;
-  return node.value === null ? "nothing" : JSON.stringify(node.text.length > 60 ? `${node.text.slice(0, 60)}…` : node.text);
+  if (node.value === null) return "nothing";
+  // Credentials that were written into an address are not repeated.
+  const text = node.text.replace(/\/\/[^/@\s]+@/g, "//[redacted]@");
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -151,3 +151,9 @@ test("reading any text never throws", () => {
     { numRuns: 500 },
   );
 });
+
+test("credentials within an address are not repeated by the fault that it is", () => {
+  const [fault] = faults("nodes: [x]\nmode: https://ann:s3cret@logs.example/path\n");
+  assert.match(fault ?? "", /https:\/\/\[redacted\]@logs\.example/);
+  assert.doesNotMatch(fault ?? "", /s3cret/);
+});

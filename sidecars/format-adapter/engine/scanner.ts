@@ -280,7 +280,11 @@ export class Scanner {
   /** Why the unread input is refused; it begins with the record that is wrong. */
   #wrong(isLast: boolean): Error {
     this.#checkUtf8(this.#to, isLast);
-    return this.#options.explain(this.#context() + this.#rest(), this.#line, isLast);
+    const rest = this.#rest();
+    const error = this.#options.explain(this.#context() + rest, this.#line, isLast);
+    if (this.#options.input.format !== "json" || !(error instanceof ConversionError) || error.code !== "INCOMPLETE") return error;
+    // The reader looks into a record when it has all of it, the core as it comes.
+    return new ConversionError("SYNTAX", "the record is not JSON", { line: this.#lineOf(this.#recordStart()), sample: rest });
   }
 
   /** `isWhole` false: the last character may be cut off. */

@@ -110,8 +110,9 @@ export class Pipeline {
     });
   }
 
+  /** A sink that hangs in the system (a network file system that does not answer) is left alone, so that what it did not deliver is named. */
   async close(): Promise<void> {
-    await Promise.all(this.#sinks.map(({ sink }) => sink.close()));
+    await Promise.all(this.#sinks.map(({ sink }) => closed(sink)));
   }
 
   async #to(target: PipelineSink, chunk: Chunk): Promise<Delivery> {
@@ -160,4 +161,13 @@ function rangeDelivery(outcomes: readonly { readonly chunk: Chunk; readonly deli
     for (const index of delivery.deadLettered) deadLettered.set(spans[index * 2] ?? 0, spans[index * 2 + 1] ?? 0);
   }
   return { kind: "delivered", deadLetteredBytes: deadLettered.values().reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+const closeMaxMs = 1_000;
+
+async function closed(sink: Sink): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, closeMaxMs);
+  await Promise.race([sink.close(), late.promise]);
+  clearTimeout(timer);
 }

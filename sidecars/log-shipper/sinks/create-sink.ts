@@ -20,9 +20,9 @@ export function createSink(sink: SinkConfig, { pod, clock, random, log, metrics,
   const backoff = upTo(10_000);
   switch (sink.type) {
     case "stdout":
-      return new StdoutSink({ name: sink.name, backoff, clock, random });
+      return new StdoutSink({ name: sink.name, backoff, clock, random, log });
     case "file":
-      return new FileSink({ ...sink, backoff, clock, random });
+      return new FileSink({ ...sink, backoff, clock, random, log });
     case "syslog":
       return new SyslogSink({ ...sink, clock, random, log, tls: sink.tls.enabled ? clientTls(sink.tls, `sinks[${sink.name}].tls`, clock) : undefined, backoff: upTo(sink.retryMaxMs), onEvent: (event) => metrics.sinkEvent(sink.name, event) });
     case "fluent-logger":

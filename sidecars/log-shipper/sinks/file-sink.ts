@@ -2,6 +2,7 @@ import { mkdir, open, rename, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
+import type { Log } from "../../../kit/log.ts";
 import { fsyncDirectory } from "../../../kit/files.ts";
 import type { Chunk } from "../delivery/chunk.ts";
 import { JsonLines } from "./json-lines.ts";
@@ -17,6 +18,7 @@ export type FileSinkOptions = {
   readonly backoff: Backoff;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Pick<Log, "info" | "warn">;
 };
 
 /** `bytes` is where the next write begins; `ino` and `dev` tell whether the path still leads here. */
@@ -63,15 +65,18 @@ export class FileSink implements Sink {
   }
 
   async #write(chunk: Chunk): Promise<Delivery> {
-    const { path, backoff, clock, random } = this.#options;
+    const { path, backoff, clock, random, log } = this.#options;
     const lines = this.#json.lines(chunk);
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
       try {
         await this.#append(lines);
+        if (this.#problem !== undefined) log.info({ sink: this.name, path }, "The file can be written again");
         this.#problem = undefined;
         return delivered;
       } catch (error) {
-        this.#problem = `cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`;
+        const problem = `cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`;
+        if (this.#problem !== problem) log.warn({ err: error, sink: this.name, path }, "Cannot write the sink's file; it is tried again for ever, and nothing is lost meanwhile");
+        this.#problem = problem;
         await clock.sleep(backoffDelayMs(backoff, attempt, random), this.#stop.signal).catch(() => undefined);
       }
     }

@@ -1,6 +1,7 @@
 import { destination } from "pino";
 import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
+import type { Log } from "../../../kit/log.ts";
 import type { Chunk } from "../delivery/chunk.ts";
 import { JsonLines } from "./json-lines.ts";
 import { delivered, stopped, type Delivery, type Sink } from "./sink.ts";
@@ -17,7 +18,7 @@ type Stream = ReturnType<typeof destination>;
  */
 export class StdoutSink implements Sink {
   readonly name: string;
-  readonly #options: { readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random };
+  readonly #options: { readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random; readonly log: Pick<Log, "info" | "warn"> };
   readonly #json = new JsonLines();
   readonly #stop = new AbortController();
   readonly #stopped: Promise<Delivery>;
@@ -26,7 +27,7 @@ export class StdoutSink implements Sink {
   #problem: string | undefined;
 
   /** Another descriptor than 1 and 2 is closed at the end. */
-  constructor(options: { readonly name: string; readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random }) {
+  constructor(options: { readonly name: string; readonly fd?: number; readonly backoff: Backoff; readonly clock: Clock; readonly random: Random; readonly log: Pick<Log, "info" | "warn"> }) {
     this.name = options.name;
     this.#options = options;
     const stopping = Promise.withResolvers<Delivery>();
@@ -53,7 +54,7 @@ export class StdoutSink implements Sink {
   }
 
   async #write(chunk: Chunk): Promise<Delivery> {
-    const { fd, backoff, clock, random } = this.#options;
+    const { fd, backoff, clock, random, log } = this.#options;
     if (this.#stop.signal.aborted) return stopped;
     const text = this.#json.lines(chunk).toString("utf8");
     if (text === "") return delivered;
@@ -62,9 +63,11 @@ export class StdoutSink implements Sink {
       const outcome = await written(this.#stream, next);
       if (this.#stop.signal.aborted) return stopped;
       if (outcome === "written") {
+        if (this.#problem !== undefined) log.info({ sink: this.name }, "Standard output can be written again");
         this.#problem = undefined;
         return delivered;
       }
+      if (this.#problem === undefined) log.warn({ err: outcome, sink: this.name }, "Cannot write to standard output; it is tried again for ever, and nothing is lost meanwhile");
       this.#problem = `cannot write to standard output: ${outcome.message}`;
       const broken = "code" in outcome && outcome.code === "EPIPE";
       // What it holds is written on with the next write, also an empty one; whoever read a broken pipe has lost what was in it.

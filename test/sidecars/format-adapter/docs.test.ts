@@ -106,3 +106,9 @@ test("the table of fault codes names each, once", () => {
   assert.deepEqual(new Set([...section.matchAll(/^\| `([A-Z]+)` \|/gm)].map((match) => match[1])), new Set(declared));
   assert.ok(declared.length >= 9);
 });
+
+test("configurations of metrics are accepted", () => {
+  const configurations = blocks.filter((block) => block.use === "exporter");
+  assert.ok(configurations.length >= 1);
+  for (const { body } of configurations) assert.ok("config" in parseConfig(body), JSON.stringify(parseConfig(body)));
+});

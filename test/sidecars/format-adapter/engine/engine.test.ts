@@ -74,6 +74,8 @@ for (const format of ["ndjson", "json"] as const) {
         const text = parts.join("");
         const ours = byEngine(mapping, text, pieces);
         const reference = byReference(mapping, text);
+        // The reader waits for the end of a record that the engine knows to be wrong before.
+        if (format === "json" && "code" in ours && ours.code === "SYNTAX" && "code" in reference && reference.code === "INCOMPLETE") return;
         // A key that comes twice beside another fault: which of them is told is not promised.
         assert.deepEqual("text" in ours ? ours : ours.line, "text" in reference ? reference : reference.line);
       }),
@@ -81,6 +83,15 @@ for (const format of ["ndjson", "json"] as const) {
     );
   });
 }
+
+test("a record that is wrong before its end is there is refused, not waited for", () => {
+  const mapping = mappingOf({ in: "{format: json, strict: false}", out: outputs[2] ?? "", fields: "{a: {from: a, default: none}}" });
+  for (const text of ["[{\r\n-}", '[\n{"a":1},\n{"a":\nnul}]']) {
+    const [ours, reference] = [byEngine(mapping, text, [1]), byReference(mapping, text)];
+    assert.ok("line" in ours && "line" in reference);
+    assert.deepEqual([ours.code, ours.line], ["SYNTAX", reference.line], text);
+  }
+});
 
 test("records longer than the blocks that are read come out whole, and memory follows the longest record alone", () => {
   const mapping = mappingOf({ in: "{format: csv}", out: outputs[2] ?? "", fields: "{a: a, b: b}" });

@@ -2,6 +2,7 @@ import { encode } from "@msgpack/msgpack";
 import type { Chunk } from "../../../../sidecars/log-shipper/delivery/chunk.ts";
 import type { Clock, Random } from "../../../../kit/clock.ts";
 import { systemClock } from "../../../../kit/clock.ts";
+import { createLog, type Log } from "../../../../kit/log.ts";
 
 /** A chunk of these records, made with a foreign encoder; all at the same second. */
 export function chunkOf(id: string, records: readonly Readonly<Record<string, unknown>>[], options: { readonly tag?: string; readonly seconds?: number } = {}): Chunk {
@@ -11,6 +12,6 @@ export function chunkOf(id: string, records: readonly Readonly<Record<string, un
 }
 
 /** What sinks need beside their settings; they try again quickly. */
-export const quick: { readonly clock: Clock; readonly random: Random; readonly backoff: { readonly initialMs: number; readonly factor: number; readonly jitter: number; readonly maxMs: number } } = {
-  clock: systemClock, random: Math.random, backoff: { initialMs: 5, factor: 2, jitter: 1, maxMs: 30 },
+export const quick: { readonly clock: Clock; readonly random: Random; readonly log: Log; readonly backoff: { readonly initialMs: number; readonly factor: number; readonly jitter: number; readonly maxMs: number } } = {
+  clock: systemClock, random: Math.random, log: createLog({ role: "test", level: "silent" }), backoff: { initialMs: 5, factor: 2, jitter: 1, maxMs: 30 },
 };

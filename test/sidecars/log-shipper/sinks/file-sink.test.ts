@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createLog } from "../../../../kit/log.ts";
 import { FileSink } from "../../../../sidecars/log-shipper/sinks/file-sink.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { chunkOf, quick } from "./chunks.ts";
@@ -45,6 +46,20 @@ test("By size it is rotated between chunks, each in one file whole, and the olde
   await sink.close();
   assert.deepEqual(readdirSync(at.root).toSorted(), ["out.log", "out.log.1", "out.log.2"]);
   assert.deepEqual([numbersIn(`${at.path}.2`), numbersIn(`${at.path}.1`), numbersIn(at.path)], [[6, 7], [8, 9], [10, 11]]);
+});
+
+test("A file that cannot be written is told once in the log, and so is that it can be again", async () => {
+  using at = place();
+  const said: string[] = [];
+  const log = createLog({ role: "test", level: "info", stream: { write: (line) => void said.push((JSON.parse(line) as { msg: string }).msg) } });
+  mkdirSync(at.path);
+  const sink = new FileSink({ name: "file", path: at.path, rotateBytes: 0, keep: 5, ...quick, log });
+  const delivery = sink.deliver(chunkOf("a", [{ n: 1 }]));
+  await eventually(() => sink.problem() !== undefined && said.length > 0);
+  rmdirSync(at.path);
+  await delivery;
+  await sink.close();
+  assert.deepEqual(said, ["Cannot write the sink's file; it is tried again for ever, and nothing is lost meanwhile", "The file can be written again"]);
 });
 
 test("A chunk larger than the limit has a file to itself", async () => {
