@@ -89,7 +89,12 @@ describe("a cluster behind TLS and passwords", () => {
     // The replicas must have what is about to be lost with the primary.
     assert.match(await wire.one("WAIT", "1", "5000"), /^:[1-9]/);
     await box.kill(primaries[1]);
-    for (const key of keys) assert.equal(await wire.one("INCR", key), ":2\r\n", key);
+    for (const key of keys) {
+      const reply = await wire.one("INCR", key);
+      // What was on its way to the server that died is told as uncertain, and not repeated: the value says which it is.
+      if (!/^-ERR podkit ambassador: the command was sent, but its reply was lost/.test(reply)) assert.equal(reply, ":2\r\n", key);
+      else if ((await wire.one("GET", key)) === "$1\r\n1\r\n") assert.equal(await wire.one("INCR", key), ":2\r\n", key);
+    }
     assert.equal(await wire.one("MGET", ...keys), `*60\r\n${"$1\r\n2\r\n".repeat(60)}`);
   });
 
