@@ -13,6 +13,8 @@ import { openTlsWire, openWire, type Place, type Wire } from "./wire.ts";
 
 /** A primary and two replicas, three sentinels, two servers with TLS and a password, a node of a cluster. */
 const servers = [7001, 7002, 7003] as const, sentinels = [7011, 7012, 7013] as const, tlsServers = [7021, 7022] as const, clusterNode = 7031, lonely = 7041;
+/** What the sentinels wait before they give the primary up: so long that a stall of the machine moves nothing, but in the test of a failover. */
+const patientMs = 120_000, hastyMs = 1_000;
 let box: ServerBox;
 const folder = mkdtempSync(join(tmpdir(), "podkit-control-plane-"));
 const authority = createAuthority("authority of the test"), stranger = createAuthority("another authority");
@@ -39,7 +41,7 @@ before(async () => {
     box.server(clusterNode, "--cluster-enabled", "yes", "--cluster-config-file", "/tmp/nodes.conf"), box.server(lonely),
   ]);
   await box.replicas(7001, 2);
-  await Promise.all(sentinels.map(async (port) => await box.sentinel(port, "sentinel monitor pair 127.0.0.1 7001 2", "sentinel down-after-milliseconds pair 1000", "sentinel failover-timeout pair 4000")));
+  await Promise.all(sentinels.map(async (port) => await box.sentinel(port, "sentinel monitor pair 127.0.0.1 7001 2", `sentinel down-after-milliseconds pair ${patientMs}`, "sentinel failover-timeout pair 4000")));
 });
 after(async () => {
   await box[Symbol.asyncDispose]();
@@ -276,9 +278,11 @@ test("Sentinel: the primary dies, so does a sentinel, and clients see a pause", 
     while (!over.signal.aborted && !wire.closed) replies.push(await wire.one("INCR", "s"));
   })();
   await eventually(() => replies.length > 50);
+  await giveUpAfter(hastyMs);
   await box.kill(7001);
   const killedAt = performance.now();
   const promoted = await eventually(async () => await primaryAmong(7002, 7003), { timeoutMs: 20_000, what: "a promoted replica" });
+  await giveUpAfter(patientMs);
   await ambassador.sees(box.address(promoted), 1);
   const before = replies.length;
   await eventually(() => replies.length > before + 50, { timeoutMs: 20_000, what: "writes after the failover" });
@@ -293,6 +297,10 @@ test("Sentinel: the primary dies, so does a sentinel, and clients see a pause", 
   assert.ok(odd.length <= 1 && odd.every((reply) => reply.includes("may or may not have been executed")), odd.join(""));
   assert.equal(replies.length - odd.length <= Number(await box.cli(promoted, "get", "s")), true, "no acknowledged write of this client is missing");
 });
+
+async function giveUpAfter(downAfterMs: number): Promise<void> {
+  for (const port of sentinels) await box.cli(port, "sentinel", "set", "pair", "down-after-milliseconds", String(downAfterMs));
+}
 
 async function primaryAmong(...ports: readonly number[]): Promise<number | undefined> {
   for (const port of ports) if ((await box.cli(port, "role")).startsWith("master")) return port;

@@ -75,7 +75,7 @@ for (const format of ["ndjson", "json"] as const) {
         const ours = byEngine(mapping, text, pieces);
         const reference = byReference(mapping, text);
         // The reader waits for the end of a record that the engine knows to be wrong before.
-        if (format === "json" && "code" in ours && ours.code === "SYNTAX" && "code" in reference && reference.code === "INCOMPLETE") return;
+        if (format === "json" && "code" in ours && ours.code === "SYNTAX" && "code" in reference && reference.code === "INCOMPLETE") return assert.ok(ours.line <= reference.line, `${ours.line} after ${reference.line}`);
         // A key that comes twice beside another fault: which of them is told is not promised.
         assert.deepEqual("text" in ours ? ours : ours.line, "text" in reference ? reference : reference.line);
       }),
