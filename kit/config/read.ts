@@ -24,10 +24,12 @@ export function readConfig<F extends AnyField>(spec: F, sources: { readonly file
   const problems: Problem[] = [];
   let tree: RawNode | undefined;
   for (const file of sources.files) tree = overlay(tree, readFile(file, problems));
+  // Of a file that could not be read nobody knows what it sets: what seems to be missing may stand in it.
+  const isTreeWhole = problems.length === 0;
   const leaves = listLeaves(spec, []);
   tree = overlay(tree, fromEnvironment(leaves, sources.env, problems));
   tree = overlay(tree, fromFlags(leaves, sources.argv, problems));
-  const context: ParseContext = { problems, readSecretFile };
+  const context: ParseContext = { problems: isTreeWhole ? problems : [], readSecretFile };
   const config = spec.parse(tree, "", context);
   if (problems.length > 0 || config === undefined) return { kind: "problems", problems };
   const hash = createHash("sha256").update(JSON.stringify(config, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value instanceof Map ? [...(value as Map<unknown, unknown>)] : value))).digest("hex").slice(0, 12);

@@ -17,7 +17,9 @@ export function readYaml(name: string, text: string): { readonly node: RawNode |
     const { line, col } = lines.linePos(offset ?? 0);
     return `${name}:${Math.max(1, line)}:${Math.max(1, col)}`;
   };
-  const problems: Problem[] = document.errors.map((error) => ({ origin: origin(error.pos[0]), path: "", message: `is not YAML: ${error.message.split("\n", 1)[0]?.replace(/ at line \d+, column \d+:?$/, "") ?? ""}` }));
+  // What follows the first wrong place is mostly its echo. Keys written twice are no matter of syntax: each is told.
+  const firstWrong = document.errors.find((error) => error.code !== "DUPLICATE_KEY");
+  const problems: Problem[] = document.errors.filter((error) => error === firstWrong || error.code === "DUPLICATE_KEY").map((error) => ({ origin: origin(error.pos[0]), path: "", message: `is not YAML: ${error.message.split("\n", 1)[0]?.replace(/ at line \d+, column \d+:?$/, "") ?? ""}` }));
   if (problems.length > 0 || document.contents === null) return { node: undefined, problems };
 
   let aliases = 0;

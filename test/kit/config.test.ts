@@ -73,6 +73,14 @@ for (const [name, text, expected] of [
   test(`${name} is refused with its place`, () => assert.match(faults(text)[0] ?? "", expected));
 }
 
+test("of a file that is not YAML the first wrong place is told, neither its echoes nor what it cannot say", () => {
+  assert.deepEqual(faults("nodes:\n  - [a\n b: {{{{ ]]\n", {}, ["--wrokers=2"]), [
+    "c.yaml:3:2: is not YAML: Flow sequence in block collection must be sufficiently indented and end with a ]",
+    '--wrokers=2: is not a flag; did you mean "--workers"?',
+  ]);
+  assert.equal(faults("workers: 1\nworkers: 2\nmode: pod\nmode: session\n").length, 2);
+});
+
 test("what is wrong between settings is told at the setting that the message is about", () => {
   const range = object({ span: object({ from: integer({ doc: "first", default: 0 }), to: integer({ doc: "last", default: 9 }) }, { doc: "a span", check: ({ from, to }) => (from > to ? [{ path: ["to"], message: "must not be below from" }] : []) }) });
   const problems = (text: string): string[] => {
