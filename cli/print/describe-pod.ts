@@ -1,7 +1,7 @@
 // pure
 import type { Event } from "../../orchestrator/api/types/event.ts";
-import type { Container, ContainerState, ContainerStatus, EnvVar, Pod, Probe, Volume } from "../../orchestrator/api/types/pod.ts";
-import { annotationLines, type Entry, mapLines } from "./describe-lines.ts";
+import type { Container, ContainerState, ContainerStatus, DownwardAPIVolumeFile, EnvVar, Pod, Probe, Volume, VolumeProjection } from "../../orchestrator/api/types/pod.ts";
+import { annotationLines, type Block, type Entry, mapLines } from "./describe-lines.ts";
 import { age } from "./age.ts";
 import { eventAge, sortObjects } from "./object-tables.ts";
 import { renderTable } from "./table.ts";
@@ -116,8 +116,18 @@ function describeVolume(volume: Volume): readonly Entry[] {
   if (volume.hostPath !== undefined) return [["Type", "HostPath (bare host directory volume)"], ["Path", volume.hostPath.path], ["HostPathType", volume.hostPath.type ?? ""]];
   if (volume.configMap !== undefined) return [["Type", "ConfigMap (a volume populated by a ConfigMap)"], ["Name", volume.configMap.name], ["Optional", String(volume.configMap.optional ?? false)]];
   if (volume.secret !== undefined) return [["Type", "Secret (a volume populated by a Secret)"], ["SecretName", volume.secret.secretName], ["Optional", String(volume.secret.optional ?? false)]];
-  if (volume.downwardAPI !== undefined) return [["Type", "DownwardAPI (a volume populated by information about the pod)"]];
-  return [["Type", "Projected (a volume that contains injected data from multiple sources)"]];
+  if (volume.downwardAPI !== undefined) return [["Type", "DownwardAPI (a volume populated by information about the pod)"], ["Items", downwardItems(volume.downwardAPI.items)]];
+  return [["Type", "Projected (a volume that contains injected data from multiple sources)"], ...(volume.projected?.sources ?? []).flatMap(describeProjection)];
+}
+
+const downwardItems = (items: readonly DownwardAPIVolumeFile[] | undefined): Block => ({
+  block: (items ?? []).map(({ path, fieldRef, resourceFieldRef }) => `${fieldRef?.fieldPath ?? `${resourceFieldRef?.containerName ?? ""} (${resourceFieldRef?.resource ?? ""})`} -> ${path}`),
+});
+
+function describeProjection({ configMap, secret, downwardAPI }: VolumeProjection): readonly Entry[] {
+  if (configMap !== undefined) return [["ConfigMapName", configMap.name], ["Optional", String(configMap.optional ?? false)]];
+  if (secret !== undefined) return [["SecretName", secret.name], ["Optional", String(secret.optional ?? false)]];
+  return [["DownwardAPI", downwardItems(downwardAPI?.items)]];
 }
 
 /** The events at the foot of a page, oldest first. */

@@ -87,6 +87,17 @@ test("describe shows a Pod in kubectl's layout", () => {
   ]) assert.ok(page.some((text) => line.test(text)), `${line} is not in\n${page.join("\n")}`);
 });
 
+test("describe tells what a projected volume is made of, and what the downward API puts where", () => {
+  const labels = { path: "labels", fieldRef: { fieldPath: "metadata.labels" } }, limit = { path: "limit", resourceFieldRef: { containerName: "app", resource: "limits.memory" } };
+  const pod = podOf({ spec: { containers: [{ name: "app", image: "i" }], volumes: [{ name: "all", projected: { sources: [{ configMap: { name: "c", optional: true } }, { secret: { name: "s" } }, { downwardAPI: { items: [labels] } }] } }, { name: "about", downwardAPI: { items: [limit] } }] } });
+  const page = renderEntries(describeObject(pod, nowMs));
+  const volumes = page.slice(page.indexOf("Volumes:") + 1, page.findIndex((line) => line.startsWith("QoS"))).map((line) => line.replace(/: +/, ": "));
+  assert.deepEqual(volumes, [
+    "  all:", "    Type: Projected (a volume that contains injected data from multiple sources)", "    ConfigMapName: c", "    Optional: true", "    SecretName: s", "    Optional: false", "    DownwardAPI:", "      metadata.labels -> labels",
+    "  about:", "    Type: DownwardAPI (a volume populated by information about the pod)", "    Items:", "      app (limits.memory) -> limit",
+  ]);
+});
+
 test("resources are found by every name", () => {
   for (const word of ["pods", "pod", "po", "Pod"]) assert.equal(findResource(word), pods);
 });
