@@ -93,7 +93,7 @@ describe("a cluster behind TLS and passwords", () => {
     for (const key of keys) {
       const reply = await wire.one("INCR", key);
       // What was on its way to the server that died is told as uncertain, and not repeated: the value says which it is.
-      if (/^-ERR podkit ambassador: the command was sent, but its reply was lost/.test(reply)) uncertain.push(key);
+      if (reply.startsWith("-ERR podkit ambassador: the command was sent, but its reply was lost")) uncertain.push(key);
       else assert.equal(reply, ":2\r\n", key);
       if (uncertain.at(-1) === key && (await wire.one("GET", key)) === "$1\r\n1\r\n") assert.equal(await wire.one("INCR", key), ":2\r\n", key);
     }

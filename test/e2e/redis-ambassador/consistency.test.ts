@@ -42,10 +42,11 @@ describe("what is written through the ambassador is read through it", () => {
   async function judged(t: TestContext, ambassador: AmbassadorProcess, { until, ...options }: JudgedOptions, during?: () => Promise<void>): Promise<Verdict & { readonly atReplicas: number }> {
     for (const node of scene.nodes) await node.ask("CONFIG", "RESETSTAT");
     const begun = performance.now();
-    let atReplicas = 0, isOver = false;
-    const load = new HistoryLoad(ambassador, { ...options, until: (history) => until(history, atReplicas) }).run().finally(() => (isOver = true));
+    const over = new AbortController();
+    let atReplicas = 0;
+    const load = new HistoryLoad(ambassador, { ...options, until: (history) => until(history, atReplicas) }).run().finally(() => over.abort());
     const count = async (): Promise<void> => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         atReplicas = await getsAtReplicas();
         await sleep(100);
       }
