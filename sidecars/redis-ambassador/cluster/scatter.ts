@@ -4,6 +4,7 @@ import { ambassadorErrors } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import { encodeRequest } from "../protocol/inline.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
+import { refusalOf } from "../connections/refusals.ts";
 import { hasBlockOption } from "../protocol/request-words.ts";
 import { scanned } from "../protocol/request-scanner.ts";
 import { isReplica, joined, newSegment, type Joined, type RoutedClient, type Segment } from "../routing/router.ts";
@@ -25,9 +26,6 @@ export const scatterWindowAtFirst = 16;
 const entriesMax = 512, requestBytesMax = 1024 * 1024, bulkBytes = 64 * 1024;
 const retryMs = 20;
 const asking = encodeRequest(["ASKING"]);
-/** What a server answers instead of executing a request; a replica's further reasons mean "ask the primary". */
-const refusals = new Set(["READONLY", "LOADING", "MASTERDOWN"]);
-const replicaRefusals = new Set(["NOSCRIPT", "NOPERM", "NOAUTH"]);
 
 /** The parts that go to one node as one run. */
 type Lane = { readonly shard: Shard; readonly node: RedisNode | undefined; readonly asking: boolean; readonly parts: Part[]; readonly segment: Segment; blocked: Joined };
@@ -272,10 +270,11 @@ export class Scatter {
         this.#redirected(part, advice, word, frame);
         return;
       }
-      if (refusals.has(word) || (replicaRefusals.has(word) && isReplica(node))) {
+      const refusal = refusalOf(word, { isReplica: isReplica(node), clustered: false });
+      if (refusal !== undefined) {
         this.#again(part, word === "LOADING" || word === "MASTERDOWN" ? frame : undefined);
         this.#primaryNext = true;
-        if (refusals.has(word)) {
+        if (refusal === "unfit") {
           this.#pause(retryMs);
           this.#hub.topology.suspect(node, `answered ${word}`);
         }

@@ -15,10 +15,10 @@ import type { RedisNode, Shard } from "../servers/node.ts";
 import type { Look } from "../commands/offload.ts";
 import { Recovery } from "./recovery.ts";
 import { readInto, type BufferReader } from "./read-socket.ts";
+import { refusalOf } from "./refusals.ts";
 import { RequestCollector } from "../protocol/request-collector.ts";
 import { scanned } from "../protocol/request-scanner.ts";
 import { hasBlockOption, wordsReader } from "../protocol/request-words.ts";
-import { clusterRefusals } from "../cluster/redirection.ts";
 import type { Outcome } from "./resend.ts";
 import { isReplica, joined, type Joined, type ReadPlace, type RoutedClient } from "../routing/router.ts";
 import type { Run } from "./run.ts";
@@ -48,9 +48,6 @@ const requestsAtFirst = 16, windowMax = 8192, windowReplyBytes = 4 * 1024 * 1024
 /** Of a client that came while nobody had to authenticate: it stays admitted when that changes. */
 const openState: ConnectionState = { ...freshState, admitted: true };
 const upstreamUnsentBytesMax = 8 * 1024 * 1024;
-/** Refusals that tell that nothing was executed. A replica's further reasons all mean "ask the primary instead". */
-const refusals = new Set(["READONLY", "LOADING", "MASTERDOWN"]);
-const replicaRefusals = new Set([...refusals, "NOSCRIPT", "NOPERM", "NOAUTH"]);
 
 /**
  * One connection of the application.
@@ -707,23 +704,16 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   takesError(run: Run, word: string, frame: Uint8Array): boolean {
     const node = this.#on?.node, lease = this.#lease;
-    if (run.original !== undefined) {
-      if (node !== undefined && word === "NOSCRIPT") this.hub.rewriter.forget(node);
-      if (node !== undefined && refusals.has(word)) this.hub.topology.suspect(node, `answered ${word}`);
-      this.watching = true;
-      return true;
-    }
-    if (lease !== undefined && lease.mode !== "free") {
+    if (run.original === undefined && lease !== undefined && lease.mode !== "free") {
       const verdict = lease.takesError(run, word, frame);
       if (verdict === "again") this.watching = true;
       return verdict !== "pass";
     }
-    if (this.hub.router.cluster !== undefined && clusterRefusals.has(word)) {
-      this.watching = true;
-      return true;
-    }
-    if (!(node !== undefined && isReplica(node) ? replicaRefusals : refusals).has(word)) return false;
-    if (node !== undefined && refusals.has(word)) this.hub.topology.suspect(node, `answered ${word}`);
+    const refusal = refusalOf(word, { isReplica: node !== undefined && isReplica(node), clustered: this.hub.router.cluster !== undefined });
+    // What was put into another form may be refused for that form's sake, with any error.
+    if (refusal === undefined && run.original === undefined) return false;
+    if (node !== undefined && run.original !== undefined && word === "NOSCRIPT") this.hub.rewriter.forget(node);
+    if (node !== undefined && refusal === "unfit") this.hub.topology.suspect(node, `answered ${word}`);
     this.watching = true;
     return true;
   }

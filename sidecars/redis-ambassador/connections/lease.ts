@@ -8,6 +8,7 @@ import { encodeRequest } from "../protocol/inline.ts";
 import { addMarks, applyMarks, noMarks, type Marks } from "../routing/marks.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
 import { clusterRefusals } from "../cluster/redirection.ts";
+import { isUnfit } from "./refusals.ts";
 import { RequestTail } from "../protocol/request-tail.ts";
 import type { Outcome } from "./resend.ts";
 import type { Run, RunOwner } from "./run.ts";
@@ -469,7 +470,7 @@ export class Lease implements RawReceiver {
       this.#endingRun = undefined;
       return "again";
     }
-    const refused = word === "READONLY" || word === "LOADING" || word === "MASTERDOWN" || (word === "UNBLOCKED" && this.#waitsAgain && isDemotion(frame));
+    const refused = isUnfit(word) || (word === "UNBLOCKED" && this.#waitsAgain && isDemotion(frame));
     if (!refused || this.upstream === undefined) return "pass";
     this.#hub.topology.suspect(this.upstream.node, `answered ${word}`);
     return this.mode === "single" && run.bytes !== undefined ? "again" : "replace";
