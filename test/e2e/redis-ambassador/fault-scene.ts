@@ -142,7 +142,7 @@ export class AmbassadorProcess implements AsyncDisposable {
   }
 
   async ready(): Promise<void> {
-    const ready = eventually(async () => (await fetch(`${this.#admin}/readyz`)).ok, { timeoutMs: 10_000, what: "the ambassador ready" });
+    const ready = eventually(async () => (await fetch(`${this.#admin}/readyz`)).ok, { timeoutMs: 30_000, what: "the ambassador ready" });
     const ended = this.exited.then((code) => Promise.reject(new Error(`The ambassador ended with ${code}`)));
     try {
       await Promise.race([ready, ended]);
