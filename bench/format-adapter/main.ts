@@ -15,7 +15,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleRole, writeBundle } from "../../images/bundle.ts";
 import { roles } from "../../images/roles.ts";
-import { diffReports, readRecords } from "../../sidecars/format-adapter/commands/report-diff.ts";
+import { readRecords } from "../../sidecars/format-adapter/commands/read-records.ts";
+import { diffReports } from "../../sidecars/format-adapter/commands/report-diff.ts";
 import { median, observeCircumstances, spread, writeReport } from "../report.ts";
 import { adapterCommand, hashOf, timed, type Reading } from "./candidate.ts";
 import { cases, type Case } from "./cases.ts";
@@ -50,7 +51,7 @@ function millerVersion(install: boolean): string | undefined {
 async function compare(output: string, expected: string): Promise<Equality> {
   if ((await hashOf(output)) === (await hashOf(expected))) return "byte for byte";
   const format = expected.endsWith(".ndjson") ? "ndjson" : "csv";
-  const { different, lines } = await diffReports(readRecords(output, { format, delimiter: "," }), readRecords(expected, { format, delimiter: "," }), new Set());
+  const { different, lines } = await diffReports(readRecords(output, { format, delimiter: "," }), readRecords(expected, { format, delimiter: "," }));
   if (different > 0) console.error(lines.slice(0, 5).join("\n"));
   return different === 0 ? "record by record" : "NOT EQUAL";
 }

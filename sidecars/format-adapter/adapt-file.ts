@@ -6,13 +6,12 @@ import { ConversionError } from "./conversion-error.ts";
 import { convertReport } from "./convert.ts";
 import { detectMapping } from "./detect.ts";
 import { checkCompression, ReplayedSource, unpack, type UnpackedSource } from "./formats/compression.ts";
-import type { RandomAccess } from "./formats/parquet/parquet-reader.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { writeBeside } from "./publish/beside.ts";
 import type { DirectorySync } from "./publish/directory-sync.ts";
 import type { Turn } from "./watch/dispatch.ts";
 import { Publication } from "./publish/publish.ts";
-import { byteOffsetOfLine, ReportInput } from "./report-input.ts";
+import { byteOffsetOfLine, randomAccess, ReportInput } from "./report-input.ts";
 import type { RowRefusals } from "./row-refusals.ts";
 
 /** What became of one try to adapt one file. */
@@ -130,21 +129,6 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     input?.close();
     packed.close();
   }
-}
-
-function randomAccess(file: FileHandle, size: number): RandomAccess {
-  return {
-    size,
-    async readAt(position, length) {
-      const bytes = new Uint8Array(length);
-      for (let at = 0; at < length; ) {
-        const { bytesRead } = await file.read(bytes, at, length - at, position + at);
-        if (bytesRead === 0) throw new ConversionError("INCOMPLETE", "the file became shorter while it was read", { line: 1 });
-        at += bytesRead;
-      }
-      return bytes;
-    },
-  };
 }
 
 /** Publishes in the job's turn. Throws NAME when what stands there is not ours to replace. */

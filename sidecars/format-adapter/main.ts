@@ -5,13 +5,15 @@ import { registerAdapterMetrics } from "./adapter-metrics.ts";
 import { spec, type Config } from "./config.ts";
 import { runExamples, type ExampleFailure } from "./examples.ts";
 import { startExporter, type Exporter } from "./exporter/exporter.ts";
-import { commandWithoutConfig, explain, lint, testExamples } from "./commands/mapping-commands.ts";
+import { diffAdapted } from "./commands/diff.ts";
+import { explain, lint, testExamples } from "./commands/mapping-commands.ts";
+import { answerWithoutConfig } from "./commands/without-config.ts";
 import type { AdapterOptions } from "./record.ts";
 import { answerReplay, replayPath, replayQuarantined, runOnce } from "./commands/run-commands.ts";
 import { namesOf, openState, tidyOutputs, watchedFolders, type State } from "./state/state.ts";
 
-const answered = commandWithoutConfig(process.argv.slice(2), (text) => void process.stdout.write(text));
-if (answered === undefined) runRole({ role: "format-adapter", spec, run, commands: { test: testExamples, lint, explain, run: runOnce, replay: replayQuarantined } });
+const answered = answerWithoutConfig(process.argv.slice(2), (text) => void process.stdout.write(text));
+if (answered === undefined) runRole({ role: "format-adapter", spec, run, commands: { test: testExamples, lint, explain, diff: diffAdapted, run: runOnce, replay: replayQuarantined } });
 else {
   answered.then(
     (code) => (process.exitCode = code),

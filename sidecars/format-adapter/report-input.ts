@@ -1,4 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
+import { ConversionError } from "./conversion-error.ts";
+import type { RandomAccess } from "./formats/parquet/parquet-reader.ts";
 import { ContentHash } from "./hash/content-hash.ts";
 
 /** Reads a file from its start, into memory of others, and hashes its content on the way. `close` must be called; the file stays open. */
@@ -60,4 +62,20 @@ export async function byteOffsetOfLine(file: FileHandle, line: number): Promise<
     }
   }
   return before === 0 ? offset : undefined;
+}
+
+/** A report that is not read in order. Reading beyond what is there throws INCOMPLETE. */
+export function randomAccess(file: FileHandle, size: number): RandomAccess {
+  return {
+    size,
+    async readAt(position, length) {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length; ) {
+        const { bytesRead } = await file.read(bytes, at, length - at, position + at);
+        if (bytesRead === 0) throw new ConversionError("INCOMPLETE", "the file became shorter while it was read", { line: 1 });
+        at += bytesRead;
+      }
+      return bytes;
+    },
+  };
 }

@@ -36,13 +36,52 @@ test("infer drafts a mapping that makes the old report of the new one, and tells
 
 test("diff compares record by record, whatever the formats", () => {
   const first = put("a.csv", "id,v\n1,x\n2,y\n3,z\n");
-  assert.deepEqual(command("diff", first, put("b.ndjson", '{"id":1,"v":"x"}\n{"v":"y","id":2}\n{"id":3,"v":"z"}\n')), { code: 0, text: "3 records, 0 different\n" });
-  assert.deepEqual(command("diff", first, put("c.csv", "id,v\n1,x\n2,Y\n")), { code: 1, text: 'record 2: v: "y" (line 3) is "Y" (line 3)\nrecord 3: only in the first, line 4\n3 records, 2 different\n' });
-  assert.equal(command("diff", first, join(directory, "c.csv"), "--ignore", "v").text, "record 3: only in the first, line 4\n3 records, 1 different\n");
-  assert.equal(command("diff", first).code, 64);
-  assert.equal(command("diff", first, join(directory, "absent.csv")).code, 64);
-  assert.match(command("diff", first, put("d.csv", "id,v\n1\n")).text, /^COLUMN on line 2/);
-  assert.match(command("diff", "--help").text, /^usage: format-adapter diff FIRST SECOND/);
+  assert.deepEqual(command("diff", first, put("b.ndjson", '{"id":1,"v":"x"}\n{"v":"y","id":2}\n{"id":3,"v":"z"}\n')), { code: 0, text: "3 records in the first report, 3 in the second: all equal\n" });
+  assert.deepEqual(command("diff", first, first).text, "3 records in the first report, 3 in the second: all equal\nThe bytes are equal too\n");
+  assert.match(command("diff", first, put("crlf.csv", "id,v\r\n1,x\r\n2,y\r\n3,z\r\n")).text, /all equal\nThe bytes are not: /);
+  const different = command("diff", first, put("c.csv", "id,v\n2,Y\n1,x\n"), "--key", "id");
+  assert.deepEqual(different, { code: 1, text: `id "2", line 3 in the first, 2 in the second:
+  v: "y" -> "Y"
+- only in the first: id "3", line 4
+    v "z"
+
+Columns that differ:
+  v: 1 record, differ in upper and lower case alone
+
+3 records in the first report, 2 in the second
+1 equal, 1 different, 1 only in the first
+` });
+  assert.equal(command("diff", first, join(directory, "c.csv"), "--key", "id", "--ignore", "v").code, 1);
+});
+
+for (const [what, argv, expected] of [
+  ["one report alone", ["a.csv"], /^diff takes two reports, got 1\nusage: /],
+  ["a report that is not there", ["a.csv", "absent.csv"], /ENOENT.*absent\.csv/],
+  ["a report that is not in its format", ["a.csv", "wrong.csv"], /wrong\.csv:3: COLUMN: /],
+  ["a name that tells no format", ["a.csv", "report"], /cannot tell how to read .*report: .*Name the format by --format/],
+  ["an unknown option", ["a.csv", "a.csv", "--keys", "id"], /Unknown option '--keys'/],
+  ["a key that is not there", ["a.csv", "a.csv", "--key", "i"], /the first report has no "i" on line 2; its columns are id, v/],
+  ["a size that is none", ["a.csv", "a.csv", "--memory", "much"], /--memory takes a size such as 512MiB, got "much"/],
+] as const) {
+  test(`diff tells what is wrong with ${what}`, () => {
+    put("a.csv", "id,v\n1,x\n2,y\n3,z\n");
+    put("wrong.csv", "id,v\n1,x\n1\n");
+    put("report", "id,v\n");
+    const { code, text } = command("diff", ...argv.map((each) => (/^(?:a|absent|wrong)\.csv$|^report$/.test(each) ? join(directory, each) : each)));
+    assert.equal(code, 64, text);
+    assert.match(text, expected);
+  });
+}
+
+test("diff adapts the new report first, by a named mapping or the one that detect picks", () => {
+  const [config, recent] = [configuration(), put("new.csv", newReport)];
+  const old = put("adapted.csv", "id,total,name,created\n9,10.00,CYD Fox,03.02.2026\n7,31.50,ANN Lee,02.01.2026\n8,2.50,BOB May,02.02.2026\n");
+  assert.deepEqual(command("diff", old, recent, "--config", config, "--key", "id"), { code: 0, text: "3 records in the first report, 3 in the second: all equal\nThe bytes are not: order, line ends, quoting, spacing or a byte order mark differ\n" });
+  assert.match(command("diff", old, recent, "--config", config, "--mapping", "orders").text, /id: "9" -> "7"/);
+  assert.match(command("diff", old, recent, "--config", config, "--mapping", "order").text, /no mapping has the name "order"; there are orders, plain/);
+  assert.match(command("diff", old, put("v9.csv", "number\n1\n"), "--config", config).text, /v9\.csv:1: VERSION: no rule of detect fits/);
+  assert.match(command("diff", old, put("bad.csv", newReport.replace("1.25", "1.255")), "--config", config, "--key", "id").text, /bad\.csv:3: CAST in column amount: the value is not decimal\(2\): "1\.255"/);
+  assert.match(command("diff", "--help").text, /^usage: format-adapter diff OLD NEW/);
 });
 
 const configuration = (): string => put("adapter.yaml", `watch: {dir: /in}

@@ -1,0 +1,70 @@
+import { parseArgs } from "node:util";
+import type { Problem } from "../../../kit/config/problem.ts";
+import { readYaml } from "../../../kit/config/yaml-source.ts";
+import { exitCode } from "../../../kit/exit-code.ts";
+import type { ConversionError } from "../conversion-error.ts";
+import type { InputFormat } from "../mapping/mapping.ts";
+import { readNode } from "../mapping/node-reader.ts";
+import { readInput } from "../mapping/read-format.ts";
+
+export type Print = (text: string) => void;
+
+/** What a command was given, or the exit code with which it ends at once. */
+export type Given = { readonly values: Readonly<Record<string, unknown>>; readonly positionals: readonly string[] } | number;
+
+/** Reads the arguments of a command. Its usage is printed for --help and behind what is wrong. */
+export function given(argv: readonly string[], print: Print, usage: string, options: Readonly<Record<string, { readonly type: "string" | "boolean"; readonly multiple?: boolean }>>): Given {
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options: { ...options, help: { type: "boolean" } }, allowPositionals: true });
+    if (values["help"] !== true) return { values, positionals };
+    print(usage);
+    return exitCode.ok;
+  } catch (error) {
+    print(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    return exitCode.usage;
+  }
+}
+
+/** The values of an option that may be given several times, or with commas. */
+export function listOf(value: unknown): readonly string[] {
+  return (Array.isArray(value) ? value : typeof value === "string" ? [value] : []).flatMap((each) => String(each).split(",")).filter((each) => each !== "");
+}
+
+/** What the user gave cannot be worked with; the message says what to give instead. */
+export class CommandFault extends Error {}
+
+/** A fault of a report, with the report's name. */
+export class ReportFault extends Error {
+  constructor(path: string, { line, code, column, message, sample }: ConversionError) {
+    super(`${path}:${line}: ${code}${column === undefined ? "" : ` in column ${column}`}: ${message}${sample === undefined ? "" : `: ${JSON.stringify(sample)}`}`);
+  }
+}
+
+/** Runs a command; what is wrong with its arguments or files is printed, with the code for wrong usage. */
+export async function guarded(run: () => Promise<number>, print: Print): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    const isSystem = error instanceof Error && "syscall" in error;
+    if (!(error instanceof CommandFault) && !(error instanceof ReportFault) && !isSystem) throw error;
+    print(`${error.message}\n`);
+    return exitCode.usage;
+  }
+}
+
+const endings: Readonly<Record<string, string>> = { jsonl: "ndjson", yml: "yaml", prom: "prometheus", log: "logfmt", txt: "" };
+
+/** The format that the ending of a name tells; "" when it tells none. */
+export function formatOfName(path: string): string {
+  const ending = /\.([A-Za-z]+)(?:\.(?:gz|zst))?$/.exec(path)?.[1]?.toLowerCase() ?? "";
+  return endings[ending] ?? ending;
+}
+
+/** How a report of these settings is read, as `in:` says it. Throws CommandFault. */
+export function inputOfSettings(settings: Readonly<Record<string, unknown>>, path: string): InputFormat {
+  const problems: Problem[] = [];
+  const { node } = readYaml("format", JSON.stringify(settings));
+  const input = node === undefined ? undefined : readInput(readNode(node, "", problems));
+  if (problems.length === 0 && input !== undefined) return input;
+  throw new CommandFault(`cannot tell how to read ${path}: ${problems.map(({ message }) => message).join("; ")}. Name the format by --format, or rename the file`);
+}
