@@ -2,7 +2,8 @@
 import type { Row } from "../formats/row.ts";
 import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type OutCell, type TextWriter } from "../formats/writers.ts";
 import type { EngineOutput } from "../formats/options.ts";
-import { jsonLayout, type JsonLayout } from "../formats/json-layout.ts";
+import { jsonFrame, type JsonFrame } from "../formats/json-frame.ts";
+import { jsonLayout } from "../formats/json-layout.ts";
 import { RowRefusals } from "../row-refusals.ts";
 import { cellBytes, cellKind, checkType, emitted, programFlag, type Core } from "./core.ts";
 import { batchRowsMax, compileFilter, compileKernel, type Batch, type FilterKernel, type Kernel } from "./kernels.ts";
@@ -18,6 +19,7 @@ const computedTextBytes = 262_144;
 const entryBytes = 32;
 const checkBytes = 16;
 
+type Frame = Omit<JsonFrame, "start">;
 type Fault = { readonly row: number; readonly error: unknown };
 type ComputedField = PlannedField & { readonly kind: "computed" };
 /** Bytes that stay in the memory. */
@@ -32,7 +34,7 @@ export class Emitter {
   readonly #checks: number;
   readonly #computed: number;
   readonly #makers: readonly ComputedField[];
-  readonly #layout: JsonLayout;
+  readonly #frame: Frame;
   /** What the core computes by itself, as far as its columns are known; for the others the makers are asked. */
   readonly #kernels: (Kernel | undefined)[];
   readonly #triedKernels = new Set<ComputedField>();
@@ -61,7 +63,7 @@ export class Emitter {
     this.#output = output;
     this.#makers = plan.fields.filter((field) => field.kind === "computed");
     this.#kernels = this.#makers.map(() => undefined);
-    this.#layout = jsonLayout(plan.fields.map((field) => field.name));
+    this.#frame = frameOf(plan, output);
     this.#leftOut = core.allocate(batchRowsMax);
     this.#unsure = core.allocate(batchRowsMax);
     this.refusals = new RowRefusals(plan.refusals);
@@ -114,7 +116,7 @@ export class Emitter {
 
   *end(): Generator<Uint8Array> {
     this.refusals.end(this.rows);
-    this.#text(this.#output.format === "json" ? (this.rows === 0 ? "]\n" : "\n]\n") : "");
+    this.#text(this.rows === 0 ? this.#frame.endOfNone : this.#frame.end);
     yield* this.flush();
   }
 
@@ -132,7 +134,7 @@ export class Emitter {
       case "ndjson":
         return createNdjsonWriter(names);
       case "json":
-        return createJsonArrayWriter(names);
+        return createJsonArrayWriter(names, this.#output.wrap);
     }
   }
 
@@ -154,12 +156,11 @@ export class Emitter {
   }
 
   #openOutput(): void {
-    const { format, eol, delimiter, quote } = this.#output;
+    const { delimiter, quote } = this.#output;
     const { functions } = this.#core;
-    const isJson = format !== "csv";
-    const first = this.#literal(isJson ? (format === "json" ? "\n{" : "{") : "");
-    const other = this.#literal(isJson ? (format === "json" ? ",\n{" : "{") : "");
-    const tail = this.#literal(format === "json" ? `${this.#layout.tail}}` : format === "ndjson" ? `${this.#layout.tail}}\n` : eol === "crlf" ? "\r\n" : "\n");
+    const first = this.#literal(this.#frame.first);
+    const other = this.#literal(this.#frame.other);
+    const tail = this.#literal(this.#frame.tail);
     functions.openOutput(this.#program, this.#plan.fields.length, first.at, first.length, other.at, other.length, tail.at, tail.length);
     functions.openCsvOutput(delimiter.charCodeAt(0), quote === "all");
   }
@@ -189,7 +190,7 @@ export class Emitter {
     let computed = 0;
     for (const [index, field] of this.#plan.fields.entries()) {
       const entry = this.#program + index * entryBytes;
-      const before = this.#literal(this.#output.format === "csv" ? (index === 0 ? "" : this.#output.delimiter) : (this.#layout.before[index] ?? ""));
+      const before = this.#literal(this.#frame.before[index] ?? "");
       const { column, flags, literal } = this.#entry(field, computed);
       if (field.kind === "computed") computed++;
       this.#core.words.set([before.at, before.length, column, flags, literal?.at ?? 0, literal?.length ?? 0], entry >> 2);
@@ -370,5 +371,20 @@ export class Emitter {
       return error;
     }
     return new Error(`The engine refused the field "${field?.name ?? ""}", which the mapping accepts`);
+  }
+}
+
+/** The text between the values. */
+function frameOf({ fields }: EnginePlan, output: EngineOutput): Frame {
+  const names = fields.map((field) => field.name);
+  switch (output.format) {
+    case "csv":
+      return { first: "", other: "", before: names.map((_, index) => (index === 0 ? "" : output.delimiter)), tail: output.eol === "crlf" ? "\r\n" : "\n", end: "", endOfNone: "" };
+    case "ndjson": {
+      const { before, tail } = jsonLayout(names);
+      return { first: "{", other: "{", before, tail: `${tail}}\n`, end: "", endOfNone: "" };
+    }
+    case "json":
+      return jsonFrame(names, output.wrap);
   }
 }

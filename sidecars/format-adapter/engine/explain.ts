@@ -11,7 +11,8 @@ import type { EngineInput } from "../formats/options.ts";
 export function explainRecord(input: EngineInput, text: string, place: { readonly line: number; readonly columns: number; readonly isWhole: boolean }): Error {
   const handler: RecordHandler = { onColumns: () => undefined, onRow: () => undefined };
   const header = input.format === "csv" && place.columns > 0 ? `${Array.from({ length: place.columns }, (_, index) => `c${index}`).join(input.delimiter)}\n` : "";
-  const reader = createReader(input, handler);
+  // The text begins with a record, not with what stands around.
+  const reader = createReader(input.format === "json" ? { format: "json", delimiter: input.delimiter } : input, handler);
   try {
     reader.push(header + text);
     reader.end({ takeUnfinished: !place.isWhole });

@@ -2,7 +2,9 @@
 import { isUtf8 } from "node:buffer";
 import { ConversionError } from "../conversion-error.ts";
 import { countLineEndsOfBytes } from "../formats/line-ends.ts";
-import { checkNested } from "../formats/json-text.ts";
+import { JsonAround } from "../formats/json-around.ts";
+import { doubleColumn } from "../formats/json-reader.ts";
+import { checkNested, type JsonCell } from "../formats/json-text.ts";
 import type { CellKind, Row } from "../formats/row.ts";
 import type { EngineInput } from "../formats/options.ts";
 import { declarationBytesMax, declarationLength, XmlScan } from "./xml-scan.ts";
@@ -32,6 +34,10 @@ const lineFeed = 10;
 const carriageReturn = 13;
 const quote = 34;
 const openingBrace = 123;
+/** Of the core's arrayPlace. */
+const beforeRecord = 2;
+/** The parent of columns that are no keys of the records. */
+const constantsSlot = 0xffff_fffe;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 export class Scanner {
@@ -49,9 +55,15 @@ export class Scanner {
   /** The last row whose line was asked for, while the unread input begins at `base`. */
   #lastRow = { base: -1, at: 0, line: 0 };
   #begun = false;
+  /** Whether a BOM would have been passed over. */
+  #passedMark = false;
   readonly columns: string[] = [];
   readonly #indexOf = new Map<string, number>();
   readonly #xml: XmlScan | undefined;
+  /** Of a JSON document that is not the list of records itself. */
+  readonly #around: JsonAround | undefined;
+  /** Cells that all rows have in their first columns: where the value is, its length and its kind. */
+  #constants: readonly (readonly [start: number, length: number, kind: number])[] = [];
 
   constructor(options: ScannerOptions) {
     this.#options = options;
@@ -64,6 +76,7 @@ export class Scanner {
     this.#to = this.#input;
     core.functions.openLines();
     this.#xml = options.input.format === "xml" ? new XmlScan(core, options.input) : undefined;
+    this.#around = options.input.format === "json" && options.input.around !== undefined ? new JsonAround(options.input.around) : undefined;
     if (options.input.format === "csv" || options.input.format === "xml") return;
     core.functions.openSlots(core.allocate(slotsMax * 16), core.allocate(slotsMax * 4), slotsMax, core.allocate(slotsTable * 4), slotsTable);
     core.functions.openArray();
@@ -108,6 +121,7 @@ export class Scanner {
    */
   *scan<T>(isLast: boolean, use: (rows: number) => Iterable<T>): Generator<T> {
     if (!this.#begun && !this.#begin(isLast)) return;
+    if (this.#around?.place === "behind") return void this.#passAround(this.#around, isLast);
     const { functions } = this.#core;
     for (;;) {
       functions.setScratch(this.#scratch);
@@ -116,8 +130,13 @@ export class Scanner {
       const next = functions.next.value;
       this.#checkUtf8(next);
       if (functions.hasUncompared.value !== 0) this.#compareKeys(rows);
+      if (rows > 0 && this.#constants.length > 0) this.#putConstants(rows);
       if (rows > 0) yield* use(rows);
       this.#consume(next);
+      if (this.#around !== undefined && (this.#around.isList ? functions.arrayPlace.value === afterArray : rows > 0)) {
+        this.#around.resume();
+        return void this.#passAround(this.#around, isLast);
+      }
       if (outcome === scanned.wrong) throw this.#wrong(isLast);
       if (outcome === scanned.tooManyNames) throw new ConversionError("LIMIT", "too many names of elements and attributes", { line: this.#line });
       if (outcome === scanned.newKey) this.#addKey();
@@ -131,7 +150,8 @@ export class Scanner {
   /** Throws unless the report has come to its end. */
   checkEnd(): void {
     const { input } = this.#options;
-    if (input.format === "json" && this.#core.functions.arrayPlace.value !== afterArray) throw new ConversionError("INCOMPLETE", "the array is not closed", { line: this.#lineOf(this.#to), sample: this.#rest() });
+    this.#around?.end(this.#lineOf(this.#to));
+    if (input.format === "json" && this.#around === undefined && this.#core.functions.arrayPlace.value !== afterArray) throw new ConversionError("INCOMPLETE", "the array is not closed", { line: this.#lineOf(this.#to), sample: this.#rest() });
     const rest = this.#rest();
     if (this.#xml?.isOver === false) throw this.#wrong(true);
     if (input.format === "csv" ? rest !== "" : rest.trim() !== "") throw this.#wrong(true);
@@ -172,7 +192,7 @@ export class Scanner {
     const { functions } = this.#core;
     const { input } = this.#options;
     const { format } = input;
-    const rows = Math.max(1, Math.min(rowsMax, Math.floor(rowsBytes / this.rowBytes)));
+    const rows = this.#around?.isList === false ? 1 : Math.max(1, Math.min(rowsMax, Math.floor(rowsBytes / this.rowBytes)));
     if (format === "xml") return functions.scanXml(this.#from, this.#to, this.rowsArea, this.columns.length, rows);
     if (format === "csv") return functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, this.columns.length, rows, this.#delimiter, quote);
     return (format === "json" ? functions.scanArray : functions.scanLines)(this.#from, this.#to, this.rowsArea, this.rowBytes, rows);
@@ -181,9 +201,44 @@ export class Scanner {
   /** Passes over a BOM and reads the header of CSV. False when more input is needed for that. */
   #begin(isLast: boolean): boolean {
     if (!isLast && this.#to - this.#from < byteOrderMark.length) return false;
-    if (this.#core.bytes.subarray(this.#from, this.#from + byteOrderMark.length).equals(byteOrderMark) && this.#from === this.#input) this.#from += byteOrderMark.length;
+    if (!this.#passedMark && this.#core.bytes.subarray(this.#from, this.#from + byteOrderMark.length).equals(byteOrderMark)) this.#from += byteOrderMark.length;
+    this.#passedMark = true;
+    if (this.#around !== undefined) return (this.#begun = this.#passAround(this.#around, isLast) && this.#beginRecords(this.#around));
     this.#begun = this.#options.input.format === "xml" ? this.#declaration(isLast) : this.#options.input.format !== "csv" || this.#header(isLast);
     return this.#begun;
+  }
+
+  /** Takes what stands before or behind the records; whether it is passed and the records begin. */
+  #passAround(around: JsonAround, isLast: boolean): boolean {
+    const bytes = this.#core.bytes.subarray(this.#from, isLast ? this.#to : wholeCharacters(this.#core.bytes, this.#from, this.#to));
+    let taken = bytes.length;
+    try {
+      taken = around.take(bytes, (at) => this.#lineOf(this.#from + at));
+    } finally {
+      this.#checkUtf8(this.#from + taken);
+    }
+    this.#consume(this.#from + taken);
+    return around.place === "records";
+  }
+
+  /** The next byte is the list's, or the one record's. */
+  #beginRecords(around: JsonAround): boolean {
+    const { functions } = this.#core;
+    if (!around.isList) functions.arrayPlace.value = beforeRecord;
+    this.#constants = [...around.constants].map(([column, cell]) => {
+      const name = Buffer.from(column);
+      functions.addSlot(constantsSlot, this.#core.keep(name), name.length, false);
+      const value = Buffer.from(cell.text);
+      return [this.#core.keep(value), value.length, kindOf(cell)] as const;
+    });
+    if (this.#constants.length > 0) this.#addColumns([...around.constants.keys()], this.#line);
+    return true;
+  }
+
+  #putConstants(rows: number): void {
+    for (let row = 0; row < rows; row++) {
+      for (const [index, [start, length, kind]] of this.#constants.entries()) this.#core.setCell(this.rowsArea + row * this.rowBytes + (index + 1) * cellBytes, start, length, kind);
+    }
   }
 
   /** Passes over the declaration of XML. */
@@ -248,8 +303,10 @@ export class Scanner {
     const line = this.#lineOf(this.#from);
     if (!isUtf8(key)) throw new ConversionError("ENCODING", "the file is not UTF-8", { line });
     if (this.columns.length >= Math.min(columnsMax, slotsMax)) throw new ConversionError("LIMIT", `more than ${Math.min(columnsMax, slotsMax)} keys`, { line });
+    const name = key.toString("utf8");
+    if (this.#constants.length > 0 && this.#indexOf.has(name)) throw doubleColumn(name, this.#lineOf(this.#recordStart()));
     functions.addSlot(functions.keyParent.value, this.#core.keep(key), key.length, false);
-    this.#addColumns([key.toString("utf8")], line);
+    this.#addColumns([name], line);
   }
 
   /** What no record before had gets columns; its record is scanned again. */
@@ -356,6 +413,18 @@ class CellRow implements Row {
   kind(column: string): CellKind | undefined {
     return this.#scanner.cellKind(this.#row, column);
   }
+}
+
+function kindOf({ kind, text }: JsonCell): number {
+  return kind === "boolean" ? cellKinds.indexOf("boolean") + (text === "true" ? 0 : 1) : cellKinds.indexOf(kind);
+}
+
+/** The end of [from, to) without a character or a line end that may be cut off. */
+function wholeCharacters(bytes: Buffer, from: number, to: number): number {
+  if (to > from && bytes[to - 1] === carriageReturn) return to - 1;
+  let at = to;
+  while (at > from && to - at < 3 && ((bytes[at - 1] ?? 0) & 0xc0) === 0x80) at--;
+  return at > from && (bytes[at - 1] ?? 0) >= 0xc0 ? at - 1 : to;
 }
 
 /** Whether the bytes are UTF-8, but for a character that is cut off at the end. */

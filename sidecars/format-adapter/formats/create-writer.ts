@@ -19,7 +19,7 @@ export function createWriter(columns: readonly string[], output: OutputOptions, 
     case "ndjson":
       return createNdjsonWriter(columns);
     case "json":
-      return createJsonArrayWriter(columns);
+      return createJsonArrayWriter(columns, output.wrap);
     case "xml":
       return createXmlWriter(output, columns);
     case "logfmt":

@@ -10,18 +10,23 @@ export type JsonLayout = {
   readonly tail: string;
 };
 
-export function jsonLayout(columns: readonly string[]): JsonLayout {
+/** `indent` not 0: each key on a line of its own, those of the record so many levels in. */
+export function jsonLayout(columns: readonly string[], indent = 0, level = 0): JsonLayout {
+  const lineAt = (depth: number): string => (indent === 0 ? "" : `\n${" ".repeat(indent * (level + depth))}`);
+  const keyText = (key: string): string => `${JSON.stringify(key)}:${indent === 0 ? "" : " "}`;
+  const closed = (from: number, until: number): string => Array.from({ length: from - until }, (_, index) => `${lineAt(from - index - 1)}}`).join("");
   let open: readonly string[] = [];
   const before = columns.map((column, index) => {
     const keys = jsonKeys(column);
     const parents = keys.slice(0, -1);
     let common = 0;
     while (common < open.length && open[common] === parents[common]) common++;
-    const closing = "}".repeat(open.length - common);
+    const closing = closed(open.length, common);
     open = parents;
-    return `${closing}${index === 0 ? "" : ","}${parents.slice(common).map((key) => `${JSON.stringify(key)}:{`).join("")}${JSON.stringify(keys.at(-1) ?? "")}:`;
+    const opening = parents.slice(common).map((key, place) => `${lineAt(common + place)}${keyText(key)}{`).join("");
+    return `${closing}${index === 0 ? "" : ","}${opening}${lineAt(parents.length)}${keyText(keys.at(-1) ?? "")}`;
   });
-  return { before, tail: "}".repeat(open.length) };
+  return { before, tail: closed(open.length, 0) };
 }
 
 /** `a.b\.c` -> a, b.c */

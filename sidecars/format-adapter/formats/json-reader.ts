@@ -1,5 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { JsonAround, type JsonAroundOptions } from "./json-around.ts";
 import { countLineEnds, LineCounter } from "./line-ends.ts";
 import { parseJsonRecord, type JsonCell } from "./json-text.ts";
 import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
@@ -19,12 +20,13 @@ class JsonRow implements Row {
   }
 }
 
-function createRowSink(handler: RecordHandler, limits: ReaderLimits): (text: string, line: number) => void {
+/** `constants`: columns that every record has beside its own. */
+function createRowSink(handler: RecordHandler, limits: ReaderLimits, constants: () => ReadonlyMap<string, JsonCell> = () => none): (text: string, line: number) => void {
   /** Bounded: beyond `columnsMax` a new key is told each time it comes. */
   const known = new Set<string>();
   let first = true;
   return (text, line) => {
-    const cells = parseJsonRecord(text, line, limits.depthMax);
+    const cells = withConstants(parseJsonRecord(text, line, limits.depthMax), constants(), line);
     if (cells.size > limits.columnsMax) throw new ConversionError("LIMIT", `${cells.size} keys, more than ${limits.columnsMax}`, { line });
     const fresh = [];
     for (const key of cells.keys()) if (!known.has(key)) fresh.push(key);
@@ -33,6 +35,19 @@ function createRowSink(handler: RecordHandler, limits: ReaderLimits): (text: str
     for (const key of fresh) if (known.size < limits.columnsMax) known.add(key);
     handler.onRow(new JsonRow(line, cells));
   };
+}
+
+const none: ReadonlyMap<string, JsonCell> = new Map();
+
+function withConstants(cells: ReadonlyMap<string, JsonCell>, constants: ReadonlyMap<string, JsonCell>, line: number): ReadonlyMap<string, JsonCell> {
+  if (constants.size === 0) return cells;
+  for (const column of constants.keys()) if (cells.has(column)) throw doubleColumn(column, line);
+  return new Map([...constants, ...cells]);
+}
+
+/** A record has a key of its own that is the name of a value from around the records. */
+export function doubleColumn(column: string, line: number): ConversionError {
+  return new ConversionError("COLUMN", `the key "${column}" of a record is the name of a column under in.envelope too; give that another name`, { line, column });
 }
 
 /** Reads NDJSON: one JSON object a line (LF or CRLF); empty lines are skipped. A BOM at the start is skipped. */
@@ -64,10 +79,11 @@ type Place = "beforeArray" | "beforeRecord" | "inRecord" | "afterRecord" | "afte
 
 /**
  * Reads a JSON array of objects, however it is laid out, one record at a time: memory holds one record, not the file. A BOM at the start is
- * skipped. An array that is not closed is INCOMPLETE.
+ * skipped. An array that is not closed is INCOMPLETE. `options`: the array, or one record, stands inside of the document.
  */
-export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimits): RecordReader {
-  const onRecord = createRowSink(handler, limits);
+export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimits, options?: JsonAroundOptions): RecordReader {
+  const around = options === undefined ? undefined : new JsonAround(options);
+  const onRecord = createRowSink(handler, limits, () => around?.constants ?? none);
   let place: Place = "beforeArray";
   let record = "";
   let recordLine = 1;
@@ -112,12 +128,27 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
     return -1;
   };
 
+  /** Passes over what stands around the records; gives the position behind it. */
+  const passAround = (reading: JsonAround, text: string, from: number): number => {
+    const bytes = Buffer.from(text.slice(from));
+    const taken = reading.take(bytes, (at) => lines.line + countLineEnds(bytes.toString("utf8", 0, at)));
+    const passed = bytes.toString("utf8", 0, taken);
+    for (let at = 0; at < passed.length; at++) lines.take(passed.charCodeAt(at));
+    if (reading.place === "records" && !reading.isList) place = "beforeRecord";
+    return from + passed.length;
+  };
+
   return {
     push(given) {
       const text = atStart && given.startsWith("\uFEFF") ? given.slice(1) : given;
       if (given !== "") atStart = false;
       let position = 0;
       while (position < text.length) {
+        if (around?.place === "records" && (place === "afterArray" || (!around.isList && place === "afterRecord"))) around.resume();
+        if (around !== undefined && around.place !== "records") {
+          position = passAround(around, text, position);
+          continue;
+        }
         if (place !== "inRecord") {
           const character = text[position] ?? "";
           between(character, text.slice(position, position + 40));
@@ -138,6 +169,8 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
       }
     },
     end() {
+      if (around?.place === "records" && (place === "afterArray" || (!around.isList && place === "afterRecord"))) around.resume();
+      if (around !== undefined && (around.place !== "records" || !around.isList)) return around.end(lines.line);
       if (place !== "afterArray") throw new ConversionError("INCOMPLETE", "the array is not closed", { line: lines.line, sample: record });
     },
   };

@@ -2,6 +2,8 @@
 import type { DocumentOptions } from "./document-reader.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import type { FixedLayout } from "./fixed-width.ts";
+import type { JsonAroundOptions } from "./json-around.ts";
+import type { JsonWrap } from "./json-frame.ts";
 import type { ParquetCodec } from "./parquet/parquet-writer.ts";
 import type { XmlDialect } from "./xml-reader.ts";
 import type { XmlLayout } from "./xml-writer.ts";
@@ -12,14 +14,16 @@ export type InputOptions = EngineInput | LinesInput | DocumentInput | Exposition
 export type OutputOptions = EngineOutput | LinesOutput | (XmlLayout & { readonly format: "xml" }) | YamlOutput | TomlOutput | ExpositionOptions | ParquetOutput;
 
 /** Formats that the engine reads by itself. The delimiter is of CSV alone. */
-export type EngineInput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string } | XmlInput;
+export type EngineInput = { readonly format: "csv" | "ndjson"; readonly delimiter: string } | JsonInput | XmlInput;
+/** `around`: the document is not the list of records itself. */
+export type JsonInput = { readonly format: "json"; readonly delimiter: string; readonly around?: JsonAroundOptions };
 export type XmlInput = XmlDialect & { readonly format: "xml" };
 /** `section`: the column of the section's name. */
 export type LinesInput = { readonly format: "logfmt" | "properties" } | { readonly format: "ini"; readonly section: string } | (FixedLayout & { readonly format: "fixed-width" });
 export type LinesOutput = { readonly format: "logfmt" | "properties" } | { readonly format: "ini"; readonly section: string } | (FixedLayout & { readonly format: "fixed-width"; readonly eol: "lf" | "crlf" });
 
 /** Formats that the engine writes by itself. All but the format is of CSV alone. */
-export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
+export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all"; /** Of JSON alone. */ readonly wrap?: JsonWrap };
 
 export type DocumentInput = DocumentOptions & { readonly format: "yaml" | "toml" };
 export type ExpositionOptions = { readonly format: ExpositionFormat };

@@ -13,7 +13,7 @@ export function createReader(input: EngineInput, handler: RecordHandler): Record
     case "ndjson":
       return createNdjsonReader(handler, readerLimitsDefault);
     case "json":
-      return createJsonArrayReader(handler, readerLimitsDefault);
+      return createJsonArrayReader(handler, readerLimitsDefault, input.around);
     case "xml":
       return createXmlReader(input, handler, readerLimitsDefault);
   }

@@ -1,4 +1,5 @@
 // pure
+import { cellJson, jsonFrame, type JsonWrap } from "./json-frame.ts";
 import { jsonLayout } from "./json-layout.ts";
 
 /** One value to be written. `json` is its JSON form when that is not a string. */
@@ -28,7 +29,11 @@ export function createCsvWriter(columns: readonly string[], options: CsvWriterOp
 /** A record as JSON; see json-layout.ts. */
 function jsonObjects(columns: readonly string[]): (cells: readonly OutCell[]) => string {
   const { before, tail } = jsonLayout(columns);
-  return (cells) => `{${cells.map((cell, index) => `${before[index] ?? ""}${cell.json === "raw" ? cell.text : cell.json === "null" ? "null" : JSON.stringify(cell.text)}`).join("")}${tail}}`;
+  return (cells) => `{${members(before, cells)}${tail}}`;
+}
+
+function members(before: readonly string[], cells: readonly OutCell[]): string {
+  return cells.map((cell, index) => `${before[index] ?? ""}${cellJson(cell)}`).join("");
 }
 
 /** One JSON object a line. */
@@ -37,17 +42,17 @@ export function createNdjsonWriter(columns: readonly string[]): TextWriter {
   return { start: () => "", row: (cells) => `${object(cells)}\n`, end: () => "" };
 }
 
-/** A JSON array, one record a line. */
-export function createJsonArrayWriter(columns: readonly string[]): TextWriter {
-  const object = jsonObjects(columns);
-  let first = true;
+/** A JSON array, one record a line, or what `wrap` says. */
+export function createJsonArrayWriter(columns: readonly string[], wrap?: JsonWrap): TextWriter {
+  const frame = jsonFrame(columns, wrap);
+  let isFirst = true;
   return {
-    start: () => "[",
+    start: () => frame.start,
     row(cells) {
-      const lead = first ? "\n" : ",\n";
-      first = false;
-      return lead + object(cells);
+      const lead = isFirst ? frame.first : frame.other;
+      isFirst = false;
+      return `${lead}${members(frame.before, cells)}${frame.tail}`;
     },
-    end: () => (first ? "]\n" : "\n]\n"),
+    end: () => (isFirst ? frame.endOfNone : frame.end),
   };
 }

@@ -1,10 +1,12 @@
 // pure
 import { posix } from "node:path";
 import { parseSizeBytes } from "../../../kit/config/units.ts";
+import { jsonKeys } from "../formats/json-layout.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import { parquetCodecs } from "../formats/parquet/parquet-writer.ts";
 import type { InputFormat, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
+import { readAround, readWrap } from "./read-json-document.ts";
 import { recordInputs, recordOutputs } from "./read-record-formats.ts";
 import { parseType, typeNames, type ValueType } from "./types.ts";
 
@@ -16,7 +18,7 @@ const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
   csv: { keys: ["delimiter"], read: (_, parts) => ({ format: "csv", delimiter: readDelimiter(parts, ",") }) },
   tsv: { keys: ["delimiter"], read: (_, parts) => ({ format: "csv", delimiter: readDelimiter(parts, "\t") }) },
   ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: "," }) },
-  json: { keys: [], read: () => ({ format: "json", delimiter: "," }) },
+  json: { keys: ["records", "envelope"], read: (_, parts) => ({ format: "json", delimiter: ",", ...readAround(parts) }) },
   yaml: documentInput("yaml"),
   toml: documentInput("toml"),
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
@@ -56,7 +58,7 @@ const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
   csv: csvOutput(","),
   tsv: csvOutput("\t"),
   ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
-  json: { keys: [], read: () => ({ format: "json", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
+  json: { keys: ["records", "envelope", "indent"], read: (_, parts) => ({ format: "json", delimiter: ",", eol: "lf", bom: false, quote: "minimal", ...readWrap(parts) }) },
   yaml: { keys: [], read: () => ({ format: "yaml" }) },
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
   openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
@@ -120,7 +122,7 @@ function readFile(node: NodeReader, parts: Parts): string | undefined {
 /** The keys that lead to the records, with points between them. */
 function readPath(node: NodeReader | undefined): readonly string[] {
   const text = node?.text("the path of the records, such as data.items");
-  return text === undefined || text === "" ? [] : text.split(".");
+  return text === undefined || text === "" ? [] : jsonKeys(text);
 }
 
 function readSize(node: NodeReader | undefined, fallback: number): number {

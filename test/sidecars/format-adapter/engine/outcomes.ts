@@ -15,7 +15,7 @@ export type Outcome = { readonly text: string; readonly refused: readonly number
 export function byReference(mapping: Mapping, text: string): Outcome {
   const { plan, checkColumns } = compileMapping(mapping);
   const names = plan.fields.map((field) => field.name);
-  const writer: TextWriter = mapping.output.format === "csv" ? createCsvWriter(names, mapping.output) : mapping.output.format === "json" ? createJsonArrayWriter(names) : createNdjsonWriter(names);
+  const writer: TextWriter = mapping.output.format === "csv" ? createCsvWriter(names, mapping.output) : mapping.output.format === "json" ? createJsonArrayWriter(names, mapping.output.wrap) : createNdjsonWriter(names);
   let out = writer.start();
   return outcomeOf(() => {
     const refusals = new RowRefusals(plan.refusals);
