@@ -2,11 +2,13 @@ import type { Socket } from "node:net";
 import type { SpecialClient } from "../commands/ask.ts";
 import { ClientOutput, type OutputClient } from "./client-output.ts";
 import type { ClientDescription } from "../commands/client-list.ts";
+import { lookCloser } from "../commands/closer-look.ts";
 import type { CommandPlan } from "../commands/command-plan.ts";
 import { freshState, shareKey, type ConnectionState } from "./connection-state.ts";
 import { ambassadorErrors } from "../errors.ts";
 import type { Generation } from "../routing/fence.ts";
 import type { Hub, HubClient } from "../hub.ts";
+import { Hold } from "./hold.ts";
 import { Inbox, type RequestItem } from "./inbox.ts";
 import { encodeRequest, splitInline } from "../protocol/inline.ts";
 import { Lease } from "./lease.ts";
@@ -16,14 +18,16 @@ import type { Look } from "../commands/offload.ts";
 import { Recovery } from "./recovery.ts";
 import { readInto, type BufferReader } from "./read-socket.ts";
 import { refusalOf } from "./refusals.ts";
-import { RequestCollector } from "../protocol/request-collector.ts";
+import type { RequestCollector } from "../protocol/request-collector.ts";
 import { scanned } from "../protocol/request-scanner.ts";
 import { hasBlockOption, wordsReader } from "../protocol/request-words.ts";
 import type { Outcome } from "./resend.ts";
 import { isReplica, joined, type Joined, type ReadPlace, type RoutedClient } from "../routing/router.ts";
 import type { Run } from "./run.ts";
-import { Scatter, scatterWindowAtFirst, type ScatterClient } from "../cluster/scatter.ts";
+import { ClientScatters, type ScatteringClient } from "../cluster/client-scatters.ts";
 import { runSpecial } from "../commands/special.ts";
+import { dealingWith, isBig, streamedBytes, UnfinishedRequest, wholeRequestBytesMax } from "./unfinished-request.ts";
+import { Unanswered } from "./unanswered.ts";
 import { errorWord, type Upstream } from "./upstream.ts";
 
 /** All clients are read into it, one after the other. */
@@ -32,19 +36,8 @@ const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 /** Why a client's input is not being looked at. */
 type Stall = "none" | "drain" | "work" | "primary" | "room" | "proof";
 
-/** An unfinished request above this size is passed on as it arrives, over a connection of its own. */
-const streamedBytes = 1024 * 1024;
-/** Requests that have to be read whole by the ambassador itself (AUTH, HELLO, …) may not be longer. */
-const wholeRequestBytesMax = 1024 * 1024;
-/** In a cluster requests for several keys are read whole up to here, so that they can be split. */
-const splitBytesMax = 64 * 1024 * 1024;
 /** A request as big as that goes over a connection on which only big ones travel. */
 const bulkBytes = 64 * 1024;
-/**
- * So many requests of one client are on their way at first, and twice as many with every run whose replies were small: a
- * server does nothing for others while it puts the replies of a long pipeline together.
- */
-const requestsAtFirst = 16, windowMax = 8192, windowReplyBytes = 4 * 1024 * 1024;
 /** Of a client that came while nobody had to authenticate: it stays admitted when that changes. */
 const openState: ConnectionState = { ...freshState, admitted: true };
 const upstreamUnsentBytesMax = 8 * 1024 * 1024;
@@ -56,7 +49,7 @@ const upstreamUnsentBytesMax = 8 * 1024 * 1024;
  * until they are answered. So replies come back in the order of the requests, a read never overtakes a write, and a write
  * never overtakes a read (a pipeline with a write in it goes to the primary as a whole).
  */
-export class Client implements SpecialClient, RoutedClient, HubClient, ScatterClient, BufferReader, OutputClient {
+export class Client implements SpecialClient, RoutedClient, HubClient, ScatteringClient, BufferReader, OutputClient {
   readonly id: number;
   readonly hub: Hub;
   readonly output: ClientOutput;
@@ -71,34 +64,16 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   #key = shareKey(freshState);
   #primaryOnly = false;
   readonly #inbox = new Inbox();
-  #tail: RequestCollector | undefined;
-  /** The unfinished request that the socket is being read into. */
-  #readsTail: RequestCollector | undefined;
+  readonly #unfinished = new UnfinishedRequest();
+  readonly #hold: Hold;
+  readonly #unanswered = new Unanswered();
+  /** With a cluster alone. */
+  readonly #scatters: ClientScatters | undefined;
   #stall: Stall = "none";
   #processing = false;
-  #on: Upstream | undefined;
-  #unansweredRuns = 0;
-  #unansweredBytes = 0;
-  #unansweredRequests = 0;
-  #window = requestsAtFirst;
-  /** Of the run that is being answered. */
-  #replyBytes = 0;
   #lease: Lease | undefined;
   #recovery: Recovery | undefined;
-  /** Monotonic time since when a read waits for a replica. */
-  #readWaitsSinceMs: number | undefined;
-  /** Monotonic time since when the input waits for a primary. */
-  #parkedSinceMs: number | undefined;
   #ending = false;
-  /** Requests spread over the shards of a cluster; nothing else is unanswered meanwhile. */
-  #scatter: Scatter | undefined;
-  #scatterWindow = scatterWindowAtFirst;
-  /** So many of the next requests were refused by a cluster and go by way of a scatter, which knows how to deal with that. */
-  #refusedBefore = 0;
-  /** Where a cluster wants the request asked once that travels on a connection of its own. */
-  #asked: RedisNode | undefined;
-  /** How long to wait before a refused request is sent again. */
-  #pauseMs = 0;
 
   constructor(hub: Hub, socket: Socket) {
     this.hub = hub;
@@ -106,6 +81,9 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     this.#socket = socket;
     this.#sinceMs = this.#lastInputMs = hub.clock.monotonicMs();
     if (hub.settings.auth.kind === "open") this.state = openState;
+    this.#hold = new Hold(hub, this);
+    const { cluster } = hub.router;
+    this.#scatters = cluster === undefined ? undefined : new ClientScatters(hub, cluster, this);
     this.output = new ClientOutput(socket, hub.outputBacklog, this);
     if (!readInto(socket, readBuffer, this)) socket.on("data", (bytes: Buffer) => this.onRead(bytes, bytes.length));
     socket.on("end", () => this.close());
@@ -139,7 +117,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     return this.#primaryOnly || (this.#recovery !== undefined && this.#recovery.attempts > 0);
   }
   get unansweredAt(): RedisNode | undefined {
-    return this.#unansweredRuns > 0 ? this.#on?.node : undefined;
+    const { runs, on } = this.#unanswered;
+    return runs > 0 ? on?.node : undefined;
   }
 
   setState(state: ConnectionState): void {
@@ -168,13 +147,13 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     if (this.closed) return;
     this.closed = true;
     this.hub.clients.delete(this.id);
-    if (this.hub.parked.delete(this)) this.hub.heldBytes = Math.max(0, this.hub.heldBytes - this.waitingBytes);
-    this.#on?.disown(this);
-    this.#scatter?.abandon();
+    this.#hold.left(this.waitingBytes);
+    this.#unanswered.on?.disown(this);
+    this.#scatters?.abandon();
     this.#lease?.abandon();
     this.output.drop();
     this.#inbox.clear();
-    this.#tail = undefined;
+    this.#unfinished.forget();
     this.#socket.destroy();
   }
 
@@ -194,7 +173,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   }
 
   get #idle(): boolean {
-    return this.#unansweredRuns === 0 && this.#scatter === undefined && this.#inbox.empty && this.#free;
+    return this.#unanswered.runs === 0 && this.#scatters?.underWay !== true && this.#inbox.empty && this.#free;
   }
 
   /** Sends a reply of the ambassador's own. Nothing may be unanswered. */
@@ -208,16 +187,13 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   }
 
   get waitingBytes(): number {
-    return (this.#tail?.length ?? 0) + this.#inbox.waitingBytes;
+    return this.#unfinished.bytes + this.#inbox.waitingBytes;
   }
 
   /** The input may be looked at again. */
   resume(): void {
     if (this.closed) return;
-    if (this.#parkedSinceMs !== undefined) {
-      this.hub.counts.heldMs += this.hub.clock.monotonicMs() - this.#parkedSinceMs;
-      this.#parkedSinceMs = undefined;
-    }
+    this.#hold.resumed();
     this.#stall = "none";
     this.process();
   }
@@ -229,12 +205,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   // ── Requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A big request that is not whole is read to where it is put together, everything else to the buffer of all clients. */
   nextBuffer(): Buffer | undefined {
-    const room = this.#tail?.room;
-    if (room === undefined && this.#readsTail === undefined) return undefined;
-    this.#readsTail = room === undefined ? undefined : this.#tail;
-    return room ?? readBuffer;
+    return this.#unfinished.nextBuffer(readBuffer);
   }
 
   onRead(buffer: Buffer, count: number): void {
@@ -248,20 +220,18 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       if (used === bytes.length) return;
       bytes = bytes.subarray(used);
     }
-    const tail = this.#tail;
-    if (tail !== undefined) {
-      const inPlace = this.#readsTail === tail;
-      if (inPlace) tail.filled(count);
-      const used = inPlace ? count : tail.add(bytes);
-      if (!tail.full) return;
-      this.#tail = undefined;
-      this.#inbox.add(tail.bytes, true);
+    let whole: RequestCollector | undefined;
+    if (this.#unfinished.begun) {
+      const used = this.#unfinished.add(bytes);
+      whole = this.#unfinished.takeFull();
+      if (whole === undefined) return;
+      this.#inbox.add(whole.bytes, true);
       bytes = bytes.subarray(used);
     }
     this.#inbox.add(bytes, true);
     this.process();
     if (!this.#inbox.empty) this.#inbox.ownAll();
-    tail?.release();
+    whole?.release();
   }
 
   process(): void {
@@ -272,7 +242,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       if (item === undefined) break;
       if (item.kind === "requests") {
         if (!this.#consume(item)) break;
-      } else if (this.#unansweredRuns > 0) {
+      } else if (this.#unanswered.runs > 0) {
         this.#stall = "drain";
       } else {
         this.#inbox.shift();
@@ -289,7 +259,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** Back-pressure: a client with much in hand is not read. */
   adjustReading(): void {
     const { clientInputBytesMax } = this.hub.settings;
-    const full = this.#unansweredBytes > clientInputBytesMax || this.#lease?.full === true || this.output.overfull
+    const full = this.#unanswered.bytes > clientInputBytesMax || this.#lease?.full === true || this.output.overfull
       || (this.#stall !== "none" && this.waitingBytes > clientInputBytesMax);
     if (full) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
@@ -311,13 +281,13 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       if (found === scanned.complete) {
         const plan = hub.planOf(scanner, bytes);
         let outcome: Joined | undefined;
-        if (plan.look !== undefined && this.#free && !stranger && this.#lookCloser(item, plan.look, plan, at)) return true;
+        if (plan.look !== undefined && this.#free && !stranger && this.#goneAnotherWay(item, plan.look, plan, at)) return true;
         if (this.#free && !stranger && (plan.kind === "read" || plan.kind === "write" || plan.kind === "other") && !(plan.blockOption && hasBlockOption(scanner, bytes))) {
-          if (this.#unansweredRequests + segment.count >= this.#window) {
+          if (this.#unanswered.isFull(segment.count)) {
             if (this.#sendSegment(item, at) && this.#stall === "none") this.#stall = "drain";
             return true;
           }
-          const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
+          const shard = this.#placeOf(plan, bytes);
           outcome = shard === undefined ? joined.scattered : router.join(this, shard, plan, bytes, at);
           if (outcome === joined.yes) {
             at = scanner.next;
@@ -353,35 +323,31 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     return true;
   }
 
-  /**
-   * Takes a request that only reads to a replica, in the form that a replica accepts; or gives the primary a script that it
-   * has lost. False: nothing special is to be done with it.
-   */
-  #lookCloser(item: RequestItem, look: Look, plan: CommandPlan, at: number): boolean {
+  /** The shard that deals with the request in the scanner; undefined when several do, or when it takes a scatter for other reasons. */
+  #placeOf(plan: CommandPlan, bytes: Buffer): Shard | undefined {
+    return this.#scatters?.takesNext === true ? undefined : this.hub.router.placeOf(plan, bytes);
+  }
+
+  /** Deals with the request in the scanner when it is better not passed on as it is. False: nothing was done. */
+  #goneAnotherWay(item: RequestItem, look: Look, plan: CommandPlan, at: number): boolean {
     this.#inbox.own(item);
-    const { hub } = this, { scanner, router } = hub, { bytes } = item, { next } = scanner;
-    const shard = this.#refusedBefore > 0 ? undefined : router.placeOf(plan, bytes);
-    if (shard === undefined) return false;
-    const args = { bytes, argc: scanner.argc, argStart: scanner.argStart, argEnd: scanner.argEnd };
-    const rewritten = hub.rewriter.look(look, args, shard.primary);
-    if (rewritten === undefined) return false;
-    if (rewritten.kind === "replaced") {
-      if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
+    const { hub } = this, { bytes } = item, { next } = hub.scanner;
+    const shard = this.#placeOf(plan, bytes), found = shard === undefined ? undefined : lookCloser(hub, this, look, shard, bytes);
+    if (found === undefined) return false;
+    const original = found.kind === "offloaded" ? Buffer.from(bytes.subarray(at, next)) : undefined;
+    if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
+    if (found.kind === "replaced") {
       this.#inbox.advance(item, next);
-      this.#inbox.addFirst(rewritten.request);
+      this.#inbox.addFirst(found.request);
       return true;
     }
-    const node = hub.settings.offload ? router.nodeForReadForm(this, shard, rewritten.keyIndex, bytes) : undefined;
-    if (node === undefined) return false;
-    const request = rewritten.requestFor(node), original = Buffer.from(bytes.subarray(at, next));
-    if (!this.#sendSegment(item, at) || this.#stall !== "none") return true;
-    const upstream = this.#upstreamFor(node, request.length);
+    const { node, request } = found, upstream = this.#upstreamFor(node, request.length);
     if (upstream === undefined) {
       this.#stall = "drain";
       return true;
     }
     this.sentOn(upstream, request.length);
-    router.readSent();
+    hub.router.readSent();
     node.counts.read += 1;
     hub.counts.offloaded += 1;
     upstream.send(this, request, 0, request.length, 1, undefined).original = original;
@@ -392,19 +358,17 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** The request at `item.at` could not be joined to anything yet. */
   #waitToJoin(item: RequestItem, outcome: Joined, next: number): void {
     if (outcome === joined.elsewhere || outcome === joined.scattered) {
-      if (this.#unansweredRuns > 0) this.#stall = "drain";
+      if (this.#unanswered.runs > 0) this.#stall = "drain";
       return;
     }
-    const { hub } = this, nowMs = hub.clock.monotonicMs();
-    const sinceMs = (this.#readWaitsSinceMs ??= nowMs);
-    if (outcome === joined.noReplica && nowMs - sinceMs >= hub.settings.holdMs) {
-      this.#readWaitsSinceMs = undefined;
+    const error = this.#hold.readRefusal(outcome === joined.noReplica);
+    if (error !== undefined) {
       this.#inbox.advance(item, next);
-      this.#inbox.replyFirst(ambassadorErrors.noReplica(Math.round(nowMs - sinceMs)));
+      this.#inbox.replyFirst(error);
       return;
     }
     this.#stall = "proof";
-    hub.awaitProof(() => {
+    this.hub.awaitProof(() => {
       if (this.#stall === "proof") this.resume();
     });
   }
@@ -412,7 +376,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** Spreads the requests from the segment under way on over the shards. False when something is unanswered, or one shard will do. */
   #scatterFrom(item: RequestItem, at: number, outcome: Joined): boolean {
     const { segment } = this.hub.router;
-    if (this.#unansweredRuns > 0 || (outcome !== joined.scattered && outcome !== joined.elsewhere)) return false;
+    if (this.#unanswered.runs > 0 || (outcome !== joined.scattered && outcome !== joined.elsewhere)) return false;
     this.#inbox.own(item);
     const from = segment.count > 0 ? segment.start : at;
     segment.count = 0;
@@ -421,31 +385,17 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   /** Sends requests over as many shards as they concern. Nothing may be unanswered. */
   scatter(bytes: Buffer, from: number, onTaken: (next: number) => void, entriesMax?: number): boolean {
-    const { cluster } = this.hub.router;
-    if (cluster === undefined) return false;
-    const scatter = new Scatter({
-      hub: this.hub, cluster, client: this, stateKey: this.#key, window: this.#scatterWindow,
-      onEnd: () => {
-        this.#scatterWindow = scatter.window;
-        this.#scatter = undefined;
-        if (this.#recovery !== undefined) this.#recovery.attempts = 0;
-        this.resume();
-      },
-    });
-    const next = scatter.take(bytes, from, entriesMax);
-    if (scatter.size === 0) return false;
-    this.#refusedBefore = Math.max(0, this.#refusedBefore - scatter.size);
+    const scatters = this.#scatters, next = scatters?.take(bytes, from, this.#key, entriesMax);
+    if (scatters === undefined || next === undefined) return false;
     onTaken(next);
-    this.#scatter = scatter;
     this.stallForWork();
-    scatter.start();
+    scatters.start();
     return true;
   }
 
-  takeAsked(): RedisNode | undefined {
-    const asked = this.#asked;
-    this.#asked = undefined;
-    return asked;
+  scatterEnded(): void {
+    if (this.#recovery !== undefined) this.#recovery.attempts = 0;
+    this.resume();
   }
 
   get outputBacklog(): number {
@@ -463,7 +413,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** Without a table no request can be told from another: all wait, and at last the connection is closed with an error. */
   #holdWithoutTable(): void {
     const { topology } = this.hub;
-    const error = this.#holdError(Math.min(topology.tableMissingSinceMs, ...topology.shards.map((shard) => shard.primaryLostAtMs)));
+    const error = this.#hold.refusal(Math.min(topology.tableMissingSinceMs, ...topology.shards.map((shard) => shard.primaryLostAtMs)), this.waitingBytes);
     if (error === undefined) this.#park();
     else this.#inbox.replyAndClose(error);
   }
@@ -503,7 +453,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       this.#stall = "drain";
       return false;
     }
-    this.#readWaitsSinceMs = undefined;
+    this.#hold.sent();
     this.sentOn(upstream, end - segment.start, segment.count);
     const { counts } = node;
     if (segment.node !== undefined) hub.router.readSent();
@@ -526,21 +476,18 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   /** The connection that carries the client's next requests; undefined when what is unanswered travels on another one. */
   #upstreamFor(node: RedisNode, bytes: number): Upstream | undefined {
-    const bulk = bytes >= bulkBytes, on = this.#on;
-    if (this.#unansweredRuns > 0 && on !== undefined) return on.node === node && on.bulk === bulk && !on.outdated ? on : undefined;
+    const bulk = bytes >= bulkBytes, { on, runs } = this.#unanswered;
+    if (runs > 0 && on !== undefined) return on.node === node && on.bulk === bulk && !on.outdated ? on : undefined;
     return bulk ? this.hub.pool.bulk(node, this.state, this.#key) : this.hub.pool.shared(node, this.state, this.#key);
   }
 
   /** Notes that a run is on its way. */
   sentOn(upstream: Upstream, bytes: number, count = 1): void {
-    this.#on = upstream;
-    this.#unansweredRequests += count;
-    this.#unansweredRuns += 1;
-    this.#unansweredBytes += bytes;
+    this.#unanswered.sent(upstream, bytes, count);
   }
 
   drained(): boolean {
-    if (this.#unansweredRuns === 0) return true;
+    if (this.#unanswered.runs === 0) return true;
     this.#stall = "drain";
     return false;
   }
@@ -548,7 +495,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** Keeps the requests `[start, end)` until a primary is known, or fails them when that has taken too long. */
   #holdSegment(item: RequestItem, shard: Shard, start: number, count: number, end: number): void {
     item.at = start;
-    const error = this.#holdError(shard.primaryLostAtMs);
+    const error = this.#hold.refusal(shard.primaryLostAtMs, this.waitingBytes);
     if (error === undefined) {
       this.#park();
       return;
@@ -559,7 +506,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   }
 
   hold(request: Buffer, shard: Shard): void {
-    const error = this.#holdError(shard.primaryLostAtMs);
+    const error = this.#hold.refusal(shard.primaryLostAtMs, this.waitingBytes);
     if (error === undefined) {
       this.putBack([{ kind: "again", request }]);
       this.#park();
@@ -570,20 +517,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     }
   }
 
-  /** Why commands are not held any longer, as an error; undefined while they are. */
-  #holdError(sinceMs: number): Buffer | undefined {
-    const { hub } = this, outageMs = hub.clock.monotonicMs() - sinceMs;
-    if (outageMs >= hub.settings.holdMs) return ambassadorErrors.noPrimary(Math.round(outageMs));
-    return hub.heldBytes + this.waitingBytes > hub.settings.heldBytesMax ? ambassadorErrors.holdFull() : undefined;
-  }
-
   /** Waits until a primary is known again, or until the hold is over. */
   #park(): void {
     this.#stall = "primary";
-    this.#parkedSinceMs ??= this.hub.clock.monotonicMs();
-    this.hub.counts.held += 1;
-    this.hub.parked.add(this);
-    this.hub.heldBytes += this.waitingBytes;
+    this.#hold.park(this.waitingBytes);
   }
 
   again(request: Buffer, reason: string): void {
@@ -603,25 +540,27 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     const rest = item.bytes.subarray(at);
     this.#inbox.shift();
     if (this.#inbox.joinWithFollowing(rest)) return true;
-    if (Math.max(rest.length, scanner.needed) > streamedBytes && scanner.argc > 0) {
+    const { needed } = scanner;
+    if (isBig(rest.length, needed) && scanner.argc > 0) {
       const plan = this.hub.planOf(scanner, rest);
-      const mustBeWhole = plan.kind === "state" || plan.kind === "ask" || plan.kind === "local" || plan.kind === "wait" || plan.kind === "refused";
-      if (!mustBeWhole && rest.length <= splitBytesMax && this.hub.router.cluster?.needsWhole(plan) === true) {
-        this.#tail = new RequestCollector(rest, scanner.needed);
-        return false;
-      }
-      if (!mustBeWhole) {
-        const begun = item.borrowed ? Buffer.from(rest) : rest;
-        this.#inbox.addFirst(begun);
-        if (this.drained()) this.#stream(plan, begun);
-        return true;
-      }
-      if (rest.length > wholeRequestBytesMax) {
-        this.#inbox.replyAndClose(ambassadorErrors.requestTooBig(wholeRequestBytesMax));
-        return true;
+      switch (dealingWith(plan, rest.length, this.hub.router.cluster?.needsWhole(plan) === true)) {
+        case "stream": {
+          const begun = item.borrowed ? Buffer.from(rest) : rest;
+          this.#inbox.addFirst(begun);
+          if (this.drained()) this.#stream(plan, begun);
+          return true;
+        }
+        case "refuse":
+          this.#inbox.replyAndClose(ambassadorErrors.requestTooBig(wholeRequestBytesMax));
+          return true;
+        case "collectWhole":
+          this.#unfinished.begin(rest, needed);
+          return false;
+        case "collect":
+          break;
       }
     }
-    this.#tail = new RequestCollector(rest, Math.min(scanner.needed, streamedBytes));
+    this.#unfinished.begin(rest, Math.min(needed, streamedBytes));
     return false;
   }
 
@@ -649,15 +588,12 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
 
   replyBytes(run: Run, bytes: Buffer, start: number, end: number, runDone: boolean): boolean {
     if (this.#recovery !== undefined) this.#recovery.attempts = 0;
-    this.#replyBytes += end - start;
-    if (runDone) {
-      this.#answered(run);
-      this.#window = Math.max(1, Math.min(this.#window * 2, windowMax, Math.floor(windowReplyBytes * run.count / Math.max(1, this.#replyBytes))));
-      this.#replyBytes = 0;
-    }
-    const retained = this.output.write(bytes, start, end, this.#unansweredRuns === 0 && runDone);
+    const unanswered = this.#unanswered;
+    unanswered.replied(end - start);
+    if (runDone) unanswered.answered(run);
+    const retained = this.output.write(bytes, start, end, unanswered.runs === 0 && runDone);
     if (this.output.overfull) this.#throttle();
-    if (runDone && this.#unansweredRuns === 0) this.#allAnswered();
+    if (runDone && unanswered.runs === 0) this.#allAnswered();
     return retained;
   }
 
@@ -670,8 +606,8 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
    * on it; nobody's new requests join them, and their reads are asked again elsewhere.
    */
   #throttle(): void {
-    const upstream = this.#on;
-    if (upstream === undefined || this.closed || this.#unansweredRuns === 0 || upstream.closedBecause !== undefined) return;
+    const { on: upstream, runs } = this.#unanswered;
+    if (upstream === undefined || this.closed || runs === 0 || upstream.closedBecause !== undefined) return;
     if (this.#free) {
       this.hub.pool.detach(upstream);
       upstream.shedReads(this);
@@ -690,12 +626,6 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
     setImmediate(() => this.close()); // not amid the delivery of a reply
   }
 
-  #answered(run: Run): void {
-    this.#unansweredRuns -= 1;
-    this.#unansweredBytes -= run.end - run.start;
-    this.#unansweredRequests -= run.count;
-  }
-
   #allAnswered(): void {
     this.#lease?.allAnswered();
     if (this.#stall === "drain") this.resume();
@@ -703,7 +633,7 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   }
 
   takesError(run: Run, word: string, frame: Uint8Array): boolean {
-    const node = this.#on?.node, lease = this.#lease;
+    const node = this.#unanswered.on?.node, lease = this.#lease;
     if (run.original === undefined && lease !== undefined && lease.mode !== "free") {
       const verdict = lease.takesError(run, word, frame);
       if (verdict === "again") this.watching = true;
@@ -719,10 +649,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   }
 
   replyFrame(run: Run, frame: Buffer, refused: boolean, runDone: boolean): void {
-    const node = this.#on?.node;
+    const node = this.#unanswered.on?.node;
     const advice = refused && node !== undefined ? this.hub.router.cluster?.refused(errorWord(frame), frame, node) : undefined;
-    if (advice?.kind === "ask" && this.#lease?.mode === "single") this.#asked = advice.node;
-    if (advice !== undefined) this.#pauseMs = Math.max(this.#pauseMs, advice.pauseMs);
+    if (advice?.kind === "ask") this.#lease?.askNext(advice.node);
+    if (advice !== undefined) this.#recover.pause(advice.pauseMs);
     if (refused && !this.watching) {
       const error = this.lease.replacement;
       this.output.write(error, 0, error.length, false);
@@ -730,17 +660,17 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
       this.#recover.replied(run, frame, refused);
     }
     if (!runDone) return;
-    this.#answered(run);
-    if (this.#unansweredRuns > 0) return;
+    this.#unanswered.ended(run);
+    if (this.#unanswered.runs > 0) return;
     if (this.watching) this.#retry("it was refused");
     else this.#allAnswered();
   }
 
   runsLost(runs: readonly Run[], reason: string): void {
     if (this.closed) return;
-    for (const run of runs) this.#answered(run);
-    const shard = this.#on?.node.shard;
-    this.#on = undefined;
+    for (const run of runs) this.#unanswered.ended(run);
+    const shard = this.#unanswered.on?.node.shard;
+    this.#unanswered.on = undefined;
     const fatal = this.#lease?.lost(runs, reason);
     if (fatal !== undefined || runs.some((run) => run.partial)) {
       if (fatal !== undefined && !runs.some((run) => run.partial)) this.answer(fatal);
@@ -766,12 +696,10 @@ export class Client implements SpecialClient, RoutedClient, HubClient, ScatterCl
   /** Puts what was refused or lost back in front of the input, in order. */
   #retry(reason: string): void {
     this.watching = false;
-    const outcomes = this.#recover.take(reason);
-    if (this.hub.router.cluster !== undefined) this.#refusedBefore += outcomes.filter((outcome) => outcome.kind === "again").length;
+    const { outcomes, pauseMs } = this.#recover.take(reason);
+    this.#scatters?.refused(outcomes.filter((outcome) => outcome.kind === "again").length);
     this.putBack(outcomes);
     this.#lease?.allAnswered();
-    const pauseMs = this.#pauseMs * this.#recover.attempts;
-    this.#pauseMs = 0;
     if (this.#stall !== "none" && this.#stall !== "drain") return;
     if (pauseMs > 0) {
       this.stallForWork();

@@ -51,8 +51,6 @@ export interface LeaseHolder extends RunOwner {
   /** Keeps a request until the shard has a primary, or fails it when that has taken too long. */
   hold(request: Buffer, shard: Shard): void;
   answer(bytes: Buffer): void;
-  /** Where the next request goes that a cluster has told to go elsewhere once; asked for once. */
-  takeAsked(): RedisNode | undefined;
   /** Sends requests to whatever shards they belong to. Nothing may be unanswered. False when they are not of that kind. */
   scatter(bytes: Buffer, from: number, onTaken: (next: number) => void, entriesMax?: number): boolean;
   stallForWork(): void;
@@ -79,6 +77,8 @@ export class Lease implements RawReceiver {
   #releaseUnprovable: (() => void) | undefined;
   /** The request under way blocks, and may begin its waiting anew elsewhere. Not so XREAD, which could miss what comes in between, and WAIT. */
   #waitsAgain = false;
+  /** Where a cluster wants the request asked once that is to be sent again. */
+  #askedAt: RedisNode | undefined;
   /** The server connection takes no more for the moment. */
   full = false;
 
@@ -108,7 +108,8 @@ export class Lease implements RawReceiver {
    * input and the client waits.
    */
   take(request: Buffer, onTaken: (upstream: Upstream) => void, shard = this.#client.shardFor(request)): void {
-    const client = this.#client, hub = this.#hub, asked = client.takeAsked(), primary = asked ?? shard.primary;
+    const client = this.#client, hub = this.#hub, asked = this.#askedAt, primary = asked ?? shard.primary;
+    this.#askedAt = undefined;
     if (primary === undefined) {
       client.hold(request, shard);
       return;
@@ -126,6 +127,11 @@ export class Lease implements RawReceiver {
         onTaken(upstream);
       }
     });
+  }
+
+  /** The one request that is under way is to be asked of `node` when it is sent again, that once; undefined: of its primary. */
+  askNext(node: RedisNode | undefined): void {
+    if (this.mode === "single") this.#askedAt = node;
   }
 
   /** One request on a connection of its own. `patient`: it may take as long as it likes. */

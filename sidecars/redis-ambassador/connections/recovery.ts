@@ -11,6 +11,7 @@ export class Recovery {
   attempts = 0;
   readonly #hub: Hub;
   #outcomes: Outcome[] = [];
+  #pauseMs = 0;
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -38,18 +39,27 @@ export class Recovery {
     this.#outcomes.push({ kind: "again", request });
   }
 
+  /** The next round is to wait for so long, and each after it for longer, unless others say that it must be longer still. */
+  pause(pauseMs: number): void {
+    this.#pauseMs = Math.max(this.#pauseMs, pauseMs);
+  }
+
   /** No further attempt will be made for what is unanswered now. */
   giveUp(): void {
     this.attempts = attemptsMax;
   }
 
-  /** What to do now, in the order of the requests. Requests that were tried too often are answered with an error. */
-  take(reason: string): readonly Outcome[] {
+  /** What to do in the order of the requests, and how long to wait before. Requests that were tried too often are answered with an error. */
+  take(reason: string): { readonly outcomes: readonly Outcome[]; readonly pauseMs: number } {
     this.attempts += 1;
-    const outcomes = this.#outcomes;
+    const outcomes = this.#outcomes, pauseMs = this.#pauseMs * this.attempts;
     this.#outcomes = [];
+    this.#pauseMs = 0;
     this.#hub.counts.reissued += outcomes.filter((outcome) => outcome.kind === "again").length;
-    if (this.attempts <= attemptsMax) return outcomes;
-    return outcomes.map((outcome): Outcome => (outcome.kind === "again" ? { ...outcome, kind: "answered", reply: ambassadorErrors.tooManyAttempts(reason), thenClose: false } : outcome));
+    return { outcomes: this.attempts <= attemptsMax ? outcomes : outcomes.map((outcome) => endOf(outcome, reason)), pauseMs };
   }
+}
+
+function endOf(outcome: Outcome, reason: string): Outcome {
+  return outcome.kind === "again" ? { ...outcome, kind: "answered", reply: ambassadorErrors.tooManyAttempts(reason), thenClose: false } : outcome;
 }
