@@ -88,18 +88,21 @@ const slackBytes = 64;
 
 /** Areas from this size on are for what is written before it is read; one in memory that served before holds anything. */
 const scratchBytesMin = 262_144;
-/** What an ended conversion leaves for the next one: a new memory costs more than the conversion of a small report. */
+/** What ended conversions leave for the next ones: making an instance costs more than converting a small report, and what is left of it is collected late. */
 const sparesMax = 4;
 const spareBytesMax = 8_388_608;
-const spares: WebAssembly.Memory[] = [];
+
+/** An instance of the module with its memory, and what its variables were at its beginning. */
+type Instance = { readonly functions: CoreFunctions; readonly memory: WebAssembly.Memory; readonly state: readonly (readonly [WebAssembly.Global, number])[] };
+
+const spares: Instance[] = [];
 
 /**
- * One instance of the core with its memory, which grows with `allocate` and never shrinks. `bytes` and `words` are other objects
- * after that.
+ * The core with its memory, which grows with `allocate` and never shrinks. `bytes` and `words` are other objects after that.
  */
 export class Core {
   readonly functions: CoreFunctions;
-  readonly #memory: WebAssembly.Memory;
+  readonly #instance: Instance;
   readonly #servedBefore: boolean;
   #free = firstArea;
   bytes: Buffer;
@@ -108,19 +111,20 @@ export class Core {
   constructor() {
     const spare = spares.pop();
     this.#servedBefore = spare !== undefined;
-    this.#memory = spare ?? new WebAssembly.Memory({ initial: 2, maximum: 65_536 });
-    // The module's own data; its constants come again with the instance.
-    if (spare !== undefined) new Uint8Array(spare.buffer, 0, firstArea).fill(0);
-    const { exports } = new WebAssembly.Instance(compiledModule(), { env: { memory: this.#memory } });
-    // Sound because module and type are made of one source; tests run every function.
-    this.functions = exports as CoreFunctions;
-    this.bytes = Buffer.from(this.#memory.buffer);
-    this.words = new Uint32Array(this.#memory.buffer);
+    this.#instance = spare ?? instantiate();
+    this.functions = this.#instance.functions;
+    this.bytes = Buffer.from(this.#instance.memory.buffer);
+    this.words = new Uint32Array(this.#instance.memory.buffer);
   }
 
-  /** Gives the memory to the next core; this one must not be used afterwards. */
+  /** Gives instance and memory to the next core; this one must not be used afterwards. */
   release(): void {
-    if (spares.length < sparesMax && this.bytes.length <= spareBytesMax && this.bytes.length > 0) spares.push(this.#memory);
+    const { memory, state } = this.#instance;
+    if (spares.length < sparesMax && this.bytes.length <= spareBytesMax && this.bytes.length > 0) {
+      for (const [variable, value] of state) variable.value = value;
+      if (firstPage !== undefined) new Uint8Array(memory.buffer).set(firstPage, 0);
+      spares.push(this.#instance);
+    }
     this.bytes = Buffer.alloc(0);
     this.words = new Uint32Array(0);
   }
@@ -131,9 +135,9 @@ export class Core {
     this.#free = Math.ceil((position + length + slackBytes) / 64) * 64;
     const missing = this.#free - this.bytes.length;
     if (missing > 0) {
-      this.#memory.grow(Math.ceil(missing / pageBytes));
-      this.bytes = Buffer.from(this.#memory.buffer);
-      this.words = new Uint32Array(this.#memory.buffer);
+      this.#instance.memory.grow(Math.ceil(missing / pageBytes));
+      this.bytes = Buffer.from(this.#instance.memory.buffer);
+      this.words = new Uint32Array(this.#instance.memory.buffer);
     }
     if (this.#servedBefore && length < scratchBytesMin) this.bytes.fill(0, position, this.#free);
     return position;
@@ -166,8 +170,15 @@ export class Core {
 }
 
 let compiled: WebAssembly.Module | undefined;
+/** The first page of a new memory. */
+let firstPage: Uint8Array | undefined;
 
-function compiledModule(): WebAssembly.Module {
+function instantiate(): Instance {
   compiled ??= new WebAssembly.Module(Buffer.from(coreModule, "base64"));
-  return compiled;
+  const memory = new WebAssembly.Memory({ initial: 2, maximum: 65_536 });
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+  firstPage ??= new Uint8Array(memory.buffer.slice(0, firstArea));
+  const state = Object.entries(exports).flatMap(([name, variable]) => (name.startsWith("state:") && variable instanceof WebAssembly.Global ? [[variable, variable.value] as const] : []));
+  // Sound because module and type are made of one source; tests run every function.
+  return { functions: exports as CoreFunctions, memory, state };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { convertReport, convertText } from "../../../../sidecars/format-adapter/convert.ts";
+import { Core } from "../../../../sidecars/format-adapter/engine/core.ts";
 import { parseAdapter } from "../support.ts";
 
 const mapping = (input: string, output: string, fields: string) => parseAdapter(`watch: {dir: /in}\nmappings:\n  m:\n    in: {format: ${input}, strict: false, columns: {id: int64, amount: decimal(2), qty: int64, note: "string?"}}\n    out: {format: ${output}, file: "/o/{name}.x"}\n    fields: ${fields}\n`).mappings[0] ?? assert.fail();
@@ -49,4 +50,18 @@ test("conversions side by side do not touch each other's memory", async () => {
   });
   const expected = all.map(({ each, text }) => convertText(each, text)).map((result) => (result.kind === "converted" ? result.text : assert.fail(result.error.message)));
   for (let round = 0; round < 3; round++) assert.deepEqual(await Promise.all(all.map(async ({ each, text }) => await convert(each, text))), expected);
+});
+
+const stateOf = (core: Core): Record<string, unknown> => Object.fromEntries(Object.entries(core.functions).flatMap(([name, variable]: [string, unknown]) => (name.startsWith("state:") && variable instanceof WebAssembly.Global ? [[name, variable.value]] : [])));
+
+test("a core that served before begins with every variable as a new one does", async () => {
+  const unused = stateOf(new Core());
+  assert.ok(Object.keys(unused).length > 30, "the module tells its variables");
+  for (const [input, each] of mappings) {
+    await assert.rejects(convert(each, textOf(input, 400, 1).slice(0, -20)));
+    const again = new Core();
+    const served = new Set(again.bytes.subarray(65_536)).size > 1;
+    assert.ok(served, "the core is one that served before");
+    assert.deepEqual(stateOf(again), unused);
+  }
 });
