@@ -45,6 +45,16 @@ export const CELL_BYTES: usize = 8;
   }
 }
 
+/** Where the digits at `at` end, `limit` or a little behind it at the latest. */
+@inline export function digitsEnd(at: usize, limit: usize): usize {
+  let digits: usize;
+  do {
+    digits = ctz(~i8x16.bitmask(i8x16.lt_u(i8x16.sub(v128.load(at), i8x16.splat(48)), i8x16.splat(10)))); // 16 when all are: the mask has so many bits
+    at += digits;
+  } while (digits == 16 && at < limit);
+  return at;
+}
+
 /** Where the next value that has to be undone goes; the host sets it back between batches. The area is as large as the input. */
 export let scratch: usize = 0;
 

@@ -1,4 +1,4 @@
-import { CELL_BYTES, cellKind, cellLength, cellStart, MISSING, NESTED, NULL } from "./cells";
+import { CELL_BYTES, cellKind, cellLength, cellStart, digitsEnd, MISSING, NESTED, NULL } from "./cells";
 
 /**
  * Whether values are of their declared types. Accepts the usual forms of right values at once; whatever it is not sure of is for
@@ -60,13 +60,13 @@ function isDecimal(start: usize, length: usize, fractionMax: u32, wholeMax: u32)
   const negative = load<u8>(at) == 45;
   if (negative) at++;
   const whole = at;
-  while (at < stop && <u32>load<u8>(at) - 48 < 10) at++;
+  at = min(digitsEnd(whole, stop), stop);
   const digits = <u32>(at - whole);
   if (digits == 0 || digits > wholeMax || (digits > 1 && load<u8>(whole) == 48)) return false;
   if (at == stop) return !(negative && load<u8>(whole) == 48 && digits == 1);
   if (load<u8>(at) != 46) return false;
   const fraction = ++at;
-  while (at < stop && <u32>load<u8>(at) - 48 < 10) at++;
+  at = min(digitsEnd(fraction, stop), stop);
   return at == stop && at > fraction && <u32>(at - fraction) <= fractionMax;
 }
 

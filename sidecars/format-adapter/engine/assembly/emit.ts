@@ -58,21 +58,18 @@ export function openCsvOutput(delimiterByte: u32, quotesAll: bool): void {
   quoteAll = quotesAll;
 }
 
-/** Whether `need` bytes and what is overwritten behind them have room. */
-@inline function fits(at: usize, need: usize, outputEnd: usize): bool {
-  return at + need <= outputEnd;
-}
-
 /** Writes rows [rowsDone of before .. count) to [output, outputEnd); there is slack behind outputEnd. */
 export function emit(isCsv: bool, cells: usize, rowBytes: usize, computed: usize, computedRowBytes: usize, count: u32, output: usize, outputEnd: usize): i32 {
   let at = output;
   written = output;
   rowsDone = 0;
+  /** A value may end here at the latest. */
+  const room = outputEnd - tailLength;
+  const isOnly = programEnd - program == ENTRY_BYTES;
   for (let row: u32 = 0; row < count; row++) {
-    const leadAt = begun ? lead : firstLead;
     const leadBytes = begun ? leadLength : firstLeadLength;
-    if (!fits(at, leadBytes + tailLength, outputEnd)) return FULL;
-    copy(at, leadAt, leadBytes);
+    if (at + leadBytes > room) return FULL;
+    copy(at, begun ? lead : firstLead, leadBytes);
     at += leadBytes;
     let index: u32 = 0;
     for (let entry = program; entry < programEnd; entry += ENTRY_BYTES, index++) {
@@ -82,52 +79,52 @@ export function emit(isCsv: bool, cells: usize, rowBytes: usize, computed: usize
         wrongField = index;
         return WRONG;
       }
-      if (!fits(at, before + tailLength, outputEnd)) return FULL;
+      if (at + before > room) return FULL;
       copy(at, load<u32>(entry), before);
       at += before;
-      if ((flags & CONSTANT) != 0) {
-        const length = <usize>load<u32>(entry + 20);
-        if (!fits(at, length + tailLength, outputEnd)) return FULL;
-        copy(at, load<u32>(entry + 16), length);
-        at += length;
-        continue;
+      let cell: usize = 0;
+      let kind: u32 = MISSING;
+      let length: usize = 0;
+      if ((flags & CONSTANT) == 0) {
+        cell = ((flags & COMPUTED) != 0 ? computed : cells) + <usize>load<u32>(entry + 8) * CELL_BYTES;
+        kind = cellKind(cell);
+        length = cellLength(cell);
       }
-      const cell = ((flags & COMPUTED) != 0 ? computed : cells) + <usize>load<u32>(entry + 8) * CELL_BYTES;
-      const kind = cellKind(cell);
-      const length = cellLength(cell);
-      const start = cellStart(cell);
       if (kind == MISSING || kind == NULL || length == 0) {
-        if ((flags & FALLBACK) != 0) {
-          const fallback = <usize>load<u32>(entry + 20);
-          if (!fits(at, fallback + tailLength, outputEnd)) return FULL;
-          copy(at, load<u32>(entry + 16), fallback);
-          at += fallback;
+        if ((flags & (CONSTANT | FALLBACK)) != 0) {
+          const given = <usize>load<u32>(entry + 20);
+          if (at + given > room) return FULL;
+          copy(at, load<u32>(entry + 16), given);
+          at += given;
           continue;
         }
         if (kind == MISSING && (flags & OPTIONAL) == 0) {
           wrongField = index;
           return WRONG;
         }
-        if (!fits(at, 8 + tailLength, outputEnd)) return FULL;
-        if (isCsv) {
-          if (quoteAll || programEnd - program == ENTRY_BYTES) {
-            store<u16>(at, 0x2222);
-            at += 2;
-          }
-        } else if (kind == TEXT && (flags & EMPTY_IS_NULL) == 0) {
+        if (at + 8 > room) return FULL;
+        if (isCsv ? quoteAll || isOnly : kind == TEXT && (flags & EMPTY_IS_NULL) == 0) {
           store<u16>(at, 0x2222);
           at += 2;
-        } else {
+        } else if (!isCsv) {
           store<u32>(at, 0x6c6c756e);
           at += 4;
         }
         continue;
       }
-      // The most that a value becomes: every byte an escape of six.
+      const start = cellStart(cell);
+      // The most that a value becomes: every byte an escape of six. Near the end of the output it is counted.
       const most = isCsv ? length * 2 + 2 : length * 6 + 2;
-      if (!fits(at, length + 18 + tailLength, outputEnd) || (!fits(at, most + tailLength, outputEnd) && !fits(at, grown(isCsv, kind, flags, start, length) + tailLength, outputEnd))) return FULL;
+      if (at + most + 16 > room && (at + length + 18 > room || at + grown(isCsv, kind, flags, start, length) > room)) return FULL;
       if (!isCsv) at = jsonValue(at, start, length, kind, flags);
-      else if (kind != NESTED) at = csvValue(at, start, length);
+      else if (kind != NESTED) {
+        const bytes = v128.load(start);
+        if (length > 16 || quoteAll || (csvSpecials(bytes) & ((1 << <u32>length) - 1)) != 0) at = csvValue(at, start, length);
+        else {
+          v128.store(at, bytes);
+          at += length;
+        }
+      }
       // Behind what the scan has put there: it has put nothing there for this value.
       else at = csvValue(at, scratch, compact(scratch, start, length) - scratch);
     }
@@ -140,6 +137,12 @@ export function emit(isCsv: bool, cells: usize, rowBytes: usize, computed: usize
     computed += computedRowBytes;
   }
   return DONE;
+}
+
+/** Which of 16 bytes make a value of CSV need quotes. */
+@inline function csvSpecials(bytes: v128): u32 {
+  const breaks = v128.or(i8x16.eq(bytes, i8x16.splat(10)), i8x16.eq(bytes, i8x16.splat(13)));
+  return i8x16.bitmask(v128.or(breaks, v128.or(i8x16.eq(bytes, i8x16.splat(34)), i8x16.eq(bytes, i8x16.splat(<i8>delimiter)))));
 }
 
 /** How long the value becomes, exactly enough: only near the end of the output does it matter. */
@@ -232,15 +235,12 @@ function compact(at: usize, start: usize, length: usize): usize {
 function csvValue(at: usize, start: usize, length: usize): usize {
   const begin = at;
   const quotes = i8x16.splat(34);
-  const delimiters = i8x16.splat(<i8>delimiter);
-  const feeds = i8x16.splat(10);
-  const returns = i8x16.splat(13);
   const stop = start + length;
   let special = quoteAll;
   for (let from = start; from < stop && !special; from += 16, at += 16) {
     const bytes = v128.load(from);
     v128.store(at, bytes);
-    const found = i8x16.bitmask(v128.or(v128.or(i8x16.eq(bytes, quotes), i8x16.eq(bytes, delimiters)), v128.or(i8x16.eq(bytes, feeds), i8x16.eq(bytes, returns))));
+    const found = csvSpecials(bytes);
     special = found != 0 && <usize>ctz(found) < stop - from;
   }
   if (!special) return begin + length;

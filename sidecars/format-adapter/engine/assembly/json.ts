@@ -1,4 +1,4 @@
-import { byteToScratch, CELL_BYTES, cellKind, codeToScratch, DONE, FALSE, MISSING, NESTED, NEW_KEY, NULL, NUMBER, scratch, setCell, setNext, setRecords, setScratch, TEXT, toScratch, TRUE, WRONG } from "./cells";
+import { byteToScratch, CELL_BYTES, cellKind, codeToScratch, digitsEnd, DONE, FALSE, MISSING, NESTED, NEW_KEY, NULL, NUMBER, scratch, setCell, setNext, setRecords, setScratch, TEXT, toScratch, TRUE, WRONG } from "./cells";
 
 /**
  * JSON records: objects, one a line (NDJSON) or in an array. Each key has a slot, and its value goes to the slot's cell. A slot is
@@ -350,6 +350,68 @@ function colon(): bool {
   return true;
 }
 
+/**
+ * Members as most are, p being at a key: the key that is guessed, no white space, a text without escapes or a number or a word. Passes over
+ * them up to the first that is otherwise; true when they close the object. It works with locals: each use of a variable of the module is one
+ * of the memory.
+ */
+function usualMembers(parent: u32): bool {
+  const quotes = i8x16.splat(34);
+  const slashes = i8x16.splat(92);
+  const spaces = i8x16.splat(32);
+  const limit = end;
+  let at = p;
+  for (;;) {
+    p = at;
+    const guess = place < orderLength ? load<u32>(order + (<usize>place << 2)) : ROOT;
+    if (guess >= slotCount) return false;
+    const slot = slots + <usize>guess * SLOT_BYTES;
+    const keyBytes = <usize>load<u32>(slot + 4);
+    const cell = row + <usize>(guess + 1) * CELL_BYTES;
+    if (load<u32>(slot + 12) != PLAIN || load<u32>(slot + 8) != parent || cellKind(cell) != MISSING) return false;
+    if (at + keyBytes + 3 >= limit || load<u8>(at) != 34 || load<u16>(at + keyBytes + 1) != 0x3a22 || !sameBytes(load<u32>(slot), at + 1, keyBytes)) return false;
+    let start = at + keyBytes + 3;
+    const first = <u32>load<u8>(start);
+    let kind = TEXT;
+    if (first == 34) {
+      at = ++start;
+      for (;;) {
+        const bytes = v128.load(at);
+        const found = i8x16.bitmask(v128.or(v128.or(i8x16.eq(bytes, quotes), i8x16.eq(bytes, slashes)), i8x16.lt_u(bytes, spaces)));
+        at += found == 0 ? 16 : ctz(found);
+        if (at >= limit) return false;
+        if (found != 0) break;
+      }
+      if (load<u8>(at) != 34) return false;
+    } else if (first == 45 || first - 48 < 10) {
+      kind = NUMBER;
+      const whole = start + (first == 45 ? 1 : 0);
+      at = digitsEnd(whole, limit);
+      if (at == whole || (load<u8>(whole) == 48 && at > whole + 1)) return false;
+      if (load<u8>(at) == 46) {
+        const fraction = at + 1;
+        at = digitsEnd(fraction, limit);
+        if (at == fraction) return false;
+      }
+    } else {
+      const letters = load<u32>(start);
+      kind = letters == 0x65757274 ? TRUE : letters == 0x6c6c756e ? NULL : FALSE;
+      at = start + (kind == FALSE ? 5 : 4);
+      if (kind == FALSE && (letters != 0x736c6166 || load<u8>(start + 4) != 101)) return false;
+    }
+    const after = <usize>(kind == TEXT ? at + 1 : at);
+    if (after >= limit) return false;
+    const byte = <u32>load<u8>(after);
+    if (byte != 44 && byte != 125) return false;
+    setCell(cell, start, at - start, kind);
+    place++;
+    at = after + 1;
+    if (byte == 125) break;
+  }
+  p = at;
+  return true;
+}
+
 /** The members of an object that has slots of its own; p is at its brace. */
 function object(parent: u32, depth: i32): void {
   if (depth > DEPTH_MAX) {
@@ -363,6 +425,8 @@ function object(parent: u32, depth: i32): void {
     return;
   }
   for (;;) {
+    if (usualMembers(parent)) return;
+    space();
     const slot = key(parent);
     if (short || wrong || newKey) return;
     if (!colon()) return;
