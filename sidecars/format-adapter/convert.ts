@@ -13,7 +13,7 @@ import { fieldType, type Mapping } from "./mapping/mapping.ts";
 import { RowConversion } from "./row-conversion.ts";
 
 /** A conversion in progress: bytes in, bytes out, records counted. Deterministic; no clock, no randomness. */
-export type Conversion = Pick<Engine, "room" | "take" | "end" | "rows" | "refusals">;
+export type Conversion = Pick<Engine, "room" | "take" | "end" | "close" | "rows" | "refusals">;
 
 /** Compiled once: a folder may hold thousands of small reports. */
 const compiledMappings = new WeakMap<Mapping, CompiledMapping>();
@@ -81,6 +81,7 @@ export async function convertReport(options: {
       return conversion;
     } finally {
       compressor?.close();
+      conversion.close();
     }
   }
   const conversion = startConversion(mapping);
@@ -94,7 +95,7 @@ export async function convertReport(options: {
     return conversion;
   } finally {
     compressor?.close();
-    if (conversion instanceof Engine) conversion.close();
+    conversion.close();
   }
 }
 

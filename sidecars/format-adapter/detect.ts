@@ -1,6 +1,7 @@
 // pure
 import { posix } from "node:path";
 import { ConversionError } from "./conversion-error.ts";
+import { blockBytes, blocks } from "./blocks.ts";
 import { createSniffer } from "./formats/create-reader.ts";
 import type { InputOptions } from "./formats/options.ts";
 import { isEmpty } from "./mapping/cells.ts";
@@ -136,11 +137,14 @@ function readsWhole(input: InputOptions, bytes: Uint8Array): boolean {
 /** As chooseMapping, from a source that is read until it is known; gives what was read too. */
 export async function detectMapping(adapter: Detecting, name: string, source: { read(room: Buffer): Promise<number> }): Promise<{ readonly bytes: Buffer; readonly mapping: Mapping }> {
   let bytes = Buffer.alloc(0);
-  let wanted = startBytes;
+  const [only] = adapter.mappings;
+  if (adapter.detect.length === 0 && only !== undefined) return { bytes, mapping: only };
+  let wanted = blockBytes;
   for (;;) {
-    const block = Buffer.allocUnsafe(wanted);
+    const block = wanted === blockBytes ? blocks.take() : Buffer.allocUnsafe(wanted);
     const count = await source.read(block);
     bytes = Buffer.concat([bytes, block.subarray(0, count)]);
+    if (wanted === blockBytes) blocks.give(block);
     const choice = chooseMapping(adapter, name, bytes, count === 0);
     if (choice.kind === "chosen") return { bytes, mapping: choice.mapping };
     if (count > 0) {
@@ -152,5 +156,3 @@ export async function detectMapping(adapter: Detecting, name: string, source: { 
     return { bytes, mapping: choice.atEnd };
   }
 }
-
-const startBytes = 65_536;

@@ -1,12 +1,14 @@
 import type { FileHandle } from "node:fs/promises";
 import { ConversionError } from "./conversion-error.ts";
 import type { RandomAccess } from "./formats/parquet/parquet-reader.ts";
+import { blocks } from "./blocks.ts";
 import { ContentHash } from "./hash/content-hash.ts";
 
 /** Reads a file from its start, into memory of others, and hashes its content on the way. `close` must be called; the file stays open. */
 export class ReportInput {
   readonly #file: FileHandle;
   readonly #hash = new ContentHash();
+  #isOver = false;
   bytes = 0;
 
   constructor(file: FileHandle) {
@@ -17,14 +19,20 @@ export class ReportInput {
   async read(room: Buffer): Promise<number> {
     const { bytesRead } = await this.#file.read(room, 0, room.length, null);
     this.bytes += bytesRead;
+    this.#isOver = bytesRead === 0;
     this.#hash.update(room.subarray(0, bytesRead));
     return bytesRead;
   }
 
   /** Hashes what was not read for the conversion, so that the content can be known again. */
   async readRest(): Promise<void> {
-    const block = Buffer.allocUnsafe(65_536);
-    while ((await this.read(block)) > 0);
+    if (this.#isOver) return;
+    const block = blocks.take();
+    try {
+      while ((await this.read(block)) > 0);
+    } finally {
+      blocks.give(block);
+    }
   }
 
   contentHash(): string {

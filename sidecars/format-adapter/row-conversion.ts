@@ -1,19 +1,20 @@
 // pure
 import { ConversionError } from "./conversion-error.ts";
 import { applyPlan, type EnginePlan } from "./engine/plan.ts";
+import { Rooms } from "./blocks.ts";
 import type { ByteReader } from "./formats/byte-reader.ts";
 import type { RecordHandler, Row } from "./formats/row.ts";
 import type { OutCell, RecordWriter } from "./formats/writers.ts";
 import { RowRefusals } from "./row-refusals.ts";
 
-const roomBytes = 262_144;
+const rooms = new Rooms(262_144, 4);
 
 /** A conversion record by record, for the formats that the engine does not read and write by itself. As Engine otherwise. */
 export class RowConversion {
   readonly #plan: EnginePlan;
   readonly #reader: ByteReader;
   readonly #writer: RecordWriter;
-  readonly #room = Buffer.allocUnsafe(roomBytes);
+  readonly #room = rooms.take();
   #pieces: (string | Uint8Array)[];
   readonly refusals: RowRefusals;
   readonly #columns: string[] = [];
@@ -29,6 +30,12 @@ export class RowConversion {
       options.onColumns(columns, line);
     };
     this.#reader = options.createReader({ onColumns, onRow: (row) => this.#convert(row) });
+  }
+
+  /** Gives its memory to the next conversion. May be left out; no byte may go in or out afterwards, `rows` and `refusals` stay. */
+  close(): void {
+    this.#reader.close?.();
+    rooms.give(this.#room);
   }
 
   room(): Buffer {

@@ -4,6 +4,7 @@ import { Core } from "../engine/core.ts";
 import { explainRecord } from "../engine/explain.ts";
 import { Scanner } from "../engine/scanner.ts";
 import { countLineEnds } from "./line-ends.ts";
+import { refuseUtf16 } from "./byte-order.ts";
 import type { EngineInput } from "./options.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
 
@@ -15,12 +16,15 @@ export type ByteReader = {
   push(bytes: Uint8Array): void;
   /** As of RecordReader. */
   end(options: { readonly takeUnfinished: boolean }): void;
+  /** Gives its memory to the next reader, if it has any worth that. May be left out; nothing may be pushed afterwards. */
+  close?(): void;
 };
 
 /** A reader of text as a reader of UTF-8. */
 export function readerOfUtf8(reader: RecordReader): ByteReader {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let line = 1;
+  let isFirst = true;
   const decode = (bytes: Uint8Array, isLast: boolean): string => {
     try {
       const text = decoder.decode(bytes, { stream: !isLast });
@@ -32,7 +36,11 @@ export function readerOfUtf8(reader: RecordReader): ByteReader {
     }
   };
   return {
-    push: (bytes) => reader.push(decode(bytes, false)),
+    push(bytes) {
+      if (isFirst) refuseUtf16(bytes);
+      isFirst &&= bytes.length === 0;
+      reader.push(decode(bytes, false));
+    },
     end(options) {
       reader.push(decode(new Uint8Array(), true));
       reader.end(options);
@@ -42,8 +50,9 @@ export function readerOfUtf8(reader: RecordReader): ByteReader {
 
 /** The engine's reading half alone, for outputs that it does not write. */
 export function createScannerReader(input: EngineInput, handler: RecordHandler): ByteReader {
+  const core = new Core();
   const scanner: Scanner = new Scanner({
-    core: new Core(),
+    core,
     input,
     recordBytesMax: readerLimitsDefault.recordCharsMax,
     columnsMax: readerLimitsDefault.columnsMax,
@@ -73,5 +82,6 @@ export function createScannerReader(input: EngineInput, handler: RecordHandler):
       scan(true);
       scanner.checkEnd();
     },
+    close: () => core.release(),
   };
 }

@@ -1,6 +1,7 @@
 // pure
 import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { ConversionError } from "../conversion-error.ts";
+import { blockBytes, blocks } from "../blocks.ts";
 
 /** How a report's bytes are packed. */
 export type Compression = "none" | "gzip" | "zstd";
@@ -11,7 +12,6 @@ export type ByteSource = {
   read(room: Buffer): Promise<number>;
 };
 
-const blockBytes = 65_536;
 /** No bomb is seen in what is smaller. */
 const freeBytes = 67_108_864;
 /** deflate packs a run of one byte 1032 times, a table of plain reports hardly 30 times. */
@@ -52,14 +52,26 @@ export type UnpackedSource = ByteSource & { readonly compression: Compression; c
 
 /** Unpacks a report that is packed, by what its first bytes say. */
 export async function unpack(source: ByteSource): Promise<UnpackedSource> {
-  const block = Buffer.allocUnsafe(blockBytes);
+  const block = blocks.take();
   let filled = 0;
-  for (let count = 1; count > 0 && filled < magicBytes; filled += count) count = await source.read(block.subarray(filled));
+  try {
+    for (let count = 1; count > 0 && filled < magicBytes; filled += count) count = await source.read(block.subarray(filled));
+  } catch (error) {
+    blocks.give(block);
+    throw error;
+  }
   const whole = new ReplayedSource(block.subarray(0, filled), source);
   const compression = compressionOf(block.subarray(0, filled));
-  if (compression === "none") return { compression, read: async (room) => await whole.read(room), close: () => undefined };
+  if (compression === "none") return { compression, read: async (room) => await whole.read(room), close: () => blocks.give(block) };
   const decompressor = new Decompressor(whole, compression);
-  return { compression, read: async (room) => await decompressor.read(room), close: () => decompressor.close() };
+  return {
+    compression,
+    read: async (room) => await decompressor.read(room),
+    close() {
+      decompressor.close();
+      blocks.give(block);
+    },
+  };
 }
 
 /** `auto`: whatever it is. */

@@ -3,10 +3,12 @@ import { chmodSync, closeSync, constants, fdatasync, fstatSync, mkdirSync, openS
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { Rooms } from "../blocks.ts";
 import type { DirectorySync } from "./directory-sync.ts";
 
 const temporaryForm = /^\.podkit-[0-9a-f]{16}\.tmp$/;
-const blockBytes = 262_144;
+const comparedBytes = 262_144;
+const rooms = new Rooms(comparedBytes, 2);
 /** Up to here a write goes into the page cache at once; larger ones must not hold up the process. */
 const writeAtOnceMax = 262_144;
 const outputMode = 0o644;
@@ -157,12 +159,19 @@ function openQuietly(path: string): number | undefined {
 
 /** Compares two files of one size. */
 async function sameContent(left: number, right: number): Promise<boolean> {
-  const [one, other] = [Buffer.allocUnsafe(blockBytes), Buffer.allocUnsafe(blockBytes)];
-  for (let at = 0; ; ) {
-    const [{ bytesRead }, second] = await Promise.all([readLater(left, one, 0, blockBytes, at), readLater(right, other, 0, blockBytes, at)]);
-    if (bytesRead !== second.bytesRead || !one.subarray(0, bytesRead).equals(other.subarray(0, bytesRead))) return false;
-    if (bytesRead === 0) return true;
-    at += bytesRead;
+  const [one, other] = [rooms.take(), rooms.take()];
+  try {
+    for (let at = 0; ; ) {
+      // One after the other: a room that is given back must not be read into any more.
+      const { bytesRead } = await readLater(left, one, 0, comparedBytes, at);
+      const second = await readLater(right, other, 0, comparedBytes, at);
+      if (bytesRead !== second.bytesRead || !one.subarray(0, bytesRead).equals(other.subarray(0, bytesRead))) return false;
+      if (bytesRead === 0) return true;
+      at += bytesRead;
+    }
+  } finally {
+    rooms.give(one);
+    rooms.give(other);
   }
 }
 
