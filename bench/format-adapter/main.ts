@@ -17,6 +17,7 @@ import { bundleRole, writeBundle } from "../../images/bundle.ts";
 import { roles } from "../../images/roles.ts";
 import { readRecords } from "../../sidecars/format-adapter/commands/read-records.ts";
 import { diffReports } from "../../sidecars/format-adapter/commands/report-diff.ts";
+import { strictCsv } from "../../sidecars/format-adapter/formats/csv-dialect.ts";
 import { median, observeCircumstances, spread, writeReport } from "../report.ts";
 import { adapterCommand, hashOf, timed, type Reading } from "./candidate.ts";
 import { cases, type Case } from "./cases.ts";
@@ -51,7 +52,8 @@ function millerVersion(install: boolean): string | undefined {
 async function compare(output: string, expected: string): Promise<Equality> {
   if ((await hashOf(output)) === (await hashOf(expected))) return "byte for byte";
   const format = expected.endsWith(".ndjson") ? "ndjson" : "csv";
-  const { different, lines } = await diffReports(readRecords(output, { format, delimiter: "," }), readRecords(expected, { format, delimiter: "," }));
+  const input = format === "csv" ? ({ format, ...strictCsv(",") } as const) : ({ format } as const);
+  const { different, lines } = await diffReports(readRecords(output, input), readRecords(expected, input));
   if (different > 0) console.error(lines.slice(0, 5).join("\n"));
   return different === 0 ? "record by record" : "NOT EQUAL";
 }

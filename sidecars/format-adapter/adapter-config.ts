@@ -5,6 +5,7 @@ import { joinPath, type Problem } from "../../kit/config/problem.ts";
 import type { RawNode } from "../../kit/config/raw.ts";
 import type { ParseContext, TypedField } from "../../kit/config/schema.ts";
 import { readDetect, type DetectRule } from "./detect.ts";
+import { piecesFault } from "./formats/csv-dialect.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { readMapping } from "./mapping/read-mapping.ts";
 import { readNode, type NodeReader } from "./mapping/node-reader.ts";
@@ -93,6 +94,8 @@ function readAdapter(node: NodeReader, index: number): AdapterConfig | undefined
     const isAppended = readWatchOutcome.ready.append !== undefined;
     if (isAppended !== mapping.output.file.includes("{segment}")) parts.get("mappings")?.problem(isAppended ? `"${mapping.name}" needs {segment} in ${mapping.output.file}, as in {name}.{segment}.csv: each piece of a growing report is a file of its own` : `"${mapping.name}" has {segment} in ${mapping.output.file}, which only "ready: [append]" makes`);
     if (isAppended && mapping.input.format !== "csv" && mapping.input.format !== "ndjson") parts.get("mappings")?.problem(`"${mapping.name}" reads ${mapping.input.format}; only csv and ndjson can be adapted while they grow`);
+    const piecewise = isAppended && mapping.input.format === "csv" ? piecesFault(mapping.input) : undefined;
+    if (piecewise !== undefined) parts.get("mappings")?.problem(`"${mapping.name}" reads CSV that ${piecewise}; it cannot be adapted while it grows`);
     if (!mapping.output.file.includes("{name}") && /[*?[{]/.test(readWatchOutcome.match)) parts.get("mappings")?.problem(`"${mapping.name}" writes every input to the one file ${mapping.output.file}; put {name} into it`);
   }
   return { name, watch: readWatchOutcome, ...rules, detect, mappings: whole };

@@ -107,8 +107,8 @@ function standIn(mapping: Mapping): Mapping {
   if (input.format !== "parquet" && output.format !== "parquet") return mapping;
   const known = standIns.get(mapping) ?? {
     ...mapping,
-    input: input.format === "parquet" ? { ...input, format: "ndjson", delimiter: "," } : input,
-    output: output.format === "parquet" ? { ...output, format: "ndjson", delimiter: ",", eol: "lf", bom: false, quote: "minimal" } : output,
+    input: input.format === "parquet" ? { ...input, format: "ndjson" } : input,
+    output: output.format === "parquet" ? { ...output, format: "ndjson" } : output,
   } satisfies Mapping;
   standIns.set(mapping, known);
   return known;

@@ -29,7 +29,8 @@ export class RowConversion {
       this.#columns.push(...columns);
       options.onColumns(columns, line);
     };
-    this.#reader = options.createReader({ onColumns, onRow: (row) => this.#convert(row) });
+    const onFault: RecordHandler["onFault"] = options.plan.refusals.kind === "fail-file" ? undefined : (fault) => this.refusals.refuseRecord(fault, this.#columns);
+    this.#reader = options.createReader({ onColumns, onRow: (row) => this.#convert(row), onFault });
   }
 
   /** Gives its memory to the next conversion. May be left out; no byte may go in or out afterwards, `rows` and `refusals` stay. */

@@ -1,6 +1,7 @@
 // pure
 import type { Row } from "../formats/row.ts";
-import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type OutCell, type TextWriter } from "../formats/writers.ts";
+import { createJsonArrayWriter, createNdjsonWriter, type OutCell, type TextWriter } from "../formats/writers.ts";
+import { createCsvWriter } from "../formats/csv-writer.ts";
 import type { EngineOutput } from "../formats/options.ts";
 import { jsonFrame, type JsonFrame } from "../formats/json-frame.ts";
 import { jsonLayout } from "../formats/json-layout.ts";
@@ -156,13 +157,13 @@ export class Emitter {
   }
 
   #openOutput(): void {
-    const { delimiter, quote } = this.#output;
+    const csv = this.#output.format === "csv" ? this.#output : undefined;
     const { functions } = this.#core;
     const first = this.#literal(this.#frame.first);
     const other = this.#literal(this.#frame.other);
     const tail = this.#literal(this.#frame.tail);
     functions.openOutput(this.#program, this.#plan.fields.length, first.at, first.length, other.at, other.length, tail.at, tail.length);
-    functions.openCsvOutput(delimiter.charCodeAt(0), quote === "all");
+    if (csv !== undefined) functions.openCsvOutput(csv.delimiter.charCodeAt(0), csv.quote === "all");
   }
 
   #literal(text: string): Literal {
@@ -176,12 +177,13 @@ export class Emitter {
 
   /** A cell as this output writes it: what a record of nothing else would hold. */
   #written(cell: OutCell): Literal {
-    if (this.#output.format !== "csv") return this.#literal(cell.json === "raw" ? cell.text : cell.json === "null" ? "null" : JSON.stringify(cell.text));
+    const output = this.#output;
+    if (output.format !== "csv") return this.#literal(cell.json === "raw" ? cell.text : cell.json === "null" ? "null" : JSON.stringify(cell.text));
     // Beside another field, since an only and empty one is written in its own way.
     const names = this.#plan.fields.length === 1 ? ["a"] : ["a", "b"];
-    const line = createCsvWriter(names, this.#output).row(names.map((_, index) => (index === 0 ? cell : { text: "", json: "string" as const })));
-    const eolLength = this.#output.eol === "crlf" ? 2 : 1;
-    const restLength = names.length === 1 ? 0 : this.#output.delimiter.length + (this.#output.quote === "all" ? 2 : 0);
+    const line = createCsvWriter(names, output).row(names.map((_, index) => (index === 0 ? cell : { text: "", json: "string" as const })));
+    const eolLength = output.eol === "crlf" ? 2 : 1;
+    const restLength = names.length === 1 ? 0 : output.delimiter.length + (output.quote === "all" ? 2 : 0);
     return this.#literal(line.slice(0, line.length - eolLength - restLength));
   }
 

@@ -4,7 +4,7 @@ import type { EngineInput, EngineOutput } from "../formats/options.ts";
 import type { RowRefusals } from "../row-refusals.ts";
 import { Core } from "./core.ts";
 import { Emitter } from "./emitter.ts";
-import { explainRecord } from "./explain.ts";
+import { explainRecord, recordFault } from "./explain.ts";
 import type { EnginePlan } from "./plan.ts";
 import { Scanner } from "./scanner.ts";
 
@@ -26,7 +26,8 @@ export class Engine {
       recordBytesMax: readerLimitsDefault.recordCharsMax,
       columnsMax: readerLimitsDefault.columnsMax,
       onColumns: options.onColumns,
-      explain: (text, line, isWhole) => explainRecord(input, text, { line, columns: this.#scanner.columns.length, isWhole }),
+      explain: (text, line, isWhole) => explainRecord(input, text, { line, columns: this.#scanner.columns, isWhole }),
+      onFault: options.plan.refusals.kind === "fail-file" ? undefined : (text, line) => this.refusals.refuseRecord(recordFault(input, text, { line, columns: this.#scanner.columns }), this.#scanner.columns),
     });
     this.#emitter = new Emitter(core, this.#scanner, options.plan, options.output);
   }

@@ -7,6 +7,8 @@ import { doubleColumn } from "../formats/json-reader.ts";
 import { checkNested, type JsonCell } from "../formats/json-text.ts";
 import type { CellKind, Row } from "../formats/row.ts";
 import type { EngineInput } from "../formats/options.ts";
+import { wrongRecordEnd } from "./csv-fault.ts";
+import { isUtf8SoFar, notUtf8, validPrefix } from "./utf8.ts";
 import { declarationBytesMax, declarationLength, XmlScan } from "./xml-scan.ts";
 import { afterArray, cellBytes, cellKind, cellKinds, missingKind, scanned, type Core } from "./core.ts";
 
@@ -23,6 +25,8 @@ export type ScannerOptions = {
   readonly onColumns: (columns: readonly string[], line: number) => void;
   /** The error for a record that the core has refused; `isWhole` tells whether its end must be in the text. */
   readonly explain: (text: string, line: number, isWhole: boolean) => Error;
+  /** Takes a record of CSV that the core has refused, whole, when that need not refuse the report; throws when it does. */
+  readonly onFault: ((text: string, line: number) => void) | undefined;
 };
 
 const blockBytes = 1_048_576;
@@ -32,7 +36,6 @@ const slotsMax = 10_000;
 const slotsTable = 32_768;
 const lineFeed = 10;
 const carriageReturn = 13;
-const quote = 34;
 const openingBrace = 123;
 /** Of the core's arrayPlace. */
 const beforeRecord = 2;
@@ -84,7 +87,13 @@ export class Scanner {
 
   get #delimiter(): number {
     const { input } = this.#options;
-    return input.format === "xml" ? 0 : input.delimiter.charCodeAt(0);
+    return input.format === "csv" ? input.delimiter.charCodeAt(0) : 0;
+  }
+
+  /** For the core a quote that is the delimiter is none. */
+  get #quote(): number {
+    const { input } = this.#options;
+    return input.format === "csv" && input.quote !== undefined ? input.quote.charCodeAt(0) : this.#delimiter;
   }
 
   get rowBytes(): number {
@@ -137,7 +146,10 @@ export class Scanner {
         this.#around.resume();
         return void this.#passAround(this.#around, isLast);
       }
-      if (outcome === scanned.wrong) throw this.#wrong(isLast);
+      if (outcome === scanned.wrong) {
+        if (this.#leaveOut(isLast)) continue;
+        break;
+      }
       if (outcome === scanned.tooManyNames) throw new ConversionError("LIMIT", "too many names of elements and attributes", { line: this.#line });
       if (outcome === scanned.newKey) this.#addKey();
       else if (outcome === scanned.newColumns) this.#addNodes();
@@ -194,7 +206,7 @@ export class Scanner {
     const { format } = input;
     const rows = this.#around?.isList === false ? 1 : Math.max(1, Math.min(rowsMax, Math.floor(rowsBytes / this.rowBytes)));
     if (format === "xml") return functions.scanXml(this.#from, this.#to, this.rowsArea, this.columns.length, rows);
-    if (format === "csv") return functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, this.columns.length, rows, this.#delimiter, quote);
+    if (format === "csv") return functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, this.columns.length, rows, this.#delimiter, this.#quote);
     return (format === "json" ? functions.scanArray : functions.scanLines)(this.#from, this.#to, this.rowsArea, this.rowBytes, rows);
   }
 
@@ -250,6 +262,11 @@ export class Scanner {
   }
 
   #header(isLast: boolean): boolean {
+    const { input } = this.#options;
+    if (input.format === "csv" && input.names !== undefined) {
+      this.#addColumns(input.names, 1);
+      return true;
+    }
     const { functions } = this.#core;
     const { columnsMax, recordBytesMax } = this.#options;
     const columns = this.#headerColumns(isLast);
@@ -260,7 +277,7 @@ export class Scanner {
     if (columns === undefined) throw this.#from === this.#to ? new ConversionError("INCOMPLETE", "there is no header", { line: 1 }) : this.#wrong(true);
     if (columns > columnsMax) throw new ConversionError("LIMIT", `${columns} columns, more than ${columnsMax}`, { line: 1 });
     functions.setScratch(this.#scratch);
-    functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, columns, 1, this.#delimiter, quote);
+    functions.scanCsv(this.#from, this.#to, isLast, this.rowsArea, columns, 1, this.#delimiter, this.#quote);
     if (functions.records.value !== 1) throw this.#wrong(isLast);
     const next = functions.next.value;
     this.#checkUtf8(next);
@@ -273,12 +290,12 @@ export class Scanner {
   /** How many fields the first record has, as far as it is written right; undefined when its end is not there yet. */
   #headerColumns(isLast: boolean): number | undefined {
     const { bytes } = this.#core;
-    const delimiter = this.#delimiter;
+    const [delimiter, quote] = [this.#delimiter, this.#quote];
     let columns = 1;
     let inQuotes = false;
     for (let at = this.#from; at < this.#to; at++) {
       const byte = bytes[at];
-      if (byte === quote) inQuotes = !inQuotes;
+      if (byte === quote && quote !== delimiter) inQuotes = !inQuotes;
       else if (inQuotes) continue;
       else if (byte === delimiter) columns++;
       else if (byte === lineFeed) return columns;
@@ -334,6 +351,20 @@ export class Scanner {
     this.#from = next;
   }
 
+  /** Passes over a record of CSV that is wrong, when its end is certain and the report may go on without it; throws otherwise. False when its end is not there yet. */
+  #leaveOut(isLast: boolean): boolean {
+    const { input, onFault } = this.#options;
+    if (onFault === undefined || input.format !== "csv") throw this.#wrong(isLast);
+    const end = wrongRecordEnd(this.#core.bytes.subarray(this.#from, this.#to), input, isLast);
+    if (end === "unknown") throw this.#wrong(isLast);
+    if (end === "more" && isLast) throw new ConversionError("INCOMPLETE", "the last record has no end of line", { line: this.#line, sample: this.#rest() });
+    if (end === "more") return false;
+    this.#checkUtf8(this.#from + end);
+    onFault(this.#core.bytes.toString("utf8", this.#from, this.#from + end), this.#line);
+    this.#consume(this.#from + end);
+    return true;
+  }
+
   /** Why the unread input is refused; it begins with the record that is wrong. */
   #wrong(isLast: boolean): Error {
     this.#checkUtf8(this.#to, isLast);
@@ -350,7 +381,7 @@ export class Scanner {
     if (isUtf8(bytes)) return;
     if (!isWhole && isUtf8SoFar(bytes)) return;
     const good = validPrefix(bytes);
-    throw new ConversionError("ENCODING", "the file is not UTF-8", { line: this.#lineOf(this.#from + good), sample: bytes.toString("hex", good, good + 8).replace(/(..)(?!$)/g, "$1 ") });
+    throw notUtf8(this.#lineOf(this.#from + good), bytes.subarray(good));
   }
 
   /** The line of a position in the unread input. */
@@ -425,27 +456,4 @@ function wholeCharacters(bytes: Buffer, from: number, to: number): number {
   let at = to;
   while (at > from && to - at < 3 && ((bytes[at - 1] ?? 0) & 0xc0) === 0x80) at--;
   return at > from && (bytes[at - 1] ?? 0) >= 0xc0 ? at - 1 : to;
-}
-
-/** Whether the bytes are UTF-8, but for a character that is cut off at the end. */
-function isUtf8SoFar(bytes: Buffer): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The length of the longest prefix that is UTF-8. */
-function validPrefix(bytes: Buffer): number {
-  let [good, bad] = [0, bytes.length];
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    // A prefix may end inside a character: it is good when it is UTF-8 without its last 0 to 3 bytes.
-    if ([0, 1, 2, 3].some((cut) => cut <= middle && isUtf8(bytes.subarray(0, middle - cut)))) good = middle;
-    else bad = middle;
-  }
-  for (let cut = 0; cut <= 3; cut++) if (isUtf8(bytes.subarray(0, good - cut))) return good - cut;
-  return 0;
 }

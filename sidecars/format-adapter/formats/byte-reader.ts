@@ -1,8 +1,9 @@
 // pure
-import { ConversionError } from "../conversion-error.ts";
+import { isUtf8 } from "node:buffer";
 import { Core } from "../engine/core.ts";
-import { explainRecord } from "../engine/explain.ts";
+import { explainRecord, recordFault } from "../engine/explain.ts";
 import { Scanner } from "../engine/scanner.ts";
+import { notUtf8, unfinishedBytes, validPrefix } from "../engine/utf8.ts";
 import { countLineEnds } from "./line-ends.ts";
 import { refuseUtf16 } from "./byte-order.ts";
 import type { EngineInput } from "./options.ts";
@@ -22,27 +23,35 @@ export type ByteReader = {
 
 /** A reader of text as a reader of UTF-8. */
 export function readerOfUtf8(reader: RecordReader): ByteReader {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  /** The beginning of a character whose end is to come. */
+  let carry = Buffer.alloc(0);
   let line = 1;
   let isFirst = true;
-  const decode = (bytes: Uint8Array, isLast: boolean): string => {
-    try {
-      const text = decoder.decode(bytes, { stream: !isLast });
-      line += countLineEnds(text);
-      return text;
-    } catch {
-      // From this piece on; where in it would take a second look.
-      throw new ConversionError("ENCODING", "the file is not UTF-8", { line });
-    }
+  let afterReturn = false;
+  const pass = (bytes: Buffer): void => {
+    const text = bytes.toString("utf8");
+    line += countLineEnds(text) - (afterReturn && text.startsWith("\n") ? 1 : 0);
+    if (text !== "") afterReturn = text.endsWith("\r");
+    reader.push(text);
+  };
+  /** What stands before the fault is read first: it may be wrong too. */
+  const passChecked = (bytes: Buffer): void => {
+    if (isUtf8(bytes)) return pass(bytes);
+    const good = validPrefix(bytes);
+    pass(bytes.subarray(0, good));
+    throw notUtf8(line, bytes.subarray(good));
   };
   return {
     push(bytes) {
       if (isFirst) refuseUtf16(bytes);
       isFirst &&= bytes.length === 0;
-      reader.push(decode(bytes, false));
+      const all = Buffer.concat([carry, bytes]);
+      const whole = all.length - unfinishedBytes(all);
+      passChecked(all.subarray(0, whole));
+      carry = Buffer.from(all.subarray(whole));
     },
     end(options) {
-      reader.push(decode(new Uint8Array(), true));
+      if (carry.length > 0) throw notUtf8(line, carry);
       reader.end(options);
     },
   };
@@ -51,13 +60,15 @@ export function readerOfUtf8(reader: RecordReader): ByteReader {
 /** The engine's reading half alone, for outputs that it does not write. */
 export function createScannerReader(input: EngineInput, handler: RecordHandler): ByteReader {
   const core = new Core();
+  const { onFault } = handler;
   const scanner: Scanner = new Scanner({
     core,
     input,
     recordBytesMax: readerLimitsDefault.recordCharsMax,
     columnsMax: readerLimitsDefault.columnsMax,
     onColumns: (columns, line) => handler.onColumns(columns, line),
-    explain: (text, line, isWhole) => explainRecord(input, text, { line, columns: scanner.columns.length, isWhole }),
+    explain: (text, line, isWhole) => explainRecord(input, text, { line, columns: scanner.columns, isWhole }),
+    onFault: onFault === undefined ? undefined : (text, line) => onFault(recordFault(input, text, { line, columns: scanner.columns })),
   });
   const use = (rows: number): readonly never[] => {
     for (let row = 0; row < rows; row++) handler.onRow(scanner.row(row));

@@ -1,6 +1,7 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
 import { createScannerReader, readerOfUtf8, type ByteReader } from "./byte-reader.ts";
+import { createCsvReader } from "./csv-reader.ts";
 import { createDocumentReader } from "./document-reader.ts";
 import { createExpositionReader } from "./exposition-reader.ts";
 import { isEngineInput, type InputOptions } from "./options.ts";
@@ -17,6 +18,7 @@ import { createYamlReader } from "./yaml-reader.ts";
 export function createByteReader(input: InputOptions, handler: RecordHandler): ByteReader {
   switch (input.format) {
     case "csv":
+      return isEngineInput(input) ? createScannerReader(input, handler) : readerOfUtf8(createCsvReader(input, handler, readerLimitsDefault));
     case "ndjson":
     case "json":
       return createScannerReader(input, handler);

@@ -2,6 +2,7 @@
 import { ConversionError } from "../conversion-error.ts";
 import { createTomlWriter, createYamlWriter } from "./document-writers.ts";
 import { createExpositionWriter } from "./exposition-writer.ts";
+import { createCsvWriter } from "./csv-writer.ts";
 import { createFixedWidthWriter } from "./fixed-width.ts";
 import { createIniWriter, createPropertiesWriter } from "./ini.ts";
 import { createLogfmtWriter } from "./logfmt.ts";
@@ -9,7 +10,7 @@ import { createXmlWriter } from "./xml-writer.ts";
 import type { OutputOptions } from "./options.ts";
 import { createParquetWriter } from "./parquet/parquet-writer.ts";
 import type { ValueType } from "../mapping/types.ts";
-import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./writers.ts";
+import { createJsonArrayWriter, createNdjsonWriter, type RecordWriter } from "./writers.ts";
 
 /** The writer of a format. `types` are those of the columns; for formats that have types. */
 export function createWriter(columns: readonly string[], output: OutputOptions, types: readonly (ValueType | undefined)[] = []): RecordWriter {

@@ -1,67 +1,178 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
-import { countLineEnds } from "./line-ends.ts";
+import type { CsvDialect } from "./csv-dialect.ts";
+import { parseRecord, syntaxOf, type CsvRecord, type CsvSyntax, type ParsedRecord } from "./csv-record.ts";
 import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
 
-export type CsvDialect = { readonly delimiter: string };
-
 /**
- * Reads CSV after RFC 4180, strictly: the first record is the header; LF, CRLF or CR ends a record; a quote may stand only around a whole
- * field; every record has as many fields as the header; no column name appears twice. A BOM at the start is skipped. Line ends inside quotes are
- * data and stay as they are. An empty line is a record of one empty field, and so an error unless there is one column.
+ * Reads CSV, strictly: the first record is the header unless the dialect names the columns; LF, CRLF or CR ends a record; a quote may stand
+ * only around a whole field; every record has as many fields as there are columns; no column name appears twice. A BOM at the start is skipped.
+ * Line ends inside quotes are data and stay as they are. An empty line is a record of one empty field, and so an error unless there is one column.
+ *
+ * A record with too few or too many fields is a fault of that record. One with wrong quotes is when it is one line and has, its wrong quotes taken
+ * for data, as many fields as there are columns; otherwise nobody can say where it ends.
  */
 export function createCsvReader(dialect: CsvDialect, handler: RecordHandler, limits: ReaderLimits): RecordReader {
-  const { delimiter } = dialect;
-  let rest = "";
-  let atStart = true;
-  let line = 1;
-  let columns: readonly string[] | undefined;
-  let indexes: ReadonlyMap<string, number> = new Map();
-  const delimiterCode = delimiter.charCodeAt(0);
+  return new CsvReader(dialect, handler, limits);
+}
 
-  const finishRecord = (fields: string[], recordLine: number): void => {
-    if (columns === undefined) {
-      columns = checkHeader(fields, recordLine, limits);
-      indexes = new Map(columns.map((name, index) => [name, index]));
-      handler.onColumns(columns, recordLine);
-      return;
+class CsvReader implements RecordReader {
+  readonly #dialect: CsvDialect;
+  readonly #syntax: CsvSyntax;
+  readonly #handler: RecordHandler;
+  readonly #limits: ReaderLimits;
+  #rest = "";
+  #line = 1;
+  /** Lines at the start that are still to be passed over. */
+  #skips: number;
+  #place: "start" | "header" | "records" | "behind the trailer" = "start";
+  #columns: readonly string[] = [];
+  #indexes: ReadonlyMap<string, number> = new Map();
+  #records = 0;
+
+  constructor(dialect: CsvDialect, handler: RecordHandler, limits: ReaderLimits) {
+    this.#dialect = dialect;
+    this.#syntax = syntaxOf(dialect);
+    this.#handler = handler;
+    this.#limits = limits;
+    this.#skips = dialect.skipLines;
+  }
+
+  push(text: string): void {
+    if (text === "") return;
+    this.#rest += this.#place === "start" && text.startsWith("\uFEFF") ? text.slice(1) : text;
+    this.#begin();
+    this.#drain(false);
+  }
+
+  end({ takeUnfinished }: { readonly takeUnfinished: boolean }): void {
+    this.#begin();
+    if (this.#rest !== "") {
+      if (!takeUnfinished && !this.#endsWhole()) throw new ConversionError("INCOMPLETE", "the last record has no end of line", { line: this.#line, sample: this.#rest.slice(0, 100) });
+      this.#drain(true);
     }
-    if (fields.length !== columns.length) throw new ConversionError("COLUMN", `the record has ${fields.length} fields, the header has ${columns.length}`, { line: recordLine, sample: fields.join(delimiter) });
-    handler.onRow(new CsvRow(recordLine, fields, indexes));
-  };
+    if (this.#place === "header") throw new ConversionError("INCOMPLETE", "there is no header", { line: this.#line });
+    const { trailer } = this.#dialect;
+    if (trailer !== undefined && this.#place !== "behind the trailer") throw new ConversionError("INCOMPLETE", `the trailer "${trailer.marker}" is not there`, { line: this.#line });
+  }
 
-  /** Parses all whole records of `rest`; keeps the part after the last one. */
-  const drain = (isLast: boolean): void => {
-    const text = rest;
+  #begin(): void {
+    if (this.#place !== "start") return;
+    const { names } = this.#dialect;
+    this.#place = names === undefined ? "header" : "records";
+    if (names !== undefined) this.#setColumns(names);
+  }
+
+  #setColumns(columns: readonly string[]): void {
+    this.#columns = columns;
+    this.#indexes = new Map(columns.map((name, index) => [name, index]));
+    this.#handler.onColumns(columns, this.#line);
+  }
+
+  /** Whether what is left ends with a record's end: a CR at the very end was kept back, since an LF might have followed, and a trailer with the right count is whole without one. */
+  #endsWhole(): boolean {
+    const parsed = this.#parse(this.#rest, 0, true);
+    if (parsed.kind === "fault") return parsed.record?.ended ?? true;
+    if (parsed.kind !== "record" || parsed.ended) return parsed.kind === "record";
+    return this.#place === "records" && this.#isTrailer(parsed) && this.#dialect.trailer?.count !== undefined && this.#countIn(parsed) === this.#records;
+  }
+
+  #parse(text: string, position: number, isLast: boolean): ParsedRecord {
+    return parseRecord(text, position, this.#syntax, { isLast, seeksEnd: this.#handler.onFault !== undefined && this.#place === "records" });
+  }
+
+  /** Takes all whole records of the unread text; keeps the part after the last one. */
+  #drain(isLast: boolean): void {
+    const text = this.#rest;
     let position = 0;
     while (position < text.length) {
-      const record = parseRecord(text, position, delimiterCode, isLast, line);
-      if (record === undefined) break;
-      finishRecord(record.fields, line);
-      line += record.lines;
+      const passed = this.#passedOver(text, position, isLast);
+      if (passed === undefined) break;
+      if (passed > position) {
+        position = passed;
+        this.#line++;
+        continue;
+      }
+      const parsed = this.#parse(text, position, isLast);
+      if (parsed.kind === "more") break;
+      if (parsed.kind === "open") throw new ConversionError("INCOMPLETE", "a quoted field is not closed", { line: this.#line, sample: text.slice(parsed.at, parsed.at + 100) });
+      const record = parsed.kind === "record" ? parsed : this.#wrongRecord(parsed, text, position);
+      if (parsed.kind === "record") this.#take(record, text, position);
+      this.#line += record.lines;
       position = record.end;
     }
-    rest = text.slice(position);
-    if (rest.length > limits.recordCharsMax) throw new ConversionError("LIMIT", `a record is longer than ${limits.recordCharsMax} characters; is a quote left open?`, { line, sample: rest.slice(0, 100) });
-  };
+    this.#rest = text.slice(position);
+    if (this.#rest.length > this.#limits.recordCharsMax) throw new ConversionError("LIMIT", `a record is longer than ${this.#limits.recordCharsMax} characters; is a quote left open?`, { line: this.#line, sample: this.#rest.slice(0, 100) });
+  }
 
-  return {
-    push(text) {
-      rest += atStart && text.startsWith("\uFEFF") ? text.slice(1) : text;
-      if (text !== "") atStart = false;
-      drain(false);
-    },
-    end({ takeUnfinished }) {
-      if (rest === "") {
-        if (columns === undefined) throw new ConversionError("INCOMPLETE", "there is no header", { line });
+  /** Where the line at `position` ends when it is no record; `position` when it is one, undefined when its end is not there yet. */
+  #passedOver(text: string, position: number, isLast: boolean): number | undefined {
+    const { comment } = this.#dialect;
+    if (this.#skips === 0) {
+      if (comment === undefined) return position;
+      if (!text.startsWith(comment, position)) return !isLast && comment.startsWith(text.slice(position)) ? undefined : position;
+    }
+    const end = lineEnd(text, position);
+    if (end === undefined && !isLast) return undefined;
+    if (this.#skips > 0) this.#skips--;
+    return end ?? text.length;
+  }
+
+  #take(record: CsvRecord, text: string, position: number): void {
+    switch (this.#place) {
+      case "start":
+      case "header":
+        this.#setColumns(checkHeader(record.fields, this.#line, this.#limits));
+        this.#place = "records";
         return;
-      }
-      // A CR at the very end was kept back, since an LF might have followed; it ends the record after all.
-      if (!takeUnfinished && !(rest.endsWith("\r") && parseRecord(rest, 0, delimiterCode, true, line)?.ended === true)) throw new ConversionError("INCOMPLETE", "the last record has no end of line", { line, sample: rest.slice(0, 100) });
-      drain(true);
-      if (rest !== "") throw new ConversionError("INCOMPLETE", "a quoted field is not closed", { line, sample: rest.slice(0, 100) });
-    },
-  };
+      case "behind the trailer":
+        throw new ConversionError("SYNTAX", `a record behind the trailer "${this.#dialect.trailer?.marker ?? ""}"`, { line: this.#line, sample: text.slice(position, record.end) });
+      case "records":
+        if (this.#isTrailer(record)) return this.#takeTrailer(record, text.slice(position, record.end));
+        this.#records++;
+        if (record.fields.length === this.#columns.length) return this.#handler.onRow(new CsvRow(this.#line, record.fields, this.#indexes));
+        return this.#refuse(new ConversionError("COLUMN", `the record has ${record.fields.length} fields, ${this.#dialect.names === undefined ? "the header has" : "there are"} ${this.#columns.length}${this.#dialect.names === undefined ? "" : " columns"}`, { line: this.#line, sample: record.fields.join(this.#dialect.delimiter) }), record, text, position);
+    }
+  }
+
+  /** Leaves the record out, or throws what is wrong with it. */
+  #wrongRecord({ fault, record }: ParsedRecord & { readonly kind: "fault" }, text: string, position: number): CsvRecord {
+    const error = new ConversionError("SYNTAX", fault.message, { line: this.#line, sample: fault.sample });
+    if (record === undefined || this.#place !== "records" || record.fields.length !== this.#columns.length) throw error;
+    this.#records++;
+    this.#refuse(error, record, text, position);
+    return record;
+  }
+
+  #refuse(error: ConversionError, { fields, end }: CsvRecord, text: string, position: number): void {
+    if (this.#handler.onFault === undefined) throw error;
+    this.#handler.onFault({ error, row: new CsvRow(this.#line, fields, this.#indexes), raw: text.slice(position, end).replace(/(?:\r\n|\n|\r)$/, "") });
+  }
+
+  #isTrailer({ fields }: CsvRecord): boolean {
+    return this.#dialect.trailer !== undefined && fields[0] === this.#dialect.trailer.marker;
+  }
+
+  #takeTrailer(record: CsvRecord, sample: string): void {
+    this.#place = "behind the trailer";
+    const { count: place } = this.#dialect.trailer ?? {};
+    if (place === undefined) return;
+    const count = this.#countIn(record);
+    if (count === undefined) throw new ConversionError("SYNTAX", `the trailer's field ${place} is no number of records`, { line: this.#line, sample });
+    if (count !== this.#records) throw new ConversionError("SYNTAX", `the trailer says ${count} records, the report has ${this.#records}`, { line: this.#line, sample });
+  }
+
+  #countIn({ fields }: CsvRecord): number | undefined {
+    const text = fields[(this.#dialect.trailer?.count ?? 0) - 1] ?? "";
+    return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  }
+}
+
+/** Behind the end of the line at `position`; undefined when it is not there, or may have an LF to come. */
+function lineEnd(text: string, position: number): number | undefined {
+  const ends = /\r\n|\n|\r(?!$)/g;
+  ends.lastIndex = position;
+  return ends.exec(text) === null ? undefined : ends.lastIndex;
 }
 
 class CsvRow implements Row {
@@ -78,68 +189,7 @@ class CsvRow implements Row {
     return index === undefined ? undefined : this.#fields[index];
   }
   kind(column: string): CellKind | undefined {
-    return this.#indexes.has(column) ? "text" : undefined;
-  }
-}
-
-type ParsedRecord = { readonly fields: string[]; readonly end: number; readonly lines: number; readonly ended: boolean };
-
-const quote = 34;
-const lineFeed = 10;
-const carriageReturn = 13;
-
-/** The record at `start`, or undefined when `text` ends before it does (`isLast` false). With `isLast` the end of the text ends it. */
-function parseRecord(text: string, start: number, delimiter: number, isLast: boolean, line: number): ParsedRecord | undefined {
-  const fields: string[] = [];
-  let position = start;
-  let linesInside = 0;
-  while (true) {
-    if (text.charCodeAt(position) === quote) {
-      const field = parseQuoted(text, position, isLast, line);
-      if (field === undefined) return undefined;
-      fields.push(field.value);
-      linesInside += field.lines;
-      position = field.end;
-    } else {
-      const from = position;
-      let code = text.charCodeAt(position);
-      while (position < text.length && code !== delimiter && code !== lineFeed && code !== carriageReturn) {
-        if (code === quote) throw new ConversionError("SYNTAX", "a quote inside an unquoted field; quote the whole field and double the quote", { line, sample: text.slice(from, from + 100) });
-        code = text.charCodeAt(++position);
-      }
-      fields.push(text.slice(from, position));
-    }
-    if (position >= text.length) return isLast ? { fields, end: position, lines: linesInside + 1, ended: false } : undefined;
-    const code = text.charCodeAt(position);
-    if (code === delimiter) {
-      position++;
-      if (position >= text.length && !isLast) return undefined;
-      continue;
-    }
-    if (code === lineFeed) return { fields, end: position + 1, lines: linesInside + 1, ended: true };
-    if (code === carriageReturn) {
-      if (position + 1 >= text.length && !isLast) return undefined; // an LF may follow
-      return { fields, end: position + (text.charCodeAt(position + 1) === lineFeed ? 2 : 1), lines: linesInside + 1, ended: true };
-    }
-    throw new ConversionError("SYNTAX", "text after the closing quote of a field", { line, sample: text.slice(Math.max(0, position - 40), position + 40) });
-  }
-}
-
-/** The quoted field at `start`, its end after the closing quote; undefined when it is not known yet to be closed. */
-function parseQuoted(text: string, start: number, isLast: boolean, line: number): { readonly value: string; readonly end: number; readonly lines: number } | undefined {
-  let from = start + 1;
-  let value = "";
-  while (true) {
-    const close = text.indexOf('"', from);
-    if (close < 0) {
-      if (isLast) throw new ConversionError("INCOMPLETE", "a quoted field is not closed", { line, sample: text.slice(start, start + 100) });
-      return undefined;
-    }
-    value += text.slice(from, close);
-    if (close + 1 >= text.length && !isLast) return undefined; // another quote may follow
-    if (text.charCodeAt(close + 1) !== quote) return { value, end: close + 1, lines: countLineEnds(value) };
-    value += '"';
-    from = close + 2;
+    return this.text(column) === undefined ? undefined : "text";
   }
 }
 

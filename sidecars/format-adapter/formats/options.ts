@@ -1,4 +1,5 @@
 // pure
+import { isEngineDialect, isEngineLayout, type CsvDialect, type CsvLayout } from "./csv-dialect.ts";
 import type { DocumentOptions } from "./document-reader.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import type { FixedLayout } from "./fixed-width.ts";
@@ -13,17 +14,20 @@ export type InputOptions = EngineInput | LinesInput | DocumentInput | Exposition
 /** What `out:` says of a format beyond its name. */
 export type OutputOptions = EngineOutput | LinesOutput | (XmlLayout & { readonly format: "xml" }) | YamlOutput | TomlOutput | ExpositionOptions | ParquetOutput;
 
-/** Formats that the engine reads by itself. The delimiter is of CSV alone. */
-export type EngineInput = { readonly format: "csv" | "ndjson"; readonly delimiter: string } | JsonInput | XmlInput;
+/** Formats that the engine reads by itself; CSV in most of its dialects. */
+export type EngineInput = CsvInput | JsonInput | XmlInput;
+export type CsvInput = CsvDialect & { readonly format: "csv" };
 /** `around`: the document is not the list of records itself. */
-export type JsonInput = { readonly format: "json"; readonly delimiter: string; readonly around?: JsonAroundOptions };
+export type JsonInput = { readonly format: "ndjson" } | { readonly format: "json"; readonly around?: JsonAroundOptions };
 export type XmlInput = XmlDialect & { readonly format: "xml" };
 /** `section`: the column of the section's name. */
 export type LinesInput = { readonly format: "logfmt" | "properties" } | { readonly format: "ini"; readonly section: string } | (FixedLayout & { readonly format: "fixed-width" });
 export type LinesOutput = { readonly format: "logfmt" | "properties" } | { readonly format: "ini"; readonly section: string } | (FixedLayout & { readonly format: "fixed-width"; readonly eol: "lf" | "crlf" });
 
-/** Formats that the engine writes by itself. All but the format is of CSV alone. */
-export type EngineOutput = { readonly format: "csv" | "ndjson" | "json"; readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all"; /** Of JSON alone. */ readonly wrap?: JsonWrap };
+/** Formats that the engine writes by itself; CSV in most of its forms. */
+export type EngineOutput = CsvOutput | JsonOutput;
+export type CsvOutput = CsvLayout & { readonly format: "csv" };
+export type JsonOutput = { readonly format: "ndjson" } | { readonly format: "json"; readonly wrap?: JsonWrap };
 
 export type DocumentInput = DocumentOptions & { readonly format: "yaml" | "toml" };
 export type ExpositionOptions = { readonly format: ExpositionFormat };
@@ -33,14 +37,16 @@ export type YamlOutput = { readonly format: "yaml" };
 /** `name`: of the list of tables. */
 export type TomlOutput = { readonly format: "toml"; readonly name: string };
 
-const engineFormats: ReadonlySet<string> = new Set(["csv", "ndjson", "json"]);
+const engineFormats: ReadonlySet<string> = new Set(["ndjson", "json"]);
 
 /** Whether the engine reads this format by itself. */
 export function isEngineInput(input: InputOptions): input is EngineInput {
+  if (input.format === "csv") return isEngineDialect(input);
   return input.format === "xml" ? input.lists.length === 0 : engineFormats.has(input.format);
 }
 
 /** Whether the engine writes this format by itself. */
 export function isEngineOutput(output: OutputOptions): output is EngineOutput {
+  if (output.format === "csv") return isEngineLayout(output);
   return engineFormats.has(output.format);
 }

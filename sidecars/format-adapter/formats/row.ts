@@ -1,4 +1,6 @@
 // pure
+import type { ConversionError } from "../conversion-error.ts";
+
 /** What kind of value stands in a cell. CSV knows text alone; JSON tells the others. `nested` is an object or array as JSON text. */
 export type CellKind = "text" | "number" | "boolean" | "null" | "nested";
 
@@ -21,7 +23,15 @@ export type RecordReader = {
  * `onColumns` is called before the first row with the CSV header or the keys of the first JSON record; for JSON again before each record that
  * brings keys which none before it had, with those keys; not at all for an input without records and header.
  */
-export type RecordHandler = { onColumns(columns: readonly string[], line: number): void; onRow(row: Row): void };
+export type RecordHandler = {
+  onColumns(columns: readonly string[], line: number): void;
+  onRow(row: Row): void;
+  /** Given for a record that is not in its format although it is certain where it ends; reading goes on behind it. Without this the error is thrown. */
+  readonly onFault?: ((fault: RecordFault) => void) | undefined;
+};
+
+/** `row` has what could be read of the record, `raw` is all of it as it stands in the report, without its line end. */
+export type RecordFault = { readonly error: ConversionError; readonly row: Row; readonly raw: string };
 
 export type ReaderLimits = { readonly recordCharsMax: number; readonly columnsMax: number; readonly depthMax: number };
 

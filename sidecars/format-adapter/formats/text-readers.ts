@@ -9,7 +9,7 @@ import { createXmlReader } from "./xml-reader.ts";
 export function createReader(input: EngineInput, handler: RecordHandler): RecordReader {
   switch (input.format) {
     case "csv":
-      return createCsvReader({ delimiter: input.delimiter }, handler, readerLimitsDefault);
+      return createCsvReader(input, handler, readerLimitsDefault);
     case "ndjson":
       return createNdjsonReader(handler, readerLimitsDefault);
     case "json":

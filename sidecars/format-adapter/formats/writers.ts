@@ -11,21 +11,6 @@ export type RecordWriter = { start(): string | Uint8Array; row(cells: readonly O
 /** A writer of text. */
 export type TextWriter = { start(): string; row(cells: readonly OutCell[]): string; end(): string };
 
-export type CsvWriterOptions = { readonly delimiter: string; readonly eol: "lf" | "crlf"; readonly bom: boolean; readonly quote: "minimal" | "all" };
-
-/** CSV after RFC 4180. `minimal` quotes a field only when it holds the delimiter, a quote, CR or LF, or when it is the only column and empty. */
-export function createCsvWriter(columns: readonly string[], options: CsvWriterOptions): TextWriter {
-  const eol = options.eol === "crlf" ? "\r\n" : "\n";
-  const special = new RegExp(`["\\r\\n${options.delimiter === "\\" ? "\\\\" : options.delimiter === "]" ? "\\]" : options.delimiter === "^" ? "\\^" : options.delimiter}]`);
-  const field = (text: string): string => (options.quote === "all" || special.test(text) || (text === "" && columns.length === 1) ? `"${text.replaceAll('"', '""')}"` : text);
-  const line = (texts: readonly string[]): string => texts.map((text) => field(text)).join(options.delimiter) + eol;
-  return {
-    start: () => (options.bom ? "\uFEFF" : "") + line(columns),
-    row: (cells) => line(cells.map((cell) => cell.text)),
-    end: () => "",
-  };
-}
-
 /** A record as JSON; see json-layout.ts. */
 function jsonObjects(columns: readonly string[]): (cells: readonly OutCell[]) => string {
   const { before, tail } = jsonLayout(columns);

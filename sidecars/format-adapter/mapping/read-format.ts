@@ -6,6 +6,7 @@ import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import { parquetCodecs } from "../formats/parquet/parquet-writer.ts";
 import type { InputFormat, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
+import { csvInput, csvOutput } from "./read-csv-format.ts";
 import { readAround, readWrap } from "./read-json-document.ts";
 import { recordInputs, recordOutputs } from "./read-record-formats.ts";
 import { parseType, typeNames, type ValueType } from "./types.ts";
@@ -15,10 +16,10 @@ export type Parts = ReadonlyMap<string, NodeReader>;
 export type Settings<O> = { readonly keys: readonly string[]; readonly read: (node: NodeReader, parts: Parts) => O | undefined };
 
 const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
-  csv: { keys: ["delimiter"], read: (_, parts) => ({ format: "csv", delimiter: readDelimiter(parts, ",") }) },
-  tsv: { keys: ["delimiter"], read: (_, parts) => ({ format: "csv", delimiter: readDelimiter(parts, "\t") }) },
-  ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: "," }) },
-  json: { keys: ["records", "envelope"], read: (_, parts) => ({ format: "json", delimiter: ",", ...readAround(parts) }) },
+  csv: csvInput(","),
+  tsv: csvInput("\t"),
+  ndjson: { keys: [], read: () => ({ format: "ndjson" }) },
+  json: { keys: ["records", "envelope"], read: (_, parts) => ({ format: "json", ...readAround(parts) }) },
   yaml: documentInput("yaml"),
   toml: documentInput("toml"),
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
@@ -43,22 +44,11 @@ function documentInput(format: keyof typeof maxSizes): Settings<InputOptions> {
   return { keys: ["records", "maxSize"], read: (_, parts) => ({ format, records: readPath(parts.get("records")), maxBytes: readSize(parts.get("maxSize"), maxSizes[format]) }) };
 }
 
-const csvOutput = (delimiter: string): Settings<OutputOptions> => ({
-  keys: ["eol", "bom", "quote", "delimiter"],
-  read: (_, parts) => ({
-    format: "csv",
-    delimiter: readDelimiter(parts, delimiter),
-    eol: parts.get("eol")?.oneOf(["lf", "crlf"]) ?? "lf",
-    bom: parts.get("bom")?.oneOf(["true", "false"]) === "true",
-    quote: parts.get("quote")?.oneOf(["minimal", "all"]) ?? "minimal",
-  }),
-});
-
 const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
   csv: csvOutput(","),
   tsv: csvOutput("\t"),
-  ndjson: { keys: [], read: () => ({ format: "ndjson", delimiter: ",", eol: "lf", bom: false, quote: "minimal" }) },
-  json: { keys: ["records", "envelope", "indent"], read: (_, parts) => ({ format: "json", delimiter: ",", eol: "lf", bom: false, quote: "minimal", ...readWrap(parts) }) },
+  ndjson: { keys: [], read: () => ({ format: "ndjson" }) },
+  json: { keys: ["records", "envelope", "indent"], read: (_, parts) => ({ format: "json", ...readWrap(parts) }) },
   yaml: { keys: [], read: () => ({ format: "yaml" }) },
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
   openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
@@ -130,12 +120,4 @@ function readSize(node: NodeReader | undefined, fallback: number): number {
   const bytes = text === undefined ? fallback : parseSizeBytes(text);
   if (bytes === undefined) node?.problem(`expected a size such as 1MiB, got "${text}"`);
   return bytes ?? fallback;
-}
-
-function readDelimiter(parts: Parts, fallback: string): string {
-  const given = parts.get("delimiter");
-  const text = given?.text("one character") ?? fallback;
-  if (text.length === 1 && !'"\r\n'.includes(text)) return text;
-  given?.problem(`expected one character that is no quote and no line end, got ${JSON.stringify(text)}`);
-  return fallback;
 }

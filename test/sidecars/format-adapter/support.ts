@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ConversionError } from "../../../sidecars/format-adapter/conversion-error.ts";
+import { strictCsv } from "../../../sidecars/format-adapter/formats/csv-dialect.ts";
 import { createReader } from "../../../sidecars/format-adapter/formats/text-readers.ts";
 import { spec, type Config } from "../../../sidecars/format-adapter/config.ts";
 import type { AdapterConfig } from "../../../sidecars/format-adapter/adapter-config.ts";
@@ -14,7 +15,7 @@ export function readPieces(format: "csv" | "ndjson" | "json", pieces: readonly s
   let columns: readonly string[] = [];
   const rows: [number, ...(string | undefined)[]][] = [];
   try {
-    const reader = createReader({ format, delimiter: options.delimiter ?? "," }, {
+    const reader = createReader(format === "csv" ? { format, ...strictCsv(options.delimiter ?? ",") } : { format }, {
       onColumns: (names) => (columns = [...columns, ...names]),
       onRow: (row) => rows.push([row.line, ...columns.map((name) => row.text(name))]),
     });

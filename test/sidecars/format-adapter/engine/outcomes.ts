@@ -4,7 +4,8 @@ import { startConversion } from "../../../../sidecars/format-adapter/convert.ts"
 import { applyPlan } from "../../../../sidecars/format-adapter/engine/plan.ts";
 import { createReader } from "../../../../sidecars/format-adapter/formats/text-readers.ts";
 import { isEngineInput } from "../../../../sidecars/format-adapter/formats/options.ts";
-import { createCsvWriter, createJsonArrayWriter, createNdjsonWriter, type TextWriter } from "../../../../sidecars/format-adapter/formats/writers.ts";
+import { createCsvWriter } from "../../../../sidecars/format-adapter/formats/csv-writer.ts";
+import { createJsonArrayWriter, createNdjsonWriter, type TextWriter } from "../../../../sidecars/format-adapter/formats/writers.ts";
 import { compileMapping } from "../../../../sidecars/format-adapter/mapping/compile.ts";
 import type { Mapping } from "../../../../sidecars/format-adapter/mapping/mapping.ts";
 import { RowRefusals } from "../../../../sidecars/format-adapter/row-refusals.ts";
@@ -23,6 +24,7 @@ export function byReference(mapping: Mapping, text: string): Outcome {
     assert.ok(isEngineInput(mapping.input));
     const reader = createReader(mapping.input, {
       onColumns: checkColumns,
+      onFault: plan.refusals.kind === "fail-file" ? undefined : (fault) => refusals.refuseRecord(fault, []),
       onRow: (row) => {
         let cells: ReturnType<typeof applyPlan>;
         try {

@@ -107,7 +107,7 @@ for (const [name, document, expected, records = "/r/i"] of cases) {
 }
 
 test("XML: bytes that are not UTF-8 are told with their line", () => {
-  for (const by of ["reference", "engine"] as const) assert.deepEqual(read(by, Buffer.from("<r>\n<i>\xff</i></r>", "latin1")), { code: "ENCODING", line: by === "engine" ? 2 : 1 });
+  for (const by of ["reference", "engine"] as const) assert.deepEqual(read(by, Buffer.from("<r>\n<i>\xff</i></r>", "latin1")), { code: "ENCODING", line: 2 });
   for (const by of ["reference", "engine"] as const) assert.deepEqual(read(by, Buffer.from("\uFEFF<r/>", "utf16le")), { code: "ENCODING", line: 1 });
 });
 
