@@ -6,6 +6,7 @@ import { ConversionError } from "./conversion-error.ts";
 import { convertReport } from "./convert.ts";
 import { detectMapping } from "./detect.ts";
 import { checkCompression, ReplayedSource, unpack, type UnpackedSource } from "./formats/compression.ts";
+import { isBinary } from "./formats/options.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { writeBeside } from "./publish/beside.ts";
 import type { DirectorySync } from "./publish/directory-sync.ts";
@@ -120,7 +121,7 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     await publication?.abandon();
     if (!(error instanceof ConversionError)) throw error;
     await packed.readRest();
-    const place = input?.compression === "none" ? await byteOffsetOfLine(file, error.line) : undefined;
+    const place = input?.compression === "none" ? await byteOffsetOf(error, file, mapping) : undefined;
     if (statKey(await file.stat({ bigint: true })) !== before) return { kind: "torn" };
     if (error.code === "INCOMPLETE" && complete) return { kind: "waiting", stat: before, reason: error.message };
     return { kind: "refused", error, mapping, stat: before, content: packed.contentHash(), byteOffsetOfLine: place };
@@ -129,6 +130,11 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     input?.close();
     packed.close();
   }
+}
+
+/** Where in the file a fault is, or its line begins. */
+async function byteOffsetOf(error: ConversionError, file: FileHandle, mapping: Mapping | undefined): Promise<number | undefined> {
+  return mapping !== undefined && isBinary(mapping.input) ? error.offset : await byteOffsetOfLine(file, error.line);
 }
 
 /** Publishes in the job's turn. Throws NAME when what stands there is not ours to replace. */

@@ -16,20 +16,25 @@ export function isDrift(code: ConversionCode): boolean {
   return driftCodes.has(code);
 }
 
-/** A permanent fault of the input. `line` counts from 1 (see countLineEnds) and is where the record begins, or where the fault is when the record has no end. */
+/**
+ * A permanent fault of the input. `line` counts from 1 (see countLineEnds) and is where the record begins, or where the fault is when the record has no
+ * end. Of a format without lines it is the record's number, and `offset` the byte, as far as it is known.
+ */
 export class ConversionError extends Error {
   readonly code: ConversionCode;
   readonly line: number;
   readonly column: string | undefined;
   /** What was found, shortened. */
   readonly sample: string | undefined;
+  readonly offset: number | undefined;
 
-  constructor(code: ConversionCode, message: string, place: { readonly line: number; readonly column?: string | undefined; readonly sample?: string | undefined }) {
+  constructor(code: ConversionCode, message: string, place: { readonly line: number; readonly column?: string | undefined; readonly sample?: string | undefined; readonly offset?: number | undefined }) {
     super(message);
     this.name = "ConversionError";
     this.code = code;
     this.line = place.line;
     this.column = place.column;
+    this.offset = place.offset;
     this.sample = place.sample === undefined ? undefined : shorten(place.sample);
   }
 }

@@ -7,7 +7,7 @@ import { createWriter } from "./formats/create-writer.ts";
 import { loadParquet } from "./formats/parquet/load.ts";
 import { readParquet, type RandomAccess } from "./formats/parquet/parquet-reader.ts";
 import type { RecordHandler } from "./formats/row.ts";
-import { isEngineInput, isEngineOutput } from "./formats/options.ts";
+import { isBinary, isEngineInput, isEngineOutput } from "./formats/options.ts";
 import { compileMapping, type CompiledMapping } from "./mapping/compile.ts";
 import { fieldType, type Mapping } from "./mapping/mapping.ts";
 import { RowConversion } from "./row-conversion.ts";
@@ -101,14 +101,14 @@ export async function convertReport(options: {
 
 const standIns = new WeakMap<Mapping, Mapping>();
 
-/** Examples are texts: NDJSON stands there for a format that is none. */
+/** Examples are texts: NDJSON stands there for a format that is none. Names are the same in both, but for Parquet's, which do not nest. */
 function standIn(mapping: Mapping): Mapping {
   const { input, output } = mapping;
-  if (input.format !== "parquet" && output.format !== "parquet") return mapping;
+  if (!isBinary(input) && !isBinary(output)) return mapping;
   const known = standIns.get(mapping) ?? {
     ...mapping,
-    input: input.format === "parquet" ? { ...input, format: "ndjson" } : input,
-    output: output.format === "parquet" ? { ...output, format: "ndjson" } : output,
+    input: isBinary(input) ? { compression: input.compression, strict: input.strict, columns: input.columns, format: "ndjson" } : input,
+    output: isBinary(output) ? { compression: output.compression, file: output.file, format: "ndjson" } : output,
   } satisfies Mapping;
   standIns.set(mapping, known);
   return known;

@@ -44,7 +44,9 @@ export class RowConversion {
   }
 
   *take(length: number): Generator<Uint8Array> {
-    this.#reader.push(this.#room.subarray(0, length));
+    const bytes = this.#room.subarray(0, length);
+    if (this.#reader.steps === undefined) this.#reader.push(bytes);
+    else for (const _ of this.#reader.steps(bytes)) yield* this.#flush();
     yield* this.#flush();
   }
 

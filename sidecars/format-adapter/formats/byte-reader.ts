@@ -15,6 +15,8 @@ import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./ro
  */
 export type ByteReader = {
   push(bytes: Uint8Array): void;
+  /** As push, with pauses, of a reader that makes much of few bytes: what came of the records so far can be taken then. */
+  steps?(bytes: Uint8Array): Iterable<void>;
   /** As of RecordReader. */
   end(options: { readonly takeUnfinished: boolean }): void;
   /** Gives its memory to the next reader, if it has any worth that. May be left out; nothing may be pushed afterwards. */

@@ -13,9 +13,9 @@ export type ByteSource = {
 };
 
 /** No bomb is seen in what is smaller. */
-const freeBytes = 67_108_864;
+export const freeBytes = 67_108_864;
 /** deflate packs a run of one byte 1032 times, a table of plain reports hardly 30 times. */
-const expansionMax = 250;
+export const expansionMax = 250;
 
 /** 16 MiB, the memory that unpacking takes; zstd asks for more in its "ultra" levels alone. */
 const windowLogMax = 24;

@@ -1,5 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { AvroReader } from "./avro/avro-reader.ts";
 import { createScannerReader, readerOfUtf8, type ByteReader } from "./byte-reader.ts";
 import { createCsvReader } from "./csv-reader.ts";
 import { createDocumentReader } from "./document-reader.ts";
@@ -39,6 +40,8 @@ export function createByteReader(input: InputOptions, handler: RecordHandler): B
       return readerOfUtf8(createExpositionReader(input.format, handler));
     case "parquet":
       return createMagicReader("PAR1");
+    case "avro":
+      return new AvroReader(input, handler);
     case "toml":
       return readerOfUtf8(createDocumentReader(input, parseToml, handler));
   }

@@ -1,5 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { createAvroWriter } from "./avro/avro-writer.ts";
 import { createTomlWriter, createYamlWriter } from "./document-writers.ts";
 import { createExpositionWriter } from "./exposition-writer.ts";
 import { createCsvWriter } from "./csv-writer.ts";
@@ -38,6 +39,8 @@ export function createWriter(columns: readonly string[], output: OutputOptions, 
       return createExpositionWriter(columns, output.format);
     case "parquet":
       return createParquetWriter(columns, types, output.codec);
+    case "avro":
+      return createAvroWriter(columns, types, output);
     case "toml":
       return createTomlWriter(columns, output.name);
   }

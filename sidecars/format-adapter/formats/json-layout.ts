@@ -55,5 +55,5 @@ export function jsonLayoutFault(columns: readonly string[]): string | undefined 
 
 /** Whether records of this format have keys within keys. */
 export function nestsKeys(format: string): boolean {
-  return format === "json" || format === "ndjson";
+  return format === "json" || format === "ndjson" || format === "avro";
 }

@@ -1,4 +1,6 @@
 // pure
+import type { AvroDialect } from "./avro/avro-reader.ts";
+import type { AvroLayout } from "./avro/avro-writer.ts";
 import { isEngineDialect, isEngineLayout, type CsvDialect, type CsvLayout } from "./csv-dialect.ts";
 import type { DocumentOptions } from "./document-reader.ts";
 import type { ExpositionFormat } from "./exposition.ts";
@@ -10,9 +12,9 @@ import type { XmlDialect } from "./xml-reader.ts";
 import type { XmlLayout } from "./xml-writer.ts";
 
 /** What `in:` says of a format beyond its name. Each format's module says what its settings mean. */
-export type InputOptions = EngineInput | LinesInput | DocumentInput | ExpositionOptions | ParquetInput;
+export type InputOptions = EngineInput | LinesInput | DocumentInput | ExpositionOptions | ParquetInput | AvroInput;
 /** What `out:` says of a format beyond its name. */
-export type OutputOptions = EngineOutput | LinesOutput | (XmlLayout & { readonly format: "xml" }) | YamlOutput | TomlOutput | ExpositionOptions | ParquetOutput;
+export type OutputOptions = EngineOutput | LinesOutput | (XmlLayout & { readonly format: "xml" }) | YamlOutput | TomlOutput | ExpositionOptions | ParquetOutput | AvroOutput;
 
 /** Formats that the engine reads by itself; CSV in most of its dialects. */
 export type EngineInput = CsvInput | JsonInput | XmlInput;
@@ -33,11 +35,18 @@ export type DocumentInput = DocumentOptions & { readonly format: "yaml" | "toml"
 export type ExpositionOptions = { readonly format: ExpositionFormat };
 export type ParquetInput = { readonly format: "parquet" };
 export type ParquetOutput = { readonly format: "parquet"; readonly codec: ParquetCodec };
+export type AvroInput = AvroDialect & { readonly format: "avro" };
+export type AvroOutput = AvroLayout & { readonly format: "avro" };
 export type YamlOutput = { readonly format: "yaml" };
 /** `name`: of the list of tables. */
 export type TomlOutput = { readonly format: "toml"; readonly name: string };
 
 const engineFormats: ReadonlySet<string> = new Set(["ndjson", "json"]);
+
+/** Whether files of this format are bytes, which have no lines and stand in no configuration. */
+export function isBinary({ format }: InputOptions | OutputOptions): boolean {
+  return format === "parquet" || format === "avro";
+}
 
 /** Whether the engine reads this format by itself. */
 export function isEngineInput(input: InputOptions): input is EngineInput {

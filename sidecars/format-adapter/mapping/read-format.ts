@@ -4,6 +4,7 @@ import { parseSizeBytes } from "../../../kit/config/units.ts";
 import { jsonKeys } from "../formats/json-layout.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import { parquetCodecs } from "../formats/parquet/parquet-writer.ts";
+import { avroInput, avroOutput } from "./read-avro-format.ts";
 import type { InputFormat, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { csvInput, csvOutput } from "./read-csv-format.ts";
@@ -25,6 +26,7 @@ const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
   openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
   parquet: { keys: [], read: (_, parts) => (isNotPacked(parts) ? { format: "parquet" } : undefined) },
+  avro: avroInput,
   ...recordInputs,
 };
 
@@ -53,6 +55,7 @@ const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
   openmetrics: { keys: [], read: () => ({ format: "openmetrics" }) },
   parquet: { keys: ["codec"], read: (_, parts) => (isNotPacked(parts) ? { format: "parquet", codec: parts.get("codec")?.oneOf(parquetCodecs) ?? "snappy" } : undefined) },
+  avro: avroOutput,
   ...recordOutputs,
   toml: { keys: ["records"], read: (_, parts) => ({ format: "toml", name: parts.get("records")?.text("the name of the list of tables") ?? "records" }) },
 };

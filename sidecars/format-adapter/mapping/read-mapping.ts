@@ -25,7 +25,7 @@ export function readMapping(name: string, node: NodeReader): Mapping | undefined
   const guardsFormulas = parts.get("formulas")?.oneOf(["keep", "quote"]) === "quote";
   if (input === undefined || output === undefined || fields === undefined || examples.includes(undefined)) return undefined;
   const names = fields.map((field) => field.name);
-  const fault = nestsKeys(output.format) ? jsonLayoutFault(names) : writerFault(names, output);
+  const fault = (nestsKeys(output.format) ? jsonLayoutFault(names) : undefined) ?? writerFault(names, output);
   if (fault !== undefined) fieldsNode?.problem(fault);
   return { name, input, output, where, fields, onError, guardsFormulas, examples: examples.filter((example) => example !== undefined) };
 }

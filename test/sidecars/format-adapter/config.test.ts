@@ -40,7 +40,7 @@ mappings:
         'adapter.yaml:1:81: adapters[0].watch.ready[2].stable.quiet: expected a duration such as 500ms, got "soon"',
       'adapter.yaml:9:5: adapters[0].mappings.v2.field: is not a setting; did you mean "fields"?',
       'adapter.yaml:7:5: adapters[0].mappings.v2: needs "fields"',
-      'adapter.yaml:7:18: adapters[0].mappings.v2.in.format: expected one of csv, tsv, ndjson, json, yaml, toml, prometheus, openmetrics, parquet, xml, logfmt, ini, properties, fixed-width, got "cvs"; did you mean "csv"?',
+      'adapter.yaml:7:18: adapters[0].mappings.v2.in.format: expected one of csv, tsv, ndjson, json, yaml, toml, prometheus, openmetrics, parquet, avro, xml, logfmt, ini, properties, fixed-width, got "cvs"; did you mean "csv"?',
       'adapter.yaml:7:36: adapters[0].mappings.v2.in.columns.a: "integer" is not a type; there are int64, number, string, bool, date, timestamp, decimal(n), each with ? behind it when it may be empty',
       'adapter.yaml:8:39: adapters[0].mappings.v2.out.file: expected an absolute path, got "legacy/{title}.csv"',
       'adapter.yaml:8:39: adapters[0].mappings.v2.out.file: "{title}" means nothing here; there is {name}',

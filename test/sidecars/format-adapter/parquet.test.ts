@@ -87,6 +87,11 @@ test("values that the type cannot hold are refused", async () => {
   assert.equal(await codeOf(toParquet("none"), line("1", "2026-01-01T00:00:00.0000001Z")), "CAST");
 });
 
+test("a date that no calendar has is refused, not a fault of the adapter", async () => {
+  await assert.rejects(async () => await cellsOf({ type: "INT32", repetition_type: "REQUIRED", converted_type: "DATE" }, [2_000_000_000]), { code: "CAST", column: "c" });
+  await assert.rejects(async () => await cellsOf({ type: "INT64", repetition_type: "REQUIRED", converted_type: "TIMESTAMP_MILLIS" }, [2n ** 62n]), { code: "CAST", column: "c" });
+});
+
 /** A file of one column, written by the library alone. */
 async function cellsOf(element: Omit<SchemaElement, "name">, data: unknown[], more: readonly SchemaElement[] = []): Promise<string> {
   const bytes = new ByteWriter();

@@ -3,8 +3,8 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { SchemaElement } from "hyparquet";
 import { ConversionError } from "../../conversion-error.ts";
 import { parseDecimal, rescale } from "../../mapping/decimal.ts";
-import { parseTimestamp } from "../../mapping/timestamp.ts";
 import type { ValueType } from "../../mapping/types.ts";
+import { daysOf, microsecondsOf } from "../exact-values.ts";
 import type { OutCell, RecordWriter } from "../writers.ts";
 import { parquetLibrary } from "./load.ts";
 
@@ -88,21 +88,12 @@ function columnOf(name: string, type: ValueType | undefined): Column {
         },
       };
     case "date":
-      return { element: { ...optional, type: "INT32", converted_type: "DATE", logical_type: { type: "DATE" } }, value: (text) => Date.parse(`${text}T00:00:00Z`) / 86_400_000 };
+      return { element: { ...optional, type: "INT32", converted_type: "DATE", logical_type: { type: "DATE" } }, value: daysOf };
     case "timestamp":
-      return { element: { ...optional, type: "INT64", converted_type: "TIMESTAMP_MICROS", logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" } }, value: microseconds };
+      return { element: { ...optional, type: "INT64", converted_type: "TIMESTAMP_MICROS", logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" } }, value: microsecondsOf };
     case "string":
     case "number":
     case undefined:
       return { element: { ...optional, type: "BYTE_ARRAY", converted_type: "UTF8", logical_type: { type: "STRING" } }, value: (text) => text };
   }
-}
-
-/** Undefined when there are digits behind the microsecond. */
-function microseconds(text: string): bigint | undefined {
-  if (parseTimestamp(text) === undefined) return undefined;
-  const [, seconds = "", fraction = "", zone = "Z"] = /^([^.]*?)(?:\.(\d+))?(Z|z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
-  const whole = Date.parse(`${seconds.toUpperCase().replace(" ", "T")}${zone.toUpperCase()}`);
-  if (!Number.isFinite(whole) || /[1-9]/.test(fraction.slice(6))) return undefined;
-  return BigInt(whole) * 1000n + BigInt(fraction.slice(0, 6).padEnd(6, "0"));
 }
