@@ -8,12 +8,14 @@ import { detectMapping } from "./detect.ts";
 import { checkCompression, ReplayedSource, unpack, type UnpackedSource } from "./formats/compression.ts";
 import { isBinary } from "./formats/options.ts";
 import type { Mapping } from "./mapping/mapping.ts";
+import { Pace } from "./pace.ts";
 import { writeBeside } from "./publish/beside.ts";
 import type { DirectorySync } from "./publish/directory-sync.ts";
 import type { Turn } from "./watch/dispatch.ts";
 import { Publication } from "./publish/publish.ts";
 import { byteOffsetOfLine, randomAccess, ReportInput } from "./report-input.ts";
 import type { RowRefusals } from "./row-refusals.ts";
+import { statKey } from "./stat-key.ts";
 
 /** What became of one try to adapt one file. */
 export type AdaptOutcome =
@@ -26,11 +28,6 @@ export type AdaptOutcome =
   | { readonly kind: "torn" }
   | { readonly kind: "gone" }
   | { readonly kind: "refused"; readonly error: ConversionError; readonly mapping: Mapping | undefined; readonly stat: string; readonly content: string; readonly byteOffsetOfLine: number | undefined };
-
-/** The stat tuple that tells whether a file was touched. Its ctime shows also a rewrite of the same size and mtime. */
-export function statKey(stat: { readonly dev: bigint; readonly ino: bigint; readonly size: bigint; readonly mtimeNs: bigint; readonly ctimeNs: bigint }): string {
-  return [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(".");
-}
 
 /** Where a mapping puts the adapted form of an input. */
 export function outputPath(mapping: Mapping, inputPath: string): string {
@@ -50,6 +47,7 @@ export type AdaptJob = {
   readonly directories: DirectorySync;
   readonly turn: Turn;
   readonly signal: AbortSignal;
+  readonly monotonicMs: () => number;
   /** Which other report was last adapted to this path. */
   ownerOf(output: string): string | undefined;
   /** Whether another report is just being adapted to this path. If not, nobody else may until `release`. */
@@ -106,7 +104,7 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     await checkOutput(output, job);
     publication = Publication.begin({ output, owner: job.owner, mayReplace: job.mayReplace(output), digest: adapter.publish.manifest !== undefined });
     const opened = publication;
-    const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), file: randomAccess(file, Number(stat.size)), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal });
+    const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), file: randomAccess(file, Number(stat.size)), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal, pace: new Pace(job.monotonicMs) });
     await packed.readRest();
     if (statKey(await file.stat({ bigint: true })) !== before) {
       await publication.abandon();

@@ -10,6 +10,7 @@ import type { RecordHandler } from "./formats/row.ts";
 import { isBinary, isEngineInput, isEngineOutput } from "./formats/options.ts";
 import { compileMapping, type CompiledMapping } from "./mapping/compile.ts";
 import { fieldType, type Mapping } from "./mapping/mapping.ts";
+import type { Pace } from "./pace.ts";
 import { RowConversion } from "./row-conversion.ts";
 
 /** A conversion in progress: bytes in, bytes out, records counted. Deterministic; no clock, no randomness. */
@@ -62,8 +63,10 @@ export async function convertReport(options: {
   readonly write: (bytes: Uint8Array) => Promise<void>;
   readonly takeUnfinished: boolean;
   readonly signal: AbortSignal;
+  /** Keeps the stretches of work short in which nothing else gets its turn; without it every block is as large as the engine likes. */
+  readonly pace?: Pace;
 }): Promise<Pick<Conversion, "rows" | "refusals">> {
-  const { mapping, source, signal } = options;
+  const { mapping, source, signal, pace } = options;
   const { compression } = mapping.output;
   const compressor = compression === "none" ? undefined : new Compressor(compression, options.write);
   const write = compressor === undefined ? options.write : async (bytes: Uint8Array): Promise<void> => await compressor.write(bytes);
@@ -86,9 +89,10 @@ export async function convertReport(options: {
   }
   const conversion = startConversion(mapping);
   try {
-    for (let count = await source.read(conversion.room()); count > 0; count = await source.read(conversion.room())) {
+    const read = async (): Promise<number> => await source.read(conversion.room().subarray(0, pace?.blockBytes));
+    for (let count = await read(); count > 0; count = await read()) {
       signal.throwIfAborted();
-      for (const piece of conversion.take(count)) await write(piece);
+      await writePieces(conversion.take(count), write, pace);
     }
     for (const piece of conversion.end({ takeUnfinished: options.takeUnfinished })) await write(piece);
     await compressor?.finish();
@@ -97,6 +101,14 @@ export async function convertReport(options: {
     compressor?.close();
     conversion.close();
   }
+}
+
+async function writePieces(pieces: Iterable<Uint8Array>, write: (bytes: Uint8Array) => Promise<void>, pace: Pace | undefined): Promise<void> {
+  const iterator = pieces[Symbol.iterator]();
+  const next = (): IteratorResult<Uint8Array> => iterator.next();
+  const make = pace === undefined ? next : (): IteratorResult<Uint8Array> => pace.measure(next);
+  for (let made = make(); made.done !== true; made = make()) await write(made.value);
+  pace?.adjust();
 }
 
 const standIns = new WeakMap<Mapping, Mapping>();

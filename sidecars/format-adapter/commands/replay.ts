@@ -1,5 +1,6 @@
 import { lstat } from "node:fs/promises";
-import { statKey, type AdaptOutcome } from "../adapt-file.ts";
+import type { AdaptOutcome } from "../adapt-file.ts";
+import { statKey } from "../stat-key.ts";
 import type { Turn } from "../watch/dispatch.ts";
 import { adaptReport, identityOf } from "../watch/pass.ts";
 import { dropQuarantined, listQuarantine, type QuarantinedReport } from "../state/quarantine.ts";

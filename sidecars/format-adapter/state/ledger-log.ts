@@ -73,6 +73,7 @@ function encodeLine(entry: LedgerEntry | Forgotten | Header): string {
  */
 export function decodeLedger(text: string): { readonly entries: ReadonlyMap<string, LedgerEntry>; readonly damagedLines: number } {
   const entries = new Map<string, LedgerEntry>();
+  const texts = new Map<string, string>();
   let damagedLines = 0;
   let isHashKnown = false;
   for (const line of text.split("\n")) {
@@ -86,9 +87,24 @@ export function decodeLedger(text: string): { readonly entries: ReadonlyMap<stri
     const entry = JSON.parse(json) as LedgerEntry | Forgotten | Header;
     if ("ledger" in entry) isHashKnown = entry.hash === contentHashName;
     else if ("gone" in entry) entries.delete(entryKey(entry));
-    else entries.set(entryKey(entry), isHashKnown ? entry : { ...entry, content: "" });
+    else entries.set(entryKey(entry), sharing(isHashKnown ? entry : { ...entry, content: "" }, texts));
   }
   return { entries, damagedLines };
+}
+
+/** One text for what many entries have in common: each is a text of its own when it is read. */
+function sharing(entry: LedgerEntry, texts: Map<string, string>): LedgerEntry {
+  const shared = (text: string): string => {
+    const known = texts.get(text);
+    if (known === undefined) texts.set(text, text);
+    return known ?? text;
+  };
+  const { adapter, mapping, mappingHash, detect, folder } = entry;
+  return {
+    ...entry, adapter: shared(adapter), mapping: shared(mapping), mappingHash: shared(mappingHash),
+    ...(detect === undefined ? {} : { detect: shared(detect) }),
+    ...(folder === undefined ? {} : { folder: shared(folder) }),
+  };
 }
 
 function crc(text: string): string {

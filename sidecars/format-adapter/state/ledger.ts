@@ -14,9 +14,10 @@ import { decodeLedger, encodeEntry, encodeHeader, entryKey, type LedgerEntry } f
 export class Ledger {
   readonly #file: string;
   readonly #log: Log;
-  readonly #entries: Map<string, LedgerEntry>;
-  /** The key of the entry that was last adapted to an output. */
-  readonly #byOutput = new Map<string, string>();
+  /** By adapter and path; not by one text of both, which would cost each entry as much again as its path. */
+  readonly #entries = new Map<string, Map<string, LedgerEntry>>();
+  /** The entry that was last adapted to an output. */
+  readonly #byOutput = new Map<string, LedgerEntry>();
   #handle: FileHandle | undefined;
   #lines = 0;
   /** Writes happen one after the other, whoever asks. */
@@ -30,8 +31,7 @@ export class Ledger {
   private constructor(file: string, log: Log, entries: ReadonlyMap<string, LedgerEntry>) {
     this.#file = file;
     this.#log = log;
-    this.#entries = new Map(entries);
-    for (const [key, { output }] of entries) if (output !== undefined) this.#byOutput.set(output, key);
+    for (const entry of entries.values()) this.#remember(entry);
   }
 
   /** `adapters` are the names in force; what others left is forgotten. */
@@ -53,19 +53,18 @@ export class Ledger {
   }
 
   get(adapter: string, path: string): LedgerEntry | undefined {
-    return this.#entries.get(entryKey({ adapter, path }));
+    return this.#entries.get(adapter)?.get(path);
   }
 
   /** The path of the input that was last adapted to this output, unless it is this adapter's own `path`. */
   ownerOf(output: string, adapter: string, path: string): string | undefined {
-    const key = this.#byOutput.get(output);
-    return key === undefined || key === entryKey({ adapter, path }) ? undefined : this.#entries.get(key)?.path;
+    const entry = this.#byOutput.get(output);
+    return entry === undefined || (entry.adapter === adapter && entry.path === path) ? undefined : entry.path;
   }
 
   /** Whether this file, told by its identityOfOutput, is one that an adapter of this ledger published. */
   isPublished(path: string, identity: string): boolean {
-    const key = this.#byOutput.get(path);
-    const entry = key === undefined ? undefined : this.#entries.get(key);
+    const entry = this.#byOutput.get(path);
     return entry !== undefined && (entry.published === identity || entry.publishedBefore === identity);
   }
 
@@ -84,7 +83,7 @@ export class Ledger {
 
   /** As they are now; changes do not show in the list. */
   entriesOf(adapter: string): readonly LedgerEntry[] {
-    return [...this.#entries.values()].filter((entry) => entry.adapter === adapter);
+    return [...(this.#entries.get(adapter)?.values() ?? [])];
   }
 
   async put(entry: LedgerEntry): Promise<void> {
@@ -97,15 +96,13 @@ export class Ledger {
   }
 
   async #put(entry: LedgerEntry, durable: boolean): Promise<void> {
-    const key = entryKey(entry);
-    this.#forget(key);
-    this.#entries.set(key, entry);
-    if (entry.output !== undefined) this.#byOutput.set(entry.output, key);
+    this.#forget(entry.adapter, entry.path);
+    this.#remember(entry);
     await this.#append(encodeEntry(entry), durable);
   }
 
   async forget(adapter: string, path: string): Promise<void> {
-    this.#forget(entryKey({ adapter, path }));
+    this.#forget(adapter, path);
     await this.#append(encodeEntry({ path, adapter, gone: true }), false);
   }
 
@@ -127,14 +124,35 @@ export class Ledger {
     this.#handle = undefined;
   }
 
-  #forget(key: string): void {
-    const output = this.#entries.get(key)?.output;
-    if (output !== undefined && this.#byOutput.get(output) === key) this.#byOutput.delete(output);
-    this.#entries.delete(key);
+  #remember(entry: LedgerEntry): void {
+    const { adapter, path, output } = entry;
+    const entries = this.#entries.get(adapter) ?? new Map<string, LedgerEntry>();
+    this.#entries.set(adapter, entries);
+    entries.set(path, entry);
+    if (output !== undefined) this.#byOutput.set(output, entry);
+  }
+
+  #forget(adapter: string, path: string): void {
+    const entry = this.get(adapter, path);
+    if (entry === undefined) return;
+    if (entry.output !== undefined && this.#byOutput.get(entry.output) === entry) this.#byOutput.delete(entry.output);
+    this.#entries.get(adapter)?.delete(path);
   }
 
   #forgetAllBut(adapters: readonly string[]): void {
-    for (const [key, { adapter }] of this.#entries) if (!adapters.includes(adapter)) this.#forget(key);
+    for (const [adapter, entries] of this.#entries) {
+      if (adapters.includes(adapter)) continue;
+      for (const path of entries.keys()) this.#forget(adapter, path);
+      this.#entries.delete(adapter);
+    }
+  }
+
+  #count(): number {
+    return [...this.#entries.values()].reduce((sum, entries) => sum + entries.size, 0);
+  }
+
+  #all(): readonly LedgerEntry[] {
+    return [...this.#entries.values()].flatMap((entries) => [...entries.values()]);
   }
 
   async #append(text: string, durable: boolean): Promise<void> {
@@ -159,14 +177,14 @@ export class Ledger {
     await this.#handle.writeFile(text);
     if (durable) await this.#handle.datasync();
     this.#lines += lines;
-    if (this.#lines > 1000 && this.#lines > 4 * this.#entries.size) await this.#rewrite();
+    if (this.#lines > 1000 && this.#lines > 4 * this.#count()) await this.#rewrite();
   }
 
   async #rewrite(): Promise<void> {
     await this.#handle?.close();
     this.#handle = undefined;
-    await replaceFile(this.#file, `${encodeHeader()}${[...this.#entries.values()].map((entry) => encodeEntry(entry)).join("")}`, { mode: 0o600 });
-    this.#lines = this.#entries.size;
+    await replaceFile(this.#file, `${encodeHeader()}${this.#all().map((entry) => encodeEntry(entry)).join("")}`, { mode: 0o600 });
+    this.#lines = this.#count();
   }
 
   #attempt(write: () => Promise<void>): Promise<void> {

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { copyFile, lstat, mkdir, readdir, readFile, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { replaceFile } from "../../../kit/files.ts";
-import { statKey, type AdaptOutcome } from "../adapt-file.ts";
+import type { AdaptOutcome } from "../adapt-file.ts";
 import type { RefusedRow } from "../row-refusals.ts";
+import { statKey } from "../stat-key.ts";
 import { selectExcess, type Kept } from "../watch/retention.ts";
 
 export type QuarantineLimits = { readonly maxFiles: number; readonly maxBytes: number; readonly maxAge?: number | undefined };

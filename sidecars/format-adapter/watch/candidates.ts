@@ -2,15 +2,14 @@ import { lstatSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, matchesGlob } from "node:path";
 import type { AdapterConfig } from "../adapter-config.ts";
-import { statKey } from "../adapt-file.ts";
-import { identityOfOutput } from "../publish/publish.ts";
+import { mtimeNsOf, statKey } from "../stat-key.ts";
 import { isNameBeside } from "./watch-config.ts";
 
-/** `id`: device and inode. `identity`: by which a file that an adapter published is known again. */
-export type Candidate = { readonly path: string; readonly name: string; readonly stat: string; readonly id: string; readonly identity: string; readonly mtimeNs: bigint; readonly size: number };
+/** `stat`: its statKey. */
+export type Candidate = { readonly path: string; readonly name: string; readonly stat: string };
 /** An entry that matches and cannot be a report. `encoding`: its name is not UTF-8, so that there is no name for its adapted form. */
 export type Ignored = { readonly path: string; readonly reason: "link" | "special" | "encoding" };
-/** `names`: of all entries, done-files among them. */
+/** `names`: of all entries, where reports wait for done-files. */
 export type Listing = { readonly candidates: readonly Candidate[]; readonly ignored: readonly Ignored[]; readonly names: ReadonlySet<string> };
 
 /** Names of files that are still being written, by the custom of writers. */
@@ -41,10 +40,10 @@ export async function listCandidates(adapter: AdapterConfig): Promise<Listing> {
     }
     // Not asynchronously: that costs ten times as much, for thousands of files.
     const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-    if (stat?.isFile() === true) candidates.push({ path, name, stat: statKey(stat), id: `${stat.dev}.${stat.ino}`, identity: identityOfOutput(stat), mtimeNs: stat.mtimeNs, size: Number(stat.size) });
+    if (stat?.isFile() === true) candidates.push({ path, name, stat: statKey(stat) });
     else if (stat === undefined && name.includes(replacement)) ignored.push({ path, reason: "encoding" }); // any other has just gone
   }
-  return { candidates: candidates.toSorted((left, right) => compare(adapter.order, left, right)), ignored, names: new Set(entries.map((entry) => entry.name)) };
+  return { candidates: candidates.toSorted((left, right) => compare(adapter.order, left, right)), ignored, names: new Set(ready.doneFile === undefined ? [] : entries.map((entry) => entry.name)) };
 }
 
 /** A glob compiles anew at each call of matchesGlob; most are a star and an ending. */
@@ -57,6 +56,9 @@ function createMatcher(match: string): (name: string) => boolean {
 }
 
 function compare(order: AdapterConfig["order"], left: Candidate, right: Candidate): number {
-  if (order === "mtime" && left.mtimeNs !== right.mtimeNs) return left.mtimeNs < right.mtimeNs ? -1 : 1;
+  if (order === "mtime") {
+    const [one, other] = [mtimeNsOf(left.stat), mtimeNsOf(right.stat)];
+    if (one !== other) return one < other ? -1 : 1;
+  }
   return left.path < right.path ? -1 : left.path > right.path ? 1 : 0;
 }

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { adapterHash, mappingHash } from "../adapter-config.ts";
-import { outputPath, statKey } from "../adapt-file.ts";
+import { outputPath } from "../adapt-file.ts";
 import type { Candidate } from "./candidates.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { convertReport } from "../convert.ts";
@@ -14,6 +14,7 @@ import type { Mapping } from "../mapping/mapping.ts";
 import { Publication } from "../publish/publish.ts";
 import { quarantine } from "../state/quarantine.ts";
 import { countRefusal, quarantineDirectory, type AdapterOptions } from "../record.ts";
+import { idOf, statKey } from "../stat-key.ts";
 import { firstRecordEnd, lastRecordEnd } from "./record-ends.ts";
 
 const pieceBytes = 1_048_576;
@@ -53,7 +54,8 @@ export class GrowingReports {
     const { adapter, ledger } = this.#options;
     const byId = new Map<string, LedgerEntry>();
     for (const entry of ledger.entriesOf(adapter.name)) if (entry.stream !== undefined) byId.set(idOf(entry.stat), entry);
-    for (const { path, id } of candidates) {
+    for (const { path, stat } of candidates) {
+      const id = idOf(stat);
       const own = ledger.get(adapter.name, path);
       const moved = byId.get(id);
       if (moved?.stream === undefined || moved.path === path || (own !== undefined && idOf(own.stat) === id)) continue;
@@ -166,11 +168,6 @@ function sourceOf(bytes: Buffer): { read(room: Buffer): Promise<number> } {
       return Promise.resolve(count);
     },
   };
-}
-
-/** Device and inode of a statKey. */
-function idOf(stat: string): string {
-  return stat.split(".", 2).join(".");
 }
 
 /** The last number that must not be used again: a segment that was under way may be there already. */

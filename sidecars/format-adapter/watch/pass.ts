@@ -11,6 +11,7 @@ import type { LedgerEntry } from "../state/ledger-log.ts";
 import { tidyQuarantine } from "../state/quarantine.ts";
 import { Readiness, type Selection } from "./readiness.ts";
 import { quarantineDirectory, recordAdapted, recordRefused, type AdapterOptions } from "../record.ts";
+import { outputIdentityOf } from "../stat-key.ts";
 import { Removals } from "./removals.ts";
 
 /** When to look again at a report that changed while it was read. */
@@ -52,7 +53,7 @@ export class Passes {
     const listing = await listCandidates(adapter);
     const folder = await identityOf(adapter.watch.directory);
     await refuseOwnOutput(adapter, folder);
-    const candidates = listing.candidates.filter(({ path, identity }) => !ledger.isPublished(path, identity));
+    const candidates = listing.candidates.filter(({ path, stat }) => !ledger.isPublished(path, outputIdentityOf(stat)));
     const present = new Set(candidates.map(({ path }) => path));
     this.#readiness.keep(present);
     for (const path of this.#waiting.keys()) if (!present.has(path)) this.#waiting.delete(path);
@@ -167,10 +168,11 @@ export class Passes {
 
 /** Adapts one report by what the ledger knows; for passes, and for taking a report up again from where it is kept (`source`). */
 export async function adaptReport(options: AdapterOptions, report: { readonly path: string; readonly source?: string; readonly turn: Turn }): Promise<AdaptOutcome> {
-  const { adapter, ledger, owner, directories, watchedFolders, signal } = options;
+  const { adapter, ledger, owner, directories, watchedFolders, signal, clock } = options;
   const { path } = report;
   return await adaptFile({
     ...report, adapter, owner, directories, signal,
+    monotonicMs: () => clock.monotonicMs(),
     ownerOf: (output) => ledger.ownerOf(output, adapter.name, path),
     isTaken: (output) => ledger.isTaken(output, adapter.name, path),
     release: (output) => ledger.release(output),

@@ -1,6 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../kit/clock.ts";
+import { idOf, mtimeNsOf } from "../stat-key.ts";
 import type { Candidate } from "./candidates.ts";
 import { filesOpenForWriting } from "./open-writers.ts";
 import { nameBeside, type WatchConfig } from "./watch-config.ts";
@@ -81,15 +82,15 @@ export class Readiness {
     for (const candidate of candidates) {
       const name = nameBeside(pattern, candidate.name);
       const done = names.has(name) ? await lstat(join(this.#watch.directory, name), { bigint: true }).catch(() => undefined) : undefined;
-      if (done !== undefined && done.mtimeNs >= candidate.mtimeNs) ready.push(candidate);
+      if (done !== undefined && done.mtimeNs >= mtimeNsOf(candidate.stat)) ready.push(candidate);
     }
     return ready;
   }
 
   async #selectClosed(candidates: readonly Candidate[], except: readonly string[]): Promise<readonly Candidate[]> {
     if (candidates.length === 0 && this.#hasSeenWriters) return candidates;
-    const open = await filesOpenForWriting(new Set(candidates.map(({ id }) => id)), { proc: "/proc", ownPid: process.pid, except });
+    const open = await filesOpenForWriting(new Set(candidates.map(({ stat }) => idOf(stat))), { proc: "/proc", ownPid: process.pid, except });
     this.#hasSeenWriters = true;
-    return candidates.filter(({ id }) => !open.has(id));
+    return candidates.filter(({ stat }) => !open.has(idOf(stat)));
   }
 }

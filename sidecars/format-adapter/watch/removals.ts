@@ -1,11 +1,11 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { statKey } from "../adapt-file.ts";
 import { removeOutput } from "../publish/beside.ts";
 import type { Candidate } from "./candidates.ts";
 import type { LedgerEntry } from "../state/ledger-log.ts";
 import { identityOfOutput } from "../publish/publish.ts";
+import { mtimeNsOf, sizeOf, statKey } from "../stat-key.ts";
 import type { AdapterOptions } from "../record.ts";
 import { selectExcess } from "./retention.ts";
 
@@ -64,7 +64,7 @@ export class Removals {
 
   async #limitInputs(adapted: readonly Candidate[]): Promise<void> {
     const { adapter, ledger, clock, log } = this.#options;
-    const items = adapted.map((candidate) => ({ path: candidate.path, mtimeMs: Number(candidate.mtimeNs / 1_000_000n), bytes: candidate.size, stat: candidate.stat }));
+    const items = adapted.map(({ path, stat }) => ({ path, mtimeMs: Number(mtimeNsOf(stat) / 1_000_000n), bytes: sizeOf(stat), stat }));
     for (const { path, stat } of selectExcess(items, adapter.retention.inputs ?? none, clock.nowMs())) {
       const entry = ledger.get(adapter.name, path);
       const there = lstatSync(path, { bigint: true, throwIfNoEntry: false });
