@@ -52,12 +52,15 @@ export async function guarded(run: () => Promise<number>, print: Print): Promise
   }
 }
 
-const endings: Readonly<Record<string, string>> = { jsonl: "ndjson", yml: "yaml", prom: "prometheus", log: "logfmt", txt: "" };
+const endings: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(["csv", "tsv", "ndjson", "json", "yaml", "toml", "xml", "ini", "properties", "logfmt", "prometheus", "openmetrics", "parquet", "avro"].map((format) => [format, format])),
+  jsonl: "ndjson", yml: "yaml", prom: "prometheus", log: "logfmt", conf: "ini",
+};
 
 /** The format that the ending of a name tells; "" when it tells none. */
 export function formatOfName(path: string): string {
   const ending = /\.([A-Za-z]+)(?:\.(?:gz|zst))?$/.exec(path)?.[1]?.toLowerCase() ?? "";
-  return endings[ending] ?? ending;
+  return Object.hasOwn(endings, ending) ? (endings[ending] ?? "") : "";
 }
 
 /** How a report of these settings is read, as `in:` says it. Throws CommandFault. */

@@ -87,6 +87,7 @@ type Reports = { readonly first: RecordSource; readonly second: RecordSource; re
 function plainReports(first: string, second: string, values: Readonly<Record<string, unknown>>): Reports {
   const inputOf = (path: string, own: unknown): InputOptions => {
     const format = own ?? values["format"] ?? formatOfName(path);
+    if (format === "") throw new CommandFault(`cannot tell the format of ${path} by its name; name it by --format`);
     return inputOfSettings({ format }, path);
   };
   const [one, other] = [inputOf(first, values["old-format"]), inputOf(second, values["new-format"])];

@@ -127,7 +127,7 @@ function settingsOfOutput(output: OutputOptions): Readonly<Record<string, unknow
     case "csv":
       return { format, delimiter: output.delimiter };
     case "xml":
-      return { format, records: `/${output.root}/${output.record}` };
+      return { format, records: `/${[output.root].flat().join("/")}/${output.record}` };
     case "fixed-width":
       return { format, unit: output.unit, layout: Object.fromEntries(output.layout.map(({ name, width, align, pad }) => [name, { width, align, pad }])) };
     case "ini":

@@ -26,9 +26,12 @@ test("infer drafts a mapping that makes the old report of the new one, and tells
   const [old, recent] = [put("old.csv", oldReport), put("new.csv", newReport)];
   const { code, text } = command("infer", old, recent);
   assert.equal(code, 1, text);
-  assert.match(text, /^# Drafted from 3 records\n/);
-  assert.match(text, /"note": \{const: ""\} # TODO/);
-  const [mapping] = parseAdapter(`watch: {dir: /in}\n${text}`).mappings;
+  assert.match(text, /^# Drafted from 3 old and 3 new records, paired in their order\.\n/);
+  assert.match(text, /# TODO: .*\n {6}note: \{const: ""\}/);
+  const draft = put("draft.yaml", text);
+  assert.match(command("lint", "--config", draft).text, /1 mapping/);
+  assert.equal(command("test", "--config", draft).code, 0);
+  const [mapping] = parseAdapter(text).mappings;
   assert.ok(mapping);
   const result = convertText(mapping, newReport);
   assert.equal(result.kind === "converted" ? result.text : result.error.message, oldReport.replace(/,[abc]$/gm, ","));
@@ -58,7 +61,7 @@ for (const [what, argv, expected] of [
   ["one report alone", ["a.csv"], /^diff takes two reports, got 1\nusage: /],
   ["a report that is not there", ["a.csv", "absent.csv"], /ENOENT.*absent\.csv/],
   ["a report that is not in its format", ["a.csv", "wrong.csv"], /wrong\.csv:3: COLUMN: /],
-  ["a name that tells no format", ["a.csv", "report"], /cannot tell how to read .*report: .*Name the format by --format/],
+  ["a name that tells no format", ["a.csv", "report"], /cannot tell the format of .*report by its name; name it by --format/],
   ["an unknown option", ["a.csv", "a.csv", "--keys", "id"], /Unknown option '--keys'/],
   ["a key that is not there", ["a.csv", "a.csv", "--key", "i"], /the first report has no "i" on line 2; its columns are id, v/],
   ["a size that is none", ["a.csv", "a.csv", "--memory", "much"], /--memory takes a size such as 512MiB, got "much"/],
