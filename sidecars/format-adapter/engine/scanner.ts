@@ -2,6 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { ConversionError } from "../conversion-error.ts";
 import { countLineEndsOfBytes } from "../formats/line-ends.ts";
+import { refuseUtf16 } from "../formats/byte-order.ts";
 import { JsonAround } from "../formats/json-around.ts";
 import { doubleColumn } from "../formats/json-reader.ts";
 import { checkNested, type JsonCell } from "../formats/json-text.ts";
@@ -214,6 +215,7 @@ export class Scanner {
   #begin(isLast: boolean): boolean {
     if (!isLast && this.#to - this.#from < byteOrderMark.length) return false;
     if (!this.#passedMark && this.#core.bytes.subarray(this.#from, this.#from + byteOrderMark.length).equals(byteOrderMark)) this.#from += byteOrderMark.length;
+    if (!this.#passedMark) refuseUtf16(this.#core.bytes.subarray(this.#from, this.#to));
     this.#passedMark = true;
     if (this.#around !== undefined) return (this.#begun = this.#passAround(this.#around, isLast) && this.#beginRecords(this.#around));
     this.#begun = this.#options.input.format === "xml" ? this.#declaration(isLast) : this.#options.input.format !== "csv" || this.#header(isLast);

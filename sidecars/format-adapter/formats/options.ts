@@ -51,7 +51,7 @@ export function isBinary({ format }: InputOptions | OutputOptions): boolean {
 /** Whether the engine reads this format by itself. */
 export function isEngineInput(input: InputOptions): input is EngineInput {
   if (input.format === "csv") return isEngineDialect(input);
-  return input.format === "xml" ? input.lists.length === 0 : engineFormats.has(input.format);
+  return input.format === "xml" ? input.lists.length === 0 && input.namespaces === undefined && input.envelope === undefined : engineFormats.has(input.format);
 }
 
 /** Whether the engine writes this format by itself. */

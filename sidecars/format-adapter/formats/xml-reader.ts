@@ -1,24 +1,36 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { doubleColumn } from "./json-reader.ts";
 import { countLineEnds } from "./line-ends.ts";
 import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
+import { EnvelopeValues, wantedElements, type WantedElement, type XmlEnvelopeValue } from "./xml-envelope.ts";
+import { isDeclaration, outermostScope, XmlNames, type XmlScope } from "./xml-names.ts";
 import { isWhite, Unfinished, xmlLimits, XmlText, type XmlElement, type XmlTag } from "./xml-text.ts";
 
 /**
  * How records stand in an XML report: the elements at the path `records`, such as /report/items/item. What is inside of one becomes
- * columns named by their paths from there: `@id`, `name`, `address/city`, `price/@currency`, and `text()` for its own text. Names are taken
- * as they are written, with their prefixes: what a prefix is bound to is not looked at, and declarations of namespaces are no columns.
+ * columns named by their paths from there: `@id`, `name`, `address/city`, `price/@currency`, and `text()` for its own text. Without
+ * `namespaces`, names are taken as they are written, with their prefixes: what a prefix is bound to is not looked at. Declarations of namespaces
+ * are no columns.
  */
 export type XmlDialect = {
   readonly records: readonly string[];
   /** Columns whose elements may come more than once: lists, also of one or none. */
   readonly lists: readonly string[];
+  /** Prefixes of the names in this mapping and the URIs that they stand for; "" for names without one. */
+  readonly namespaces?: ReadonlyMap<string, string>;
+  /** Values of the elements around the records that become columns of each. */
+  readonly envelope?: readonly XmlEnvelopeValue[];
 };
+
+/** An element around the records that is open. */
+type Open = { readonly written: string; readonly scope: XmlScope; readonly wanted: WantedElement | undefined; readonly values: EnvelopeValues };
 
 /**
  * Reads records of XML one at a time: memory holds one record, not the file. Strict (see XmlText); UTF-8 alone. Text beside elements, and an
  * element that comes twice in one record without being a list, are errors, since a row could not hold them. White space between elements is
- * nothing; in an element without others it is kept. What stands outside of the records is checked and passed over.
+ * nothing; in an element without others it is kept. What stands outside of the records is checked and passed over, but for what `envelope` names:
+ * a record has the values that stand before it in the elements that it is in.
  */
 export function createXmlReader(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits): RecordReader {
   return new XmlReader(dialect, handler, limits);
@@ -29,7 +41,7 @@ class XmlReader implements RecordReader {
   readonly #handler: RecordHandler;
   readonly #limits: ReaderLimits;
   readonly #known = new Set<string>();
-  readonly #open: string[] = [];
+  readonly #open: Open[] = [];
   #matched = 0;
   #place: "start" | "prolog" | "afterDoctype" | "inside" | "afterRoot" = "start";
   #rest = "";
@@ -37,8 +49,12 @@ class XmlReader implements RecordReader {
   #endsWithReturn = false;
   #hadRecord = false;
   readonly #lists: ReadonlySet<string>;
+  readonly #names: XmlNames | undefined;
+  readonly #wanted: WantedElement;
 
   constructor(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits) {
+    this.#names = dialect.namespaces === undefined ? undefined : new XmlNames(dialect.namespaces);
+    this.#wanted = wantedElements(dialect.envelope ?? []);
     this.#dialect = dialect;
     this.#handler = handler;
     this.#limits = limits;
@@ -60,7 +76,7 @@ class XmlReader implements RecordReader {
 
   end(): void {
     if (this.#place === "afterRoot" && isWhite(this.#rest)) return;
-    const open = this.#open.at(-1);
+    const open = this.#open.at(-1)?.written;
     throw new ConversionError("INCOMPLETE", this.#rest !== "" ? "it ends in the middle of something" : open === undefined ? "there is no root element" : `<${open}> is not closed`, { line: this.#line, sample: this.#rest });
   }
 
@@ -111,7 +127,7 @@ class XmlReader implements RecordReader {
   }
 
   #close(text: XmlText): void {
-    const name = this.#open.at(-1);
+    const name = this.#open.at(-1)?.written;
     if (name === undefined) throw text.fault("a closing tag that nothing opened");
     text.closing(name);
     this.#open.pop();
@@ -123,25 +139,64 @@ class XmlReader implements RecordReader {
     if (this.#place === "afterRoot") throw text.fault("there may be one root element alone");
     const depth = this.#open.length;
     text.at++;
-    const tag = text.tag();
+    const written = text.tag();
+    const { tag, scope } = this.#named(written);
     const { records } = this.#dialect;
     const isStep = this.#matched === depth && depth < records.length && records[depth] === tag.name;
-    if (isStep && depth + 1 === records.length) this.#record(text, tag);
-    else if (!tag.isEmpty) {
-      if (depth + 1 > xmlLimits.depthMax) throw text.limit(`nested deeper than ${xmlLimits.depthMax}`);
-      this.#open.push(tag.name);
-      if (isStep) this.#matched = depth + 1;
-      this.#place = "inside";
-      return;
+    const wanted = (depth === 0 ? this.#wanted : this.#open[depth - 1]?.wanted)?.children.get(tag.name);
+    const values = new EnvelopeValues();
+    if (isStep && depth + 1 === records.length) this.#record(text, { written, tag, scope });
+    else if (wanted !== undefined && wanted.textColumns.length > 0) this.#value(text, { written, tag, wanted });
+    else {
+      if (wanted !== undefined) this.#keepAttributes(tag, wanted, isStep ? values : this.#owner());
+      if (!tag.isEmpty) return this.#opened({ written: written.name, scope, wanted, values }, { text, isStep });
     }
     if (depth === 0) this.#place = "afterRoot";
   }
 
-  #record(text: XmlText, tag: XmlTag): void {
-    const element = text.element(tag, this.#open.length + 1);
+  #opened(element: Open, { text, isStep }: { readonly text: XmlText; readonly isStep: boolean }): void {
+    if (this.#open.length + 1 > xmlLimits.depthMax) throw text.limit(`nested deeper than ${xmlLimits.depthMax}`);
+    this.#open.push(element);
+    if (isStep) this.#matched = this.#open.length;
+    this.#place = "inside";
+  }
+
+  #named(written: XmlTag): { readonly tag: XmlTag; readonly scope: XmlScope } {
+    const outer = this.#open.at(-1)?.scope ?? outermostScope;
+    return this.#names === undefined ? { tag: written, scope: outer } : this.#names.tag(written, outer, this.#line);
+  }
+
+  /** Who keeps a value that stands here: the innermost open element on the way to the records. */
+  #owner(): EnvelopeValues | undefined {
+    return this.#open[this.#matched - 1]?.values;
+  }
+
+  /** Takes the attributes that are wanted. */
+  #keepAttributes(tag: XmlTag, wanted: WantedElement, owner: EnvelopeValues | undefined): void {
+    for (const { name, value } of tag.attributes) owner?.set(wanted.attributes.get(name) ?? [], value, this.#line);
+  }
+
+  /** An element whose text is wanted. */
+  #value(text: XmlText, { written, tag, wanted }: { readonly written: XmlTag; readonly tag: XmlTag; readonly wanted: WantedElement }): void {
+    const { elements, text: value } = text.element(written, this.#open.length + 1);
+    const [column] = wanted.textColumns;
+    if (elements.length > 0) throw new ConversionError("SYNTAX", `<${written.name}>, which is to be the column "${column ?? ""}", has elements`, { line: this.#line, column });
+    this.#keepAttributes(tag, wanted, this.#owner());
+    this.#owner()?.set(wanted.textColumns, value, this.#line);
+  }
+
+  #record(text: XmlText, { written, tag, scope }: { readonly written: XmlTag; readonly tag: XmlTag; readonly scope: XmlScope }): void {
+    const element = text.element(written, this.#open.length + 1);
     const cells = new XmlCells(this.#lists, this.#line);
-    cells.record(element);
+    cells.record(this.#names === undefined ? element : this.#names.element(element, tag, scope, this.#line));
     const columns = cells.cells;
+    for (const { values } of this.#open) {
+      values.hadRecord = true;
+      for (const [column, value] of values.values) {
+        if (columns.has(column)) throw doubleColumn(column, this.#line);
+        columns.set(column, { kind: "text", text: value });
+      }
+    }
     if (columns.size > this.#limits.columnsMax) throw text.limit(`${columns.size} columns, more than ${this.#limits.columnsMax}`);
     const fresh = [...columns.keys()].filter((column) => !this.#known.has(column));
     if (!this.#hadRecord || fresh.length > 0) this.#handler.onColumns(fresh, this.#line);
@@ -168,10 +223,6 @@ class XmlRow implements Row {
   }
 }
 
-function isNamespace(attribute: string): boolean {
-  return attribute === "xmlns" || attribute.startsWith("xmlns:");
-}
-
 /** The columns of one record. */
 class XmlCells {
   readonly cells = new Map<string, XmlCell>();
@@ -190,7 +241,7 @@ class XmlCells {
   }
 
   #attributes(element: XmlElement, path: string): void {
-    for (const { name, value } of element.attributes) if (!isNamespace(name)) this.cells.set(`${path}@${name}`, { kind: "text", text: value });
+    for (const { name, value } of element.attributes) if (!isDeclaration(name)) this.cells.set(`${path}@${name}`, { kind: "text", text: value });
   }
 
   #inside(element: XmlElement, path: string): void {
@@ -213,7 +264,7 @@ class XmlCells {
 
   /** An element of a list as JSON: its text, or an object when it has attributes or elements. */
   #json(element: XmlElement, path: string): string {
-    const members = element.attributes.filter(({ name }) => !isNamespace(name)).map(({ name, value }) => `${JSON.stringify(`@${name}`)}:${JSON.stringify(value)}`);
+    const members = element.attributes.filter(({ name }) => !isDeclaration(name)).map(({ name, value }) => `${JSON.stringify(`@${name}`)}:${JSON.stringify(value)}`);
     if (element.elements.length === 0) {
       if (members.length === 0) return JSON.stringify(element.text);
       return `{${[...members, ...(isWhite(element.text) ? [] : [`"text()":${JSON.stringify(element.text)}`])].join(",")}}`;

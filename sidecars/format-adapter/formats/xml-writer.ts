@@ -2,8 +2,11 @@
 import { ConversionError } from "../conversion-error.ts";
 import type { OutCell, TextWriter } from "./writers.ts";
 
-/** The name of the root, and of the element of each record. */
-export type XmlLayout = { readonly root: string; readonly record: string };
+/**
+ * The names of the elements around the records, from the root on, and of the element of each record. The root declares the namespaces (prefix ->
+ * URI, "" for names without one), whose prefixes alone may be used then, and has these attributes.
+ */
+export type XmlLayout = { readonly root: readonly string[]; readonly record: string; readonly namespaces: ReadonlyMap<string, string>; readonly attributes: ReadonlyMap<string, string> };
 
 type Node = { readonly name: string; readonly attributes: { readonly name: string; readonly field: number }[]; readonly children: Node[]; text: number | undefined };
 
@@ -54,10 +57,11 @@ function escaped(text: string, isAttribute: boolean, column: string): string {
 
 /**
  * Writes XML 1.0 in UTF-8, a record a line. What is null is left out, and so is an element of which nothing is left. A character that XML does
- * not have is an error. A namespace is declared by a field of its own, such as `@xmlns`.
+ * not have is an error.
  */
 export function createXmlWriter(layout: XmlLayout, fields: readonly string[]): TextWriter {
   const record = layoutOf(layout.record, fields);
+  checkPrefixes(layout, fields);
   const render = (node: Node, cells: readonly OutCell[], isRecord: boolean): string => {
     const textOf = (field: number | undefined): string | undefined => (field === undefined || cells[field]?.json === "null" ? undefined : cells[field]?.text);
     const attributes = node.attributes.flatMap(({ name, field }) => {
@@ -70,8 +74,22 @@ export function createXmlWriter(layout: XmlLayout, fields: readonly string[]): T
     return inside === "" ? `<${node.name}${attributes.join("")}/>` : `<${node.name}${attributes.join("")}>${inside}</${node.name}>`;
   };
   return {
-    start: () => `<?xml version="1.0" encoding="UTF-8"?>\n<${layout.root}>\n`,
+    start: () => `<?xml version="1.0" encoding="UTF-8"?>\n${startOf(layout)}\n`,
     row: (cells) => `${render(record, cells, true)}\n`,
-    end: () => `</${layout.root}>\n`,
+    end: () => `${layout.root.toReversed().map((name) => `</${name}>`).join("")}\n`,
   };
+}
+
+function startOf({ root, namespaces, attributes }: XmlLayout): string {
+  const declared = [...namespaces].map(([prefix, uri]) => [prefix === "" ? "xmlns" : `xmlns:${prefix}`, uri] as const);
+  const written = [...declared, ...attributes].map(([name, value]) => ` ${name}="${escaped(value, true, name)}"`).join("");
+  return root.map((name, depth) => `<${name}${depth === 0 ? written : ""}>`).join("");
+}
+
+/** With namespaces, a prefix without one is a mistake: the document would not be one that readers of namespaces take. */
+function checkPrefixes({ root, record, namespaces, attributes }: XmlLayout, fields: readonly string[]): void {
+  if (namespaces.size === 0) return;
+  const names = [...root, record, ...attributes.keys(), ...fields.flatMap((field) => field.split("/").map((step) => step.replace(/^@/, "")))];
+  const unknown = names.find((name) => name.includes(":") && !/^xml(?:ns)?:/.test(name) && !namespaces.has(name.split(":")[0] ?? ""));
+  if (unknown !== undefined) throw new ConversionError("COLUMN", `the prefix of "${unknown}" is not under out.namespaces`, { line: 1, column: unknown });
 }

@@ -3,10 +3,11 @@ import type { FixedColumn, FixedLayout } from "../formats/fixed-width.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import type { NodeReader } from "./node-reader.ts";
 import type { Parts, Settings } from "./read-format.ts";
+import { readXmlInput, readXmlLayout } from "./read-xml-format.ts";
 
 /** Settings of XML, logfmt, INI, properties and lines of fixed width. */
 export const recordInputs: Readonly<Record<string, Settings<InputOptions>>> = {
-  xml: { keys: ["records", "lists"], read: (node, parts) => readXmlInput(node, parts) },
+  xml: { keys: ["records", "lists", "namespaces", "envelope"], read: (node, parts) => readXmlInput(node, parts) },
   logfmt: { keys: [], read: () => ({ format: "logfmt" }) },
   ini: { keys: ["section"], read: (_, parts) => ({ format: "ini", section: readSection(parts) }) },
   properties: { keys: [], read: () => ({ format: "properties" }) },
@@ -14,7 +15,7 @@ export const recordInputs: Readonly<Record<string, Settings<InputOptions>>> = {
 };
 
 export const recordOutputs: Readonly<Record<string, Settings<OutputOptions>>> = {
-  xml: { keys: ["root", "record"], read: (_, parts) => ({ format: "xml", root: readName(parts.get("root")) ?? "records", record: readName(parts.get("record")) ?? "record" }) },
+  xml: { keys: ["root", "record", "namespaces", "attributes"], read: (_, parts) => ({ format: "xml", ...readXmlLayout(parts) }) },
   logfmt: { keys: [], read: () => ({ format: "logfmt" }) },
   ini: { keys: ["section"], read: (_, parts) => ({ format: "ini", section: readSection(parts) }) },
   properties: { keys: [], read: () => ({ format: "properties" }) },
@@ -23,12 +24,6 @@ export const recordOutputs: Readonly<Record<string, Settings<OutputOptions>>> = 
 
 function readSection(parts: Parts): string {
   return parts.get("section")?.text("the name of a column") ?? "section";
-}
-
-function readName(node: NodeReader | undefined): string | undefined {
-  const name = node?.text("the name of an element");
-  if (name !== undefined && !xmlName.test(name)) node?.problem(`expected the name of an element, got "${name}"`);
-  return name;
 }
 
 /** `layout:` names the columns in their order: a width, or {width, align, pad}. */
@@ -47,16 +42,3 @@ function readLayout(node: NodeReader, parts: Parts): FixedLayout {
   });
   return { layout: columns, unit: parts.get("unit")?.oneOf(["characters", "bytes"]) ?? "characters" };
 }
-
-function readXmlInput(node: NodeReader, parts: Parts): InputOptions | undefined {
-  const place = parts.get("records");
-  if (place === undefined) node.problem('needs "records": the path of the elements that are records, such as /report/items/item');
-  const path = place?.text("a path such as /report/items/item");
-  if (place === undefined || path === undefined) return undefined;
-  const steps = path.split("/").slice(1);
-  if (!path.startsWith("/") || steps.some((step) => !xmlName.test(step))) place.problem(`expected a path of element names such as /report/items/item, got "${path}"`);
-  const lists = (parts.get("lists")?.list() ?? []).flatMap((item) => item.text("a column") ?? []);
-  return { format: "xml", records: steps, lists };
-}
-
-export const xmlName = /^[:A-Za-z_\u0080-\u{10ffff}][-.:\w\u0080-\u{10ffff}]*$/u;
