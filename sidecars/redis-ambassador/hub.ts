@@ -19,7 +19,7 @@ import { Router, type ReadSettings } from "./routing/router.ts";
 import type { Run } from "./connections/run.ts";
 import { SlowLog } from "./see/slow-log.ts";
 import type { Topology } from "./servers/topology.ts";
-import { collector } from "./connections/upstream.ts";
+import { collector } from "./connections/collector.ts";
 
 export type HubSettings = ReadSettings & {
   /** How clients must authenticate; those that are connected stay admitted when it changes. */

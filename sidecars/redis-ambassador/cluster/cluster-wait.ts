@@ -3,7 +3,7 @@ import { readRole } from "../routing/fence-runner.ts";
 import type { Hub } from "../hub.ts";
 import { encodeRequest } from "../protocol/inline.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
-import { collector } from "../connections/upstream.ts";
+import { collector } from "../connections/collector.ts";
 
 const roleRequest = encodeRequest(["ROLE"]);
 const pollFirstMs = 2, pollMaxMs = 50;

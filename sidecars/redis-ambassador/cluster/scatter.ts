@@ -4,14 +4,13 @@ import { ambassadorErrors } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import { encodeRequest } from "../protocol/inline.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
-import { refusalOf } from "../connections/refusals.ts";
+import { errorWord, refusalOf } from "../connections/refusals.ts";
 import { hasBlockOption } from "../protocol/request-words.ts";
 import { scanned } from "../protocol/request-scanner.ts";
 import { isReplica, joined, newSegment, type Joined, type RoutedClient, type Segment } from "../routing/router.ts";
 import type { Run, RunOwner } from "../connections/run.ts";
 import { newEntry, type Entry, type Part, type Target } from "./scatter-entry.ts";
 import { hasSeveralKeys, spreadOf } from "./spread.ts";
-import { errorWord } from "../connections/upstream.ts";
 
 /** A client whose requests are spread over shards. */
 export interface ScatterClient extends RoutedClient {

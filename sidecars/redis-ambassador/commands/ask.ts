@@ -1,6 +1,7 @@
 import type { Hub } from "../hub.ts";
 import type { Lease, LeaseHolder } from "../connections/lease.ts";
-import { collector, type Upstream } from "../connections/upstream.ts";
+import { collector } from "../connections/collector.ts";
+import type { Upstream } from "../connections/upstream.ts";
 
 /** A client as far as its special requests are concerned. */
 export interface SpecialClient extends LeaseHolder {

@@ -6,7 +6,7 @@ import { afterAccepted, freshState } from "../connections/connection-state.ts";
 import { ambassadorErrors } from "../errors.ts";
 import { ambassadorSection, wantsAmbassadorSection } from "../see/info-section.ts";
 import { encodeRequest } from "../protocol/inline.ts";
-import { collector } from "../connections/upstream.ts";
+import { collector } from "../connections/collector.ts";
 import { firstClientId, withClientId } from "./client-id.ts";
 import { replyWithText, textOfReply } from "./client-list.ts";
 import { isAdmitted, passGate } from "../listener/listener-auth.ts";

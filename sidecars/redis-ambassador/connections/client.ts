@@ -8,13 +8,13 @@ import type { Hub } from "../hub.ts";
 import { Lease } from "./lease.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
 import { Recovery } from "./recovery.ts";
-import { refusalOf } from "./refusals.ts";
+import { errorWord, refusalOf } from "./refusals.ts";
 import type { Outcome } from "./resend.ts";
 import { isReplica, type ReadPlace } from "../routing/router.ts";
 import type { Run } from "./run.ts";
 import { ClientScatters, type ScatteringClient } from "../cluster/client-scatters.ts";
 import { Unanswered } from "./unanswered.ts";
-import { errorWord, type Upstream } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** Of a client that came while nobody had to authenticate: it stays admitted when that changes. */
 const openState: ConnectionState = { ...freshState, admitted: true };

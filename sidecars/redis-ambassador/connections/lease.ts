@@ -1,5 +1,6 @@
 import type { ClientOutput } from "./client-output.ts";
 import { arityHolds, type CommandPlan } from "../commands/command-plan.ts";
+import { collector } from "./collector.ts";
 import { freshState, type ConnectionState } from "./connection-state.ts";
 import { ambassadorErrors } from "../errors.ts";
 import type { Generation } from "../routing/fence.ts";
@@ -8,12 +9,12 @@ import { encodeRequest } from "../protocol/inline.ts";
 import { addMarks, applyMarks, noMarks, type Marks } from "../routing/marks.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
 import { clusterRefusals } from "../cluster/redirection.ts";
-import { isUnfit } from "./refusals.ts";
+import { errorWord, isUnfit } from "./refusals.ts";
 import { RequestTail } from "../protocol/request-tail.ts";
 import type { Outcome } from "./resend.ts";
 import type { Run, RunOwner } from "./run.ts";
 import { boundElsewhere, crossSlot, queuedReply, ShardBinding, transactionAborted, watchFailed } from "../cluster/shard-binding.ts";
-import { collector, errorWord, type RawReceiver, type Upstream } from "./upstream.ts";
+import type { RawReceiver, Upstream } from "./upstream.ts";
 
 const asking = encodeRequest(["ASKING"]), discard = encodeRequest(["DISCARD"]);
 const redoPauseMs = 20;

@@ -4,7 +4,8 @@ import { leaseKey, openingRequests, shareKey, stateRequests } from "./connection
 import type { ConnectionState, Credentials } from "./connection-state.ts";
 import { encodeRequest } from "../protocol/inline.ts";
 import type { RedisNode } from "../servers/node.ts";
-import { collector, Upstream } from "./upstream.ts";
+import { collector } from "./collector.ts";
+import { Upstream } from "./upstream.ts";
 
 export type PoolSettings = {
   readonly credentials: Credentials | undefined;

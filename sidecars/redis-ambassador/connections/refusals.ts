@@ -14,6 +14,13 @@ const replicaLacks: ReadonlySet<string> = new Set(["NOSCRIPT", "NOPERM", "NOAUTH
  */
 export type Refusal = "unfit" | "replica" | "cluster";
 
+/** The first word of an error line, without the minus. */
+export function errorWord(frame: Uint8Array): string {
+  let end = 1;
+  while (end < frame.length && end < 32 && (frame[end] ?? 0) > 32) end += 1;
+  return Buffer.from(frame.buffer, frame.byteOffset, end).toString("latin1", 1);
+}
+
 /** What the first word of an error means; undefined: it is the answer to the request. */
 export function refusalOf(word: string, from: { readonly isReplica: boolean; readonly clustered: boolean }): Refusal | undefined {
   if (unfit.has(word)) return "unfit";

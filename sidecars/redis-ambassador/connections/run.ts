@@ -28,6 +28,11 @@ export type Run = {
   original: Buffer | undefined;
 };
 
+/** A run of one request whose bytes are written in another way: it cannot be sent again. */
+export function runWithoutBytes(owner: RunOwner, generation: Generation | undefined, sentMs: number): Run {
+  return { owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, onlyReads: false, sentMs, chunk: undefined, original: undefined };
+}
+
 /** Bytes waiting to be written, shared by many runs. A chunk is written over only when no run refers to it any more. */
 export type OutChunk = { readonly bytes: Buffer; used: number; flushed: number; runs: number };
 

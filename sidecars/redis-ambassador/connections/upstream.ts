@@ -1,22 +1,22 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
-import { giveBackBuffer, takeBuffer } from "../protocol/big-buffers.ts";
+import { collector } from "./collector.ts";
 import type { ConnectionState, PreludeRequest } from "./connection-state.ts";
 import { encodeRequest } from "../protocol/inline.ts";
+import { OutQueue } from "./out-queue.ts";
 import type { RedisNode } from "../servers/node.ts";
 import { endOfSimpleReply, ReplyScanner } from "../protocol/reply-scanner.ts";
-import type { OutChunk, Run, RunOwner } from "./run.ts";
-import { nobody } from "./run.ts";
+import { errorWord } from "./refusals.ts";
+import { runWithoutBytes, type Run, type RunOwner } from "./run.ts";
+import { byOwner, RunQueue } from "./run-queue.ts";
 
 /** A read buffer grows while reads fill it, so that a connection that is seldom used needs little. */
-const readBytesMin = 16 * 1024, readBytesMax = 256 * 1024, chunkBytes = 64 * 1024;
-/** Requests of this size get a chunk of their own. */
-const directBytes = 16 * 1024;
+const readBytesMin = 16 * 1024, readBytesMax = 256 * 1024;
 /** A reply above this keeps others waiting. */
 const bigReplyBytes = 256 * 1024;
-/** An unfinished reply is held back up to this size, so that a connection lost inside it can be made good elsewhere. */
 const idRequest: PreludeRequest = { bytes: encodeRequest(["CLIENT", "ID"]), optional: true };
+/** An unfinished reply is held back up to this size, so that a connection lost inside it can be made good elsewhere. */
 const carryBytesMax = 4096, errorLineBytesMax = 64 * 1024;
 
 export type UpstreamOptions = {
@@ -73,10 +73,8 @@ export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #socket: Socket;
   readonly #scanner = new ReplyScanner();
-  #runs: Run[] = [];
-  #head = 0;
-  #chunk: OutChunk = { bytes: noBytes, used: 0, flushed: 0, runs: 0 };
-  #queued: Uint8Array[] = [];
+  readonly #runs = new RunQueue();
+  readonly #out: OutQueue;
   #flushPlanned = false;
   #readBuffer = Buffer.allocUnsafeSlow(readBytesMin);
   #readBufferInUse = false;
@@ -113,6 +111,7 @@ export class Upstream {
     const tls: ConnectionOptions & { readonly onread: typeof onread } = { ...options.tls, host, port, onread };
     const socket = options.tls === undefined ? connect({ host, port, onread }) : connectTls(tls);
     this.#socket = socket;
+    this.#out = new OutQueue(socket);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 15_000);
     socket.setTimeout(options.connectTimeoutMs, () => this.close(`no connection to ${this.node.address} within ${options.connectTimeoutMs} ms`));
@@ -127,7 +126,7 @@ export class Upstream {
     return this.raw && this.ready;
   }
   get outstandingRuns(): number {
-    return this.#runs.length - this.#head;
+    return this.#runs.length;
   }
   get unsentBytes(): number {
     return this.#socket.writableLength;
@@ -135,16 +134,11 @@ export class Upstream {
 
   /** Queues a run. The bytes are copied. */
   send(owner: RunOwner, bytes: Buffer, start: number, end: number, count: number, generation: Run["generation"]): Run {
-    const size = end - start;
     if (!this.#flushPlanned) this.#planFlush();
-    if (this.#head === this.#runs.length) this.lastProgressMs = this.#turnMs;
+    if (this.#runs.length === 0) this.lastProgressMs = this.#turnMs;
     if (generation !== undefined) generation.outstanding += 1;
-    const chunk = size >= directBytes ? this.#ownChunk(size) : this.#roomFor(size);
-    const at = chunk.used;
-    bytes.copy(chunk.bytes, at, start, end);
-    chunk.used += size;
-    chunk.runs += 1;
-    const run: Run = { owner, count, replied: 0, bytes: chunk.bytes, start: at, end: at + size, generation, partial: false, handed: false, onlyReads: false, sentMs: this.#turnMs, chunk, original: undefined };
+    const chunk = this.#out.addRun(bytes, start, end), runEnd = chunk.used;
+    const run: Run = { owner, count, replied: 0, bytes: chunk.bytes, start: runEnd - (end - start), end: runEnd, generation, partial: false, handed: false, onlyReads: false, sentMs: this.#turnMs, chunk, original: undefined };
     this.#runs.push(run);
     return run;
   }
@@ -153,13 +147,12 @@ export class Upstream {
   beginStreamed(owner: RunOwner, generation: Run["generation"]): void {
     if (generation !== undefined) generation.outstanding += 1;
     this.lastProgressMs = this.#options.monotonicMs();
-    this.#runs.push({ owner, count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation, partial: false, handed: true, onlyReads: false, sentMs: this.lastProgressMs, chunk: undefined, original: undefined });
+    this.#runs.push(runWithoutBytes(owner, generation, this.lastProgressMs));
   }
 
   /** Bytes that belong to no run. Gives false when the caller should wait for `whenRoom`. */
   sendRaw(bytes: Uint8Array): boolean {
-    this.#closeChunk();
-    this.#queued.push(bytes);
+    this.#out.addRaw(bytes);
     if (!this.#flushPlanned) this.#planFlush();
     return this.ready && this.#socket.writableLength < 1024 * 1024;
   }
@@ -172,10 +165,7 @@ export class Upstream {
 
   /** Leaves the replies of an owner that has gone to nobody. */
   disown(owner: RunOwner): void {
-    for (let at = this.#head; at < this.#runs.length; at += 1) {
-      const run = this.#runs[at];
-      if (run?.owner === owner) run.owner = nobody;
-    }
+    this.#runs.disown(owner);
   }
 
   pauseReading(): void {
@@ -190,11 +180,7 @@ export class Upstream {
 
   /** Whether nobody else waits for anything here. */
   servesOnly(owner: RunOwner): boolean {
-    for (let at = this.#head; at < this.#runs.length; at += 1) {
-      const other = this.#runs[at]?.owner;
-      if (other !== owner && other !== nobody) return false;
-    }
-    return true;
+    return this.#runs.servesOnly(owner);
   }
 
   /**
@@ -202,17 +188,7 @@ export class Upstream {
    * replies. To be called while a reply to `keeper` is being passed on, so that nothing of the others' has been.
    */
   shedReads(keeper: RunOwner): void {
-    const byOwner = new Map<RunOwner, Run[]>();
-    for (let at = this.#head; at < this.#runs.length; at += 1) {
-      const run = this.#runs[at];
-      if (run === undefined || run.owner === keeper || run.owner === nobody) continue;
-      const own = byOwner.get(run.owner);
-      if (own === undefined) byOwner.set(run.owner, [run]);
-      else own.push(run);
-    }
-    for (const [owner, runs] of byOwner) {
-      if (!runs.every((run) => run.onlyReads && run.replied === 0 && !run.partial)) continue;
-      for (const run of runs) this.#runs[this.#runs.indexOf(run, this.#head)] = { ...run, owner: nobody };
+    for (const [owner, runs] of this.#runs.shedReads(keeper)) {
       if (owner.moved === undefined) owner.runsLost(runs, `${this.node.address} is kept busy by a client that reads slowly`);
       else owner.moved(runs);
     }
@@ -224,18 +200,10 @@ export class Upstream {
     this.closedBecause = reason;
     this.ready = false;
     this.#socket.destroy();
-    const lost = this.#runs.slice(this.#head);
-    this.#runs = [];
-    this.#head = 0;
+    const lost = this.#runs.takeAll();
     for (const run of lost) if (run.generation !== undefined) run.generation.outstanding -= 1;
     this.#options.onClosed(this, reason);
-    const byOwner = new Map<RunOwner, Run[]>();
-    for (const run of lost) {
-      const own = byOwner.get(run.owner);
-      if (own === undefined) byOwner.set(run.owner, [run]);
-      else own.push(run);
-    }
-    for (const [owner, runs] of byOwner) owner.runsLost(runs, reason);
+    for (const [owner, runs] of byOwner(lost)) owner.runsLost(runs, reason);
     this.pushesTo?.rawLost(reason);
     this.#drained();
   }
@@ -247,8 +215,7 @@ export class Upstream {
       this.#becomeReady();
       return;
     }
-    const waiting = this.#runs;
-    this.#runs = [];
+    const waiting = this.#runs.takeAll();
     let left = opening.length;
     for (const request of opening) {
       const answered = (reply: Buffer): void => {
@@ -257,7 +224,7 @@ export class Upstream {
         if (reply[0] === 45 && !request.optional) this.close(`${this.node.address} refused the connection: ${reply.toString("latin1").trim().slice(1)}`);
         else if (left === 0 && this.closedBecause === undefined) this.#becomeReady();
       };
-      this.#runs.push({ owner: collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), count: 1, replied: 0, bytes: undefined, start: 0, end: 0, generation: undefined, partial: false, handed: true, onlyReads: false, sentMs: 0, chunk: undefined, original: undefined });
+      this.#runs.push(runWithoutBytes(collector(1, (replies) => answered(replies[0] ?? Buffer.alloc(0)), () => undefined), undefined, 0));
     }
     for (const run of waiting) this.#runs.push(run);
     this.lastProgressMs = this.#options.monotonicMs();
@@ -284,60 +251,11 @@ export class Upstream {
 
   #flush(): void {
     if (!this.ready) return;
-    this.#closeChunk();
-    const queued = this.#queued;
-    if (queued.length === 0) return;
-    this.#queued = [];
-    if (queued.length > 1) this.#socket.cork();
-    for (const bytes of queued) {
-      this.node.counts.bytesOut += bytes.length;
-      this.#socket.write(bytes);
-    }
-    if (queued.length > 1) this.#socket.uncork();
-    for (let at = this.#runs.length - 1; at >= this.#head; at -= 1) {
-      const run = this.#runs[at];
-      if (run === undefined || run.handed) break;
-      run.handed = true;
-    }
-    this.#reuseChunk();
-  }
-
-  #closeChunk(): void {
-    const chunk = this.#chunk;
-    if (chunk.used === chunk.flushed) return;
-    this.#queued.push(chunk.bytes.subarray(chunk.flushed, chunk.used));
-    chunk.flushed = chunk.used;
-  }
-
-  /** The chunk being filled, or a new one when it has no room for so many bytes. */
-  #roomFor(size: number): OutChunk {
-    const chunk = this.#chunk;
-    if (chunk.used + size <= chunk.bytes.length) return chunk;
-    this.#closeChunk();
-    this.#chunk = newChunk(chunkBytes);
-    if (chunk.runs === 0 && this.#socket.writableLength === 0) this.#freeChunk(chunk);
-    return this.#chunk;
-  }
-
-  /** A chunk for one run alone, queued already. */
-  #ownChunk(size: number): OutChunk {
-    this.#closeChunk();
-    const chunk = newChunk(size);
-    chunk.flushed = size;
-    this.#queued.push(chunk.bytes.subarray(0, size));
-    return chunk;
-  }
-
-  /** Its runs are answered, its bytes have left, and it is not the one being filled. */
-  #freeChunk(chunk: OutChunk): void {
-    if (chunk.bytes.length > 0) giveBackBuffer(chunk.bytes);
-  }
-
-  #reuseChunk(): void {
-    const chunk = this.#chunk;
-    if (chunk.runs > 0 || this.#queued.length > 0 || chunk.flushed !== chunk.used || this.#socket.writableLength > 0) return;
-    chunk.used = 0;
-    chunk.flushed = 0;
+    const written = this.#out.flush();
+    if (written === 0) return;
+    this.node.counts.bytesOut += written;
+    this.#runs.handOver();
+    this.#out.reuseChunk();
   }
 
   #drained(): void {
@@ -351,7 +269,7 @@ export class Upstream {
     let at = 0, frameStart = 0, sliceStart = 0;
     while (at < count) {
       if (this.closedBecause !== undefined) return;
-      const head = this.#runs[this.#head];
+      const head = this.#runs.first;
       if (head !== undefined && this.#scanner.atBoundary && !this.#isRaw && !head.owner.watching) {
         // Whole replies of the commonest shapes, as many as there are.
         let left = head.count - head.replied;
@@ -384,7 +302,7 @@ export class Upstream {
         frameStart = sliceStart = at;
         continue;
       }
-      const run = this.#runs[this.#head];
+      const run = this.#runs.first;
       if (run === undefined) {
         this.close(`${this.node.address} sent a reply that nobody had asked for`);
         return;
@@ -432,7 +350,7 @@ export class Upstream {
   }
 
   #unmatched(bytes: Buffer, sliceStart: number, frameStart: number, at: number): void {
-    const run = this.#runs[this.#head];
+    const run = this.#runs.first;
     if (!this.#isRaw && sliceStart < frameStart && run !== undefined) this.#pass(run, bytes, sliceStart, frameStart, false);
     const receiver = this.pushesTo;
     const carry = this.#carry;
@@ -446,7 +364,7 @@ export class Upstream {
 
   /** Holds back or passes on the unfinished reply at the end of what was read. */
   #keepRest(bytes: Buffer, sliceStart: number, frameStart: number, count: number): void {
-    const run = this.#runs[this.#head];
+    const run = this.#runs.first;
     if (run !== undefined && sliceStart < frameStart) this.#pass(run, bytes, sliceStart, frameStart, false);
     if (frameStart >= count) return;
     this.#frameBytes += count - frameStart;
@@ -485,59 +403,13 @@ export class Upstream {
 
   /** Takes the head run off the queue, before its owner hears of the end and may send more. */
   #finish(run: Run, failed: boolean): void {
-    this.#head += 1;
-    if (this.#head === this.#runs.length) {
-      this.#runs.length = 0;
-      this.#head = 0;
-    } else if (this.#head > 4096) {
-      this.#runs.splice(0, this.#head);
-      this.#head = 0;
-    }
+    this.#runs.shift();
     if (run.generation !== undefined) run.generation.outstanding -= 1;
     if (!this.patient && run.sentMs > 0) {
       const durationMs = this.lastProgressMs - run.sentMs;
       this.node.latency.record(durationMs * 1000);
       if (durationMs >= this.#options.watch.slowMs) run.owner.slow?.(run, durationMs, this.node);
     }
-    const { chunk } = run;
-    if (chunk === undefined) return;
-    chunk.runs -= 1;
-    if (chunk.runs > 0) return;
-    if (chunk === this.#chunk) this.#reuseChunk();
-    // A server answers a request when it has the whole of it; with an error it may do so before.
-    else if (!failed || this.#socket.writableLength === 0) this.#freeChunk(chunk);
+    if (run.chunk !== undefined) this.#out.runEnded(run.chunk, failed);
   }
-}
-
-const noBytes = Buffer.alloc(0);
-
-function newChunk(size: number): OutChunk {
-  return { bytes: takeBuffer(size), used: 0, flushed: 0, runs: 0 };
-}
-
-/** The first word of an error line, without the minus. */
-export function errorWord(frame: Uint8Array): string {
-  let end = 1;
-  while (end < frame.length && end < 32 && (frame[end] ?? 0) > 32) end += 1;
-  return Buffer.from(frame.buffer, frame.byteOffset, end).toString("latin1", 1);
-}
-
-const collectedBytesMax = 32 * 1024 * 1024;
-
-/** An owner that gathers the replies of `count` requests, for requests of the ambassador's own. */
-export function collector(count: number, onReplies: (replies: Buffer[]) => void, onLost: (reason: string, handed: boolean) => void): RunOwner {
-  const replies: Buffer[] = [];
-  let bytes = 0;
-  return {
-    // Watching makes the upstream hand over each reply whole.
-    watching: true,
-    takesError: () => false,
-    replyBytes: () => false,
-    replyFrame(_run, frame) {
-      bytes += frame.length;
-      replies.push(bytes > collectedBytesMax ? Buffer.from("-ERR podkit ambassador: the reply is too big to be collected\r\n") : frame);
-      if (replies.length === count) onReplies(replies);
-    },
-    runsLost: (runs, reason) => onLost(reason, runs.some((run) => run.handed)),
-  };
 }

@@ -6,7 +6,7 @@ import { LatencyHistogram } from "../see/latency.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
 import type { Pool } from "../connections/pool.ts";
 import type { Topology } from "../servers/topology.ts";
-import { collector } from "../connections/upstream.ts";
+import { collector } from "../connections/collector.ts";
 
 const roleRequest = encodeRequest(["ROLE"]);
 

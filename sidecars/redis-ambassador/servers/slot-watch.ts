@@ -5,7 +5,7 @@ import { encodeRequest } from "../protocol/inline.ts";
 import type { RedisNode } from "./node.ts";
 import type { Pool } from "../connections/pool.ts";
 import type { Topology } from "./topology.ts";
-import { collector } from "../connections/upstream.ts";
+import { collector } from "../connections/collector.ts";
 
 const nodesRequest = encodeRequest(["CLUSTER", "NODES"]);
 /** Each answer is as long as the cluster is big, so that a big one is asked less often. */

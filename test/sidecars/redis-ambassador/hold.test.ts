@@ -39,7 +39,9 @@ test("what a client holds is counted with all that is held, and given back when 
 test("the time of a hold is counted once, from its beginning to the first resumption", async () => {
   const { clock, hub, hold } = scene(), beganMs = clock.monotonicMs();
   hold.park(1);
-  await clock.advance(300);
+  await clock.advance(100);
+  hold.park(1);
+  await clock.advance(200);
   hold.resumed();
   await clock.advance(300);
   hold.resumed();
