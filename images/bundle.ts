@@ -31,7 +31,7 @@ export async function bundleRole(o: { readonly root: string; readonly role: Role
     sourcesContent: false,
     legalComments: "none",
     external: ["winston-transport"],
-    plugins: [besideMain(o.root, o.role.workers ?? {})],
+    plugins: [besideMain(o.root, o.role.workers ?? {}), builtinsOnFirstUse()],
     define: { PODKIT_VERSION: JSON.stringify(o.version), "import.meta.filename": "__filename" },
     metafile: true,
     logLevel: "silent",
@@ -55,6 +55,28 @@ function besideMain(root: string, files: Readonly<Record<string, string>>): Plug
       const name = kind === "dynamic-import" ? Object.keys(files).find((each) => join(root, files[each] ?? "") === join(resolveDir, path)) : undefined;
       return name === undefined ? undefined : { path: `./${name}.cjs`, external: true };
     }),
+  };
+}
+
+/** Built-in modules that take milliseconds to load and that not every start needs. */
+const lateBuiltins = /^node:(?:crypto|http|https|zlib)$/;
+
+/**
+ * What ES modules import of these is loaded when something of it is first used, not when the role starts. The names that a module exports are
+ * those of the Node that bundles; one that the Node which runs does not have is undefined.
+ */
+function builtinsOnFirstUse(): Plugin {
+  const namespace = "builtin";
+  return {
+    name: "builtins-on-first-use",
+    setup(setup) {
+      setup.onResolve({ filter: lateBuiltins }, ({ kind, path }) => (kind === "import-statement" ? { path, namespace } : undefined));
+      setup.onLoad({ filter: lateBuiltins, namespace }, async ({ path }) => {
+        const module: unknown = await import(path);
+        const names = Object.keys(typeof module === "object" && module !== null ? module : {}).filter((name) => name !== "default");
+        return { contents: `let loaded;\nfor (const name of ${JSON.stringify(names)}) Object.defineProperty(exports, name, { enumerable: true, get: () => (loaded ??= require(${JSON.stringify(path)}))[name] });` };
+      });
+    },
   };
 }
 

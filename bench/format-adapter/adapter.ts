@@ -1,20 +1,32 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bundleRole, writeBundle } from "../../images/bundle.ts";
+import { bundleRole } from "../../images/bundle.ts";
 import { roles } from "../../images/roles.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** The program as images ship it, bundled anew. */
-export async function bundleAdapter(): Promise<string> {
+/** A program, how it is started, and what is set for it. */
+export type Program = { readonly path: string; readonly command: readonly string[]; readonly environment: Readonly<Record<string, string>> };
+
+/** Of images/Dockerfile. */
+const flags = ["--max-old-space-size-percentage=60", "--max-semi-space-size=1"];
+const settings = { NODE_ENV: "production", MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536" };
+
+/** The adapter as its image ships it, bundled anew into a folder: with the image's flags and settings, and what V8 compiled at a start with `--version`. */
+export async function bundleAdapter(folder: string, from = root): Promise<Program> {
   const role = roles.find((each) => each.name === "format-adapter");
   if (role === undefined) throw new Error("There is no role format-adapter");
-  const { files } = await bundleRole({ root, role, version: "bench" });
-  await writeBundle(root, role, files);
-  return join(root, "dist", role.name, "main.cjs");
+  const { files } = await bundleRole({ root: from, role, version: "bench" });
+  mkdirSync(folder, { recursive: true });
+  for (const { name, bytes } of files) writeFileSync(join(folder, name), bytes);
+  const path = join(folder, "main.cjs");
+  const program = { path, command: [process.execPath, ...flags, path], environment: { ...settings, NODE_COMPILE_CACHE: join(folder, "compile-cache") } };
+  const [executable = "", ...words] = program.command;
+  if (spawnSync(executable, [...words, "--version"], { env: { ...process.env, ...program.environment } }).status !== 0) throw new Error(`${path} does not start`);
+  return program;
 }
 
 export type Place = { readonly directory: string; readonly reports: string; readonly stage: string; readonly legacy: string; readonly config: string };
@@ -36,12 +48,13 @@ export function makeReport(bytes: number, from: number): string {
 
 export type Running = { readonly child: ChildProcess; readonly readyMs: number; readonly metrics: () => Promise<string>; readonly cpuSeconds: () => number; readonly peakMiB: () => number; readonly end: () => Promise<void> };
 
-/** Starts it with the flags of the image's entry point; resolves when readiness answers 200. `readyMs` is from spawn to that answer. */
-export async function start(program: string, place: Place): Promise<Running> {
+/** Resolves when readiness answers 200. `readyMs` is from spawn to that answer. */
+export async function start(program: Program, place: Place): Promise<Running> {
   const spawnedMs = performance.now();
   const log = join(place.directory, "log");
   const file = openSync(log, "w");
-  const child = spawn(process.execPath, ["--max-semi-space-size=1", program, "--config", place.config], { stdio: ["ignore", "ignore", file] });
+  const [executable = "", ...words] = program.command;
+  const child = spawn(executable, [...words, "--config", place.config], { stdio: ["ignore", "ignore", file], env: { ...process.env, ...program.environment } });
   closeSync(file);
   const deadline = performance.now() + 20_000;
   let port: string | undefined;

@@ -1,9 +1,10 @@
 // Runs one conversion as a process of its own and measures it.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { peakResidentMiB } from "../log-shipper/host.ts";
+import type { Program } from "./adapter.ts";
 import type { Case } from "./cases.ts";
 
 export type Reading = { readonly cpuSeconds: number; readonly wallSeconds: number; readonly peakMiB: number };
@@ -12,8 +13,8 @@ const timedMax = 300_000;
 const lookMs = 20;
 
 /** Processor time of the process and those it waited for (as the shell's `time` has it), time by the clock, most memory seen. */
-export async function timed(command: readonly string[]): Promise<Reading> {
-  const child = spawn("bash", ["-c", "TIMEFORMAT='%3U %3S %3R'; time \"$@\"", "bash", ...command], { stdio: ["ignore", "ignore", "pipe"], timeout: timedMax });
+export async function timed(command: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Reading> {
+  const child = spawn("bash", ["-c", "TIMEFORMAT='%3U %3S %3R'; time \"$@\"", "bash", ...command], { stdio: ["ignore", "ignore", "pipe"], timeout: timedMax, env: { ...process.env, ...environment } });
   let errors = "";
   child.stderr.on("data", (part: Buffer) => (errors += part.toString()));
   let peakMiB = 0;
@@ -44,8 +45,11 @@ export async function hashOf(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
+/** How a conversion is started, and where what comes of it will be. */
+export type Run = { readonly command: readonly string[]; readonly environment: Readonly<Record<string, string>>; readonly output: string };
+
 /** The whole role as it ships: it finds the report, checks, converts, hashes, syncs, renames and remembers it. */
-export function adapterCommand(o: { readonly program: string; readonly directory: string; readonly mapping: Case["mapping"]; readonly input: string }): { readonly command: readonly string[]; readonly output: string } {
+export function adapterCommand(o: { readonly program: Program; readonly directory: string; readonly mapping: Case["mapping"]; readonly input: string }): Run {
   const [reports, legacy, state, config] = ["reports", "legacy", "state", "adapter.yaml"].map((name) => join(o.directory, name));
   if (reports === undefined || legacy === undefined || state === undefined || config === undefined) throw new Error("No folders");
   for (const folder of [reports, legacy, state]) {
@@ -55,6 +59,5 @@ export function adapterCommand(o: { readonly program: string; readonly directory
   linkSync(o.input, join(reports, basename(o.input)));
   const output = join(legacy, `${basename(o.input).replace(/\.[^.]+$/, "")}.out`);
   writeFileSync(config, `stateDirectory: ${state}\nlog: {level: warn}\nwatch: {dir: ${reports}}\nmappings:\n  bench:\n    in: ${o.mapping.in}\n    out: {format: ${o.mapping.out}, file: "${legacy}/{name}.out"}\n    fields: ${o.mapping.fields}\n`);
-  if (!existsSync(o.program)) throw new Error(`${o.program} is not there`);
-  return { command: [process.execPath, o.program, "run", "--once", "--config", config], output };
+  return { command: [...o.program.command, "run", "--once", "--config", config], environment: o.program.environment, output };
 }

@@ -3,11 +3,12 @@
 //   npm run bench format-adapter/latency      five rounds of 100 reports, 60 ms apart, and five starts; ROUNDS=n for more
 //
 // The old form is renamed to its name before its folder is synced; the figure counts until the ledger's line, which comes after both.
-import { readFileSync, renameSync, watch, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { median, observeCircumstances, spread, writeReport } from "../report.ts";
-import { bundleAdapter, makePlace, makeReport, start } from "./adapter.ts";
+import { bundleAdapter, makePlace, makeReport, start, type Program } from "./adapter.ts";
 
 const rounds = Number(process.env["ROUNDS"] ?? "5");
 const reportsPerRound = 100;
@@ -15,7 +16,7 @@ const apartMs = 60;
 
 const quantile = (values: readonly number[], share: number): number => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
-async function round(program: string): Promise<{ readonly readyMs: number; readonly latenciesMs: readonly number[]; readonly peakMiB: number }> {
+async function round(program: Program): Promise<{ readonly readyMs: number; readonly latenciesMs: readonly number[]; readonly peakMiB: number }> {
   const place = makePlace();
   const adapter = await start(program, place);
   const ledger = join(place.directory, "state/ledger.log");
@@ -43,22 +44,29 @@ async function round(program: string): Promise<{ readonly readyMs: number; reado
 }
 
 const circumstances = observeCircumstances("no engine");
-const program = await bundleAdapter();
+const directory = mkdtempSync(join(tmpdir(), "podkit-bench-latency-"));
+const program = await bundleAdapter(directory);
 const results = [];
-for (let index = 0; index < rounds; index++) results.push(await round(program));
+for (let index = 0; index < rounds; index++) {
+  const result = await round(program);
+  console.error(`round ${index + 1}: ready after ${result.readyMs.toFixed(0)} ms, p50 ${quantile(result.latenciesMs, 0.5).toFixed(1)} ms, p99 ${quantile(result.latenciesMs, 0.99).toFixed(1)} ms`);
+  results.push(result);
+}
+rmSync(directory, { recursive: true });
+const verdict = (measured: number, most: number, unit: string): string => `${most} ${unit}: ${measured <= most ? "met" : "NOT MET"}`;
 const all = results.flatMap(({ latenciesMs }) => latenciesMs);
 await writeReport("format-adapter-latency", {
   title: "The format adapter: from rename to durable old form",
   circumstances: circumstances(Date.now()),
   columns: ["figure", "measured", "goal"],
   rows: [
-    ["100 KB report, p50", `${quantile(all, 0.5).toFixed(1)} ms (rounds: ${spread(results.map(({ latenciesMs }) => quantile(latenciesMs, 0.5)), 1)})`, "8 ms"],
-    ["100 KB report, p99", `${quantile(all, 0.99).toFixed(1)} ms (rounds: ${spread(results.map(({ latenciesMs }) => quantile(latenciesMs, 0.99)), 1)})`, "40 ms"],
-    ["cold start to ready", `${spread(results.map(({ readyMs }) => readyMs), 0)} ms`, "150 ms"],
-    ["peak resident memory", `${spread(results.map(({ peakMiB }) => peakMiB), 0)} MiB`, "96 MiB"],
+    ["100 KB report, p50", `${quantile(all, 0.5).toFixed(1)} ms (rounds: ${spread(results.map(({ latenciesMs }) => quantile(latenciesMs, 0.5)), 1)})`, verdict(quantile(all, 0.5), 8, "ms")],
+    ["100 KB report, p99", `${quantile(all, 0.99).toFixed(1)} ms (rounds: ${spread(results.map(({ latenciesMs }) => quantile(latenciesMs, 0.99)), 1)})`, verdict(quantile(all, 0.99), 40, "ms")],
+    ["cold start to ready", `${spread(results.map(({ readyMs }) => readyMs), 0)} ms`, verdict(median(results.map(({ readyMs }) => readyMs)), 150, "ms")],
+    ["peak resident memory", `${spread(results.map(({ peakMiB }) => peakMiB), 0)} MiB`, verdict(median(results.map(({ peakMiB }) => peakMiB)), 96, "MiB")],
   ],
   remarks: [
-    `${rounds} rounds of ${reportsPerRound} reports, ${apartMs} ms apart, through the bundled program with the image's flags and its defaults (rename, complete; fsync of file and folder; ledger). The reader's own event is in each figure.`,
+    `${rounds} rounds of ${reportsPerRound} reports, ${apartMs} ms apart, through the bundled program as its image starts it (flags, settings, compile cache) and its defaults (rename, complete; fsync of file and folder; ledger). The reader's own event is in each figure.`,
     `Median of all ${median(all).toFixed(1)} ms. Readiness is asked every 2 ms.`,
   ],
   values: results,
