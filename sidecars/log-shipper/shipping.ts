@@ -7,6 +7,7 @@ import { CompressedFiles } from "./tail/compressed-files.ts";
 import type { ShipperConfig, SourceConfig } from "./config.ts";
 import { DeadLetterFile } from "./delivery/dead-letter.ts";
 import { ChunkMemory } from "./delivery/chunk-memory.ts";
+import type { Core } from "./core/core.ts";
 import { createCore, readBytesMax } from "./core/create-core.ts";
 import { discoveriesOf } from "./tail/discover.ts";
 import { createEncoder, type EncoderMemory } from "./encode/create-encoder.ts";
@@ -53,7 +54,20 @@ const suspendPollMs = 20;
 /** Where directories are polled, a line after a silence is seen within this. */
 const pollingIntervalMs = 100;
 
-type Parts = { readonly config: ShipperConfig; readonly lasting: Lasting; readonly shaperOf: (source: SourceConfig) => Shaper | undefined; readonly metadata: PodMetadataSource; readonly pod: string; readonly scope: string; readonly memory: ChunkMemory; readonly pipeline: Pipeline; readonly deadLetters: DeadLetterFile; readonly wakeUp: WakeUp };
+type Parts = {
+  readonly config: ShipperConfig;
+  readonly lasting: Lasting;
+  /** For all sources but standard input: what it makes is copied before anybody waits. */
+  readonly core: Core | undefined;
+  readonly shaperOf: (source: SourceConfig, core: Core | undefined) => Shaper | undefined;
+  readonly metadata: PodMetadataSource;
+  readonly pod: string;
+  readonly scope: string;
+  readonly memory: ChunkMemory;
+  readonly pipeline: Pipeline;
+  readonly deadLetters: DeadLetterFile;
+  readonly wakeUp: WakeUp;
+};
 
 /** Everything that one configuration runs: sources, pipeline, sinks. Memory across restarts is the checkpoint alone. */
 export class Shipping {
@@ -98,8 +112,9 @@ export class Shipping {
       memory,
       log: context.log,
     });
-    const shaperOf = ({ time }: SourceConfig): Shaper | undefined => createShaper({ config, time, limits, events: metrics.shapeEvents, copy: (bytes) => memory.copy(bytes) });
-    const parts = { config, lasting, shaperOf, metadata, pod, scope, memory, pipeline, deadLetters, wakeUp: new WakeUp(context.clock) };
+    const core = createCore(config, config.sources.filter((source) => source.type === "tail"));
+    const shaperOf: Parts["shaperOf"] = ({ time }, its) => createShaper({ config, time, limits, events: metrics.shapeEvents, copy: (bytes) => memory.copy(bytes), core: its });
+    const parts = { config, lasting, core, shaperOf, metadata, pod, scope, memory, pipeline, deadLetters, wakeUp: new WakeUp(context.clock) };
     const servers: ForwardSource[] = [];
     try {
       for (const source of config.sources) if (source.type === "forward") servers.push(await listen(source, parts));
@@ -163,11 +178,10 @@ export class Shipping {
 }
 
 function createTailers(parts: Parts): readonly Tailer[] {
-  const { config, lasting } = parts;
+  const { config, lasting, core } = parts;
   const { checkpoint, context, metrics } = lasting;
   const { clock, log } = context;
   const tails = config.sources.filter((source) => source.type === "tail");
-  const core = createCore(config, tails);
   const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, buffer: core?.input ?? Buffer.allocUnsafeSlow(readBytesMax(config, tails)), memory: parts.memory });
   const encoderMemory: EncoderMemory = { writer: new MsgpackWriter(65_536), core };
   const openFiles = new OpenFiles({ max: config.files.openMax, log });
@@ -202,8 +216,8 @@ function createTailers(parts: Parts): readonly Tailer[] {
 }
 
 /** Tag, format and extra pairs of a file's records; the pairs are encoded once per file name and state of the metadata. */
-function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, { config, lasting, metadata, shaperOf }: Parts, encoder: RangeEncoder) {
-  const shaper = shaperOf(source);
+function rangeOptions(source: Extract<SourceConfig, { type: "tail" }>, { config, lasting, metadata, core, shaperOf }: Parts, encoder: RangeEncoder) {
+  const shaper = shaperOf(source, core);
   const extras = new Map<string, ExtraPairs>();
   const cacheMax = 1_000;
   let encodedFrom = metadata.current;
@@ -228,14 +242,15 @@ function extraPairs(config: ShipperConfig, metadata: PodMetadata, others: Readon
 function createStdinSource(source: Extract<SourceConfig, { type: "stdin" }>, parts: Parts): StdinSource {
   const { config, lasting } = parts;
   const { chunk, inFlight, drain } = config;
+  const core = createCore(config, [source]);
   return new StdinSource({
     content: lasting.stdin(), scope: parts.scope, pipeline: parts.pipeline, memory: parts.memory, ledger: lasting.ledger, clock: lasting.context.clock,
     tag: source.tag,
     extra: currentPairs(source, parts),
-    encoder: createEncoder(source, config, { writer: new MsgpackWriter(65_536), core: createCore(config, [source]) }),
+    encoder: createEncoder(source, config, { writer: new MsgpackWriter(65_536), core }),
     encodingByMark: source.encoding === "auto",
     holdMs: holdMsOf(source),
-    shaper: parts.shaperOf(source),
+    shaper: parts.shaperOf(source, core),
     chunkBytes: chunk.maxBytes,
     bufferBytes: readBytesMax(config, [source]),
     flushMs: chunk.flushMs,
@@ -276,7 +291,7 @@ async function listen(source: Extract<SourceConfig, { type: "forward" }>, parts:
     tagPrefix: source.tagPrefix,
     scope: parts.scope,
     extra: currentPairs(source, parts),
-    shaper: parts.shaperOf(source),
+    shaper: parts.shaperOf(source, parts.core),
     pipeline: parts.pipeline,
     ledger: lasting.ledger,
     log, giveUp,

@@ -2,8 +2,8 @@
 import { coreModule } from "./core-module.ts";
 
 /**
- * The hot core: a WebAssembly module that makes entries of raw and JSON lines (assembly/core.ts), and the memory it works on. One
- * serves all sources of a process in turn.
+ * The hot core: a WebAssembly module that makes entries of raw and JSON lines and shapes entries (assembly/core.ts), and the memory it
+ * works on. One serves all files of a process in turn.
  *
  * The memory never grows. Its pages are the system's to give when they are touched first, so what is idle costs address space
  * alone.
@@ -21,12 +21,27 @@ type CoreFunctions = {
   readonly discarding: WebAssembly.Global;
   readonly unparsed: WebAssembly.Global;
   readonly lineStart: WebAssembly.Global;
+  readonly openShape: (area: number, shapedEnd: number, entries: number, entriesEnd: number, spans: number, keptSpans: number) => void;
+  readonly describeShape: (addedPairs: number, addedBytes: number, passOver: boolean, contentHash: number, position: number) => void;
+  readonly shape: () => number;
+  readonly pass: (keeps: boolean) => void;
+  readonly entry: WebAssembly.Global;
+  readonly span: WebAssembly.Global;
+  readonly shaped: WebAssembly.Global;
+  readonly kept: WebAssembly.Global;
+  readonly droppedBytes: WebAssembly.Global;
 };
 
 /** What `run` returns (assembly/core.ts). */
 export const coreOutcome = { done: 0, hostLine: 1, full: 2 } as const;
 /** Where the core expects what is written before each range (assembly/core.ts). */
 export const coreArea = { plainPrefix: 32_768, flaggedPrefix: 32_800, partialFlag: 32_832, cutFlag: 32_848, extra: 32_896 } as const;
+/** What `shape` returns (assembly/shape.ts). */
+export const shapeOutcome = { done: 0, hostEntry: 1, full: 2 } as const;
+/** The shaping area from its beginning (assembly/record.ts): the program, how many records each filter dropped, what comes out. */
+export const shapeArea = { programBytes: 32_768, counts: 33_792, shaped: 141_376 } as const;
+/** What a program may speak of. */
+export const shapeMax = { filters: 256, keys: 256 } as const;
 export const prefixBytesMax = 32;
 export const extraBytesMax = 32_000;
 
@@ -45,6 +60,9 @@ export class Core {
   readonly outputArea: number;
   readonly outputEnd: number;
   readonly spansArea: number;
+  readonly shapingArea: number;
+  readonly shapedEnd: number;
+  readonly keptSpansArea: number;
 
   /** `outputBytes` must hold the most that is asked for at once and one record more. */
   constructor({ inputBytes, outputBytes }: { readonly inputBytes: number; readonly outputBytes: number }) {
@@ -52,7 +70,11 @@ export class Core {
     this.outputEnd = this.outputArea + outputBytes;
     this.spansArea = aligned(this.outputEnd + slackBytes);
     const spansBytes = Math.ceil(outputBytes / entryBytesMin) * 8;
-    const pages = Math.ceil((this.spansArea + spansBytes) / pageBytes);
+    this.shapingArea = aligned(this.spansArea + spansBytes + slackBytes);
+    // Shaped records are hardly longer; a batch that does not fit is shaped by the host.
+    this.shapedEnd = this.shapingArea + shapeArea.shaped + outputBytes + Math.ceil(outputBytes / 4);
+    this.keptSpansArea = aligned(this.shapedEnd + slackBytes);
+    const pages = Math.ceil((this.keptSpansArea + spansBytes + slackBytes) / pageBytes);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.memory = Buffer.from(memory.buffer);
     this.input = this.memory.subarray(inputArea, inputArea + inputBytes);
@@ -69,6 +91,10 @@ export class Core {
 
   spans(records: number): Uint32Array {
     return new Uint32Array(this.memory.buffer, this.spansArea, records * 2);
+  }
+
+  keptSpans(records: number): Uint32Array {
+    return new Uint32Array(this.memory.buffer, this.keptSpansArea, records * 2);
   }
 }
 

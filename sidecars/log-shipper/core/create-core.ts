@@ -24,9 +24,9 @@ export function readBytesMax({ chunk, lines }: Pick<ShipperConfig, "chunk" | "li
   return tailBytesMax + chunk.maxBytes + Math.max(lines.maxBytes, ...sources.map((source) => fileLineMax(source, lines))) + 8;
 }
 
-/** The core for these settings, or undefined when no source has a use for it. */
-export function createCore(config: Pick<ShipperConfig, "chunk" | "lines" | "core">, sources: readonly LineConfig[]): Core | undefined {
-  if (config.core !== "wasm" || !coreIsAvailable() || !sources.some((source) => fitsCore(source, config.lines))) return undefined;
+/** The core for these settings, or undefined when neither a source nor a filter has a use for it. */
+export function createCore(config: Pick<ShipperConfig, "chunk" | "lines" | "core" | "filters">, sources: readonly LineConfig[]): Core | undefined {
+  if (config.core !== "wasm" || !coreIsAvailable() || (config.filters.length === 0 && !sources.some((source) => fitsCore(source, config.lines)))) return undefined;
   // The reader stops a range at twice the chunk's size; JSON grows threefold at most.
   return new Core({ inputBytes: readBytesMax(config, sources), outputBytes: config.chunk.maxBytes * 2 + config.lines.maxBytes * 3 + extraBytesMax + 1_024 });
 }

@@ -44,9 +44,18 @@ export function groupNames(source: string): readonly string[] {
 
 /** The longest text found that every match of the pattern contains; empty when none is seen. Whoever searches much text can look for it first. */
 export function requiredText(source: string, flags = ""): string {
+  return longestRun(flattened(new PatternReader(source, flags).read()));
+}
+
+/** Texts of which every match of the pattern contains at least one, as long ones as are found; empty when none are seen. */
+export function requiredTexts(source: string, flags = ""): readonly string[] {
+  return alternatives(new PatternReader(source, flags).read());
+}
+
+function longestRun(parts: readonly Part[]): string {
   let longest = "";
   let run = "";
-  for (const part of flattened(new PatternReader(source, flags).read())) {
+  for (const part of parts) {
     const single = part.kind === "repeat" && part.min > 0 ? part.part : part;
     const literal = single.kind === "characters" ? single.literal : undefined;
     if (part.kind === "nothing") continue;
@@ -55,6 +64,26 @@ export function requiredText(source: string, flags = ""): string {
     if (part.kind === "repeat") run = "";
   }
   return longest;
+}
+
+function alternatives(whole: Part): readonly string[] {
+  const parts = flattened(whole);
+  const run = longestRun(parts);
+  let best: readonly string[] = run === "" ? [] : [run];
+  for (const part of parts) {
+    const found = part.kind === "repeat" && part.min > 0 ? alternatives(part.part) : part.kind === "choice" ? ofEach(part.options) : [];
+    if (shortestOf(found) > shortestOf(best)) best = found;
+  }
+  return best;
+}
+
+function ofEach(options: readonly Part[]): readonly string[] {
+  const texts = options.map(alternatives);
+  return texts.some((each) => each.length === 0) ? [] : texts.flat();
+}
+
+function shortestOf(texts: readonly string[]): number {
+  return texts.length === 0 ? 0 : Math.min(...texts.map((text) => text.length));
 }
 
 /** How many characters every match has at least. */

@@ -60,10 +60,14 @@ function compileTest(config: ConditionConfig, field: string, keys: KeyTable): Co
   return (record) => record.find(path) && all(record);
 }
 
+/** What meets `equals` and `in`: these texts, these numbers, and of the words true, false and null those among `words`. */
+export function equalTo(wanted: readonly string[], ignoreCase: boolean): { readonly texts: readonly Buffer[]; readonly numbers: readonly number[]; readonly words: ReadonlySet<string> } {
+  const words = wanted.map((each) => (ignoreCase ? asciiLower(each) : each));
+  return { texts: words.map((each) => Buffer.from(each)), numbers: wanted.filter((each) => /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(each)).map(Number), words: new Set(words) };
+}
+
 function oneOf(wanted: readonly string[], ignoreCase: boolean): Condition {
-  const texts = wanted.map((each) => Buffer.from(ignoreCase ? asciiLower(each) : each));
-  const numbers = wanted.filter((each) => /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(each)).map(Number);
-  const words = new Set(wanted.map((each) => (ignoreCase ? asciiLower(each) : each)));
+  const { texts, numbers, words } = equalTo(wanted, ignoreCase);
   return (record) => {
     const { bytes, valueFrom, valueTo } = record;
     const type = bytes[valueFrom] ?? 0;

@@ -1,8 +1,11 @@
 // pure
+import type { Core } from "../core/core.ts";
 import { noExtraPairs, type ExtraPairs } from "../encode/range-encoder.ts";
 import { decodeValue, skipValue, textOf } from "../forward-protocol/msgpack-reader.ts";
 import { compileCondition, type Condition } from "./condition.ts";
 import { filterName, type FilterConfig, type MatchConfig } from "./filter-config.ts";
+import { compileProgram } from "./core-program.ts";
+import { shapeInCore } from "./core-shaping.ts";
 import { compileFilter, type Filter, type Place } from "./filters.ts";
 import { compilePath, KeyTable, type FieldPath } from "./keys.ts";
 import { OutletWriter, type Copy } from "./outlet-writer.ts";
@@ -62,6 +65,8 @@ export type ShaperOptions = {
   readonly events: ShapeEvents;
   /** For what goes to the outlets; by default memory that is left to the garbage collector. */
   readonly copy?: Copy;
+  /** Does what it can; the same bytes come out without it. */
+  readonly core?: Core | undefined;
 };
 
 /**
@@ -84,7 +89,14 @@ type Plan = {
   readonly filters: readonly { readonly index: number; readonly apply: Filter }[];
   /** By outlet: undefined when no record of the tag goes there. */
   readonly routes: readonly (Condition | "all" | undefined)[];
+  /** The filters for the core, where it takes them. */
+  readonly program: Buffer | undefined;
+  /** So many batches are not given to the core. */
+  rest: number;
 };
+
+/** A core that leaves more than a quarter of a batch to the host costs more than it saves: it is tried again after so many batches. */
+const restBatches = 31;
 
 const plansMax = 256;
 const ownCopy: Copy = (bytes) => Buffer.from(bytes);
@@ -97,6 +109,8 @@ class RecordShaper implements Shaper {
   readonly #writers: readonly OutletWriter[];
   readonly #place: Place = { contentHash: 0, position: 0, nowMs: 0, drops: [], decided: [], decisions: [] };
   readonly #filtered: Uint32Array;
+  /** For single records that the core has left. */
+  readonly #hostWriter = new OutletWriter(ownCopy);
   #contentHashed = "";
   #untimed = 0;
   #unrouted = 0;
@@ -113,6 +127,8 @@ class RecordShaper implements Shaper {
     const plan = this.#planFor(facts.tag);
     const bytes = Buffer.from(batch.entries.buffer, batch.entries.byteOffset, batch.entries.length);
     this.#begin(plan, bytes, facts);
+    const fast = this.#shapeInCore(plan, bytes, batch, facts);
+    if (fast !== undefined) return fast;
     const filteredBytes = plan.time === undefined && plan.filters.length === 0 && plan.routes.every((route) => route === undefined || route === "all") ? this.#routeWhole(plan, batch) : this.#shapeEach(plan, bytes, batch, facts);
     const outlets = this.#writers.map((writer) => writer.take());
     this.#tell(outlets);
@@ -137,6 +153,36 @@ class RecordShaper implements Shaper {
     this.#untimed = 0;
     this.#unrouted = 0;
     for (const writer of this.#writers) writer.begin(bytes);
+  }
+
+  /** Undefined when the core does not take the batch. */
+  #shapeInCore(plan: Plan, bytes: Buffer, batch: EntryBatch, { from, extra }: ShapeFacts): ShapedRange | undefined {
+    const { core, copy } = this.#options;
+    const { program, record } = plan;
+    if (core === undefined || program === undefined) return undefined;
+    if (plan.rest > 0) {
+      plan.rest--;
+      return undefined;
+    }
+    const added = extra ?? noExtraPairs, passOver = plan.ignores(added);
+    const host = (at: number, nth: number): Uint8Array | undefined => {
+      record.load(bytes, at, added, passOver);
+      this.#place.position = from + (batch.spans[nth * 2] ?? 0);
+      if (!this.#passes(plan, record)) return undefined;
+      this.#hostWriter.begin(bytes);
+      record.write(this.#hostWriter);
+      return this.#hostWriter.bytes();
+    };
+    const shaped = shapeInCore(core, { program, batch, added, passOver, contentHash: this.#place.contentHash, from, host });
+    if (shaped === undefined) {
+      this.#filtered.fill(0);
+      return undefined;
+    }
+    if (shaped.hostRecords * 4 > batch.records) plan.rest = restBatches;
+    for (const { index } of plan.filters) this.#filtered[index] = (this.#filtered[index] ?? 0) + (shaped.filtered[index] ?? 0);
+    const outlet = { entries: (copy ?? ownCopy)(shaped.batch.entries), records: shaped.batch.records, spans: shaped.batch.spans.slice() };
+    this.#tell([outlet]);
+    return { outlets: [outlet], filteredBytes: shaped.filteredBytes, memory: undefined };
   }
 
   /** No record is looked at. */
@@ -228,7 +274,7 @@ class RecordShaper implements Shaper {
 }
 
 /** Tags come from few sources; a client that invents tags costs a compilation each. */
-function compilePlan({ config, time, limits }: ShaperOptions, outlets: readonly Outlet[], tag: string): Plan {
+function compilePlan({ config, time, limits, core }: ShaperOptions, outlets: readonly Outlet[], tag: string): Plan {
   const keys = new KeyTable();
   const timing = time === undefined ? undefined : { reader: new TimeReader(time), field: compilePath(time.field, keys), keep: time.keep };
   const filters = config.filters.flatMap((filter, index) => (matchesTag(tag, filter.tags) ? [{ index, apply: compileFilter(filter, index, keys, limits.get(index)) }] : []));
@@ -238,7 +284,10 @@ function compilePlan({ config, time, limits }: ShaperOptions, outlets: readonly 
     return match.when === undefined ? "all" : compileCondition(match.when, keys);
   });
   const wantsAll = filters.some(({ index }) => looksAtAll(config.filters[index]));
-  return { record: new ShapedRecord(keys, wantsAll), ignores: ignoring(keys), time: timing, filters, routes };
+  const fitsCore = timing === undefined && filters.length > 0 && routes.length === 1 && routes[0] === "all";
+  const taken = filters.flatMap(({ index }) => config.filters[index] === undefined ? [] : [{ index, config: config.filters[index] }]);
+  const program = core !== undefined && fitsCore ? compileProgram(taken, { keys, area: core.shapingArea, wantsAll }) : undefined;
+  return { record: new ShapedRecord(keys, wantsAll), ignores: ignoring(keys), time: timing, filters, routes, program, rest: 0 };
 }
 
 function looksAtAll(filter: FilterConfig | undefined): boolean {

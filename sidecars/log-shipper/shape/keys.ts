@@ -12,6 +12,11 @@ export class KeyTable {
     return this.#ids.size;
   }
 
+  /** By number. */
+  get names(): readonly string[] {
+    return [...this.#ids.keys()];
+  }
+
   has(name: string): boolean {
     return this.#ids.has(name);
   }

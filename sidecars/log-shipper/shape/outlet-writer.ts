@@ -70,6 +70,12 @@ export class OutletWriter {
     this.#runTo = 0;
   }
 
+  /** What was given out since `begin`; valid until the next use. */
+  bytes(): Uint8Array {
+    this.#flush();
+    return this.#writer.bytes();
+  }
+
   take(): EntryBatch {
     this.#flush();
     return { entries: this.#copy(this.#writer.bytes()), records: this.#records, spans: this.#spans.slice(0, this.#records * 2) };

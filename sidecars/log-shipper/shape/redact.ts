@@ -28,7 +28,7 @@ export class Redaction {
 
   constructor(config: RedactConfig, keys: KeyTable) {
     this.#fields = config.fields?.map((name) => compilePath(name, keys));
-    const flags = config.ignoreCase ? "gi" : "g";
+    const flags = flagsOf(config);
     this.#replacements = [
       ...(config.patterns ?? []).map((pattern) => replacement(RegExp(pattern, flags), config.replacement)),
       ...config.presets.map((name) => {
@@ -109,6 +109,25 @@ export class Redaction {
       at = end;
     }
   }
+}
+
+/** A pattern as data. `replacement` is undefined where nothing is replaced, and null where what stands there instead depends on the match. */
+export type RedactPattern = { readonly source: string; readonly flags: string; readonly replacement: string | undefined | null; readonly digitsMin: number };
+
+/** What the redaction looks for, in its order. */
+export function redactPatterns(config: RedactConfig): readonly RedactPattern[] {
+  const flags = flagsOf(config);
+  return [
+    ...(config.patterns ?? []).map((source) => ({ source, flags, replacement: config.replacement.includes("$") ? null : config.replacement, digitsMin: 0 })),
+    ...config.presets.map((name) => {
+      const { pattern, confirm, keeps, digitsMin = 0 } = presets[name];
+      return { source: pattern.source, flags: pattern.flags, replacement: confirm === undefined && keeps === undefined ? config.replacement : null, digitsMin };
+    }),
+  ];
+}
+
+function flagsOf({ ignoreCase }: RedactConfig): string {
+  return ignoreCase ? "gi" : "g";
 }
 
 type Replacement = { readonly search: TextSearch; readonly replace: (text: string) => string };

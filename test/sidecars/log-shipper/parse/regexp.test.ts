@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { decode } from "@msgpack/msgpack";
 import { MsgpackWriter } from "../../../../sidecars/log-shipper/forward-protocol/msgpack-writer.ts";
 import { createParser } from "../../../../sidecars/log-shipper/parse/create-parser.ts";
-import { groupNames, patternFault, requiredText, shortestMatch } from "../../../../sidecars/log-shipper/parse/pattern.ts";
+import { groupNames, patternFault, requiredText, requiredTexts, shortestMatch } from "../../../../sidecars/log-shipper/parse/pattern.ts";
 import { regexpSpec, RegexpParser } from "../../../../sidecars/log-shipper/parse/regexp.ts";
 import { readSettings } from "../shape/shaping.ts";
 
@@ -121,6 +121,11 @@ required("[ab]c\\d", "c");
 required("\\bpass(?=word)w", "passw");
 required("(?i:token)=x", "=x");
 required("(a?)b\\1c", "b");
+
+for (const [pattern, texts] of [
+  ["token=\\w+", ["token="]], ["a|bc", ["a", "bc"]], ["a|b?", []], ["(?:AKIA|ASIA)[A-Z]{2}", ["AKIA", "ASIA"]], ["([Bb]earer|Token) x", ["earer", "Token"]], ["(?:(?:1|22)\\.){3}", ["."]],
+  ["(?:ab|cd)?x", ["x"]], ["(?:abc|x)yz", ["yz"]], ["[ab]", []], ["(?!no)a", ["a"]],
+] as const) test(`every match of ${pattern} contains one of ${texts.join(", ") || "nothing known"}`, () => assert.deepEqual(requiredTexts(pattern), texts));
 
 for (const [pattern, characters] of [["abc", 3], ["a|bc", 1], ["a{3}b*c+", 4], ["(?<=xx)(?:ab|c)?d", 1], ["^$", 0], ["[a-z]{2,}\\d", 3], ["(a?)b\\1", 1], ["(?<n>a?)b\\k<n>", 1], ["[^]x", 2]] as const) {
   test(`every match of ${pattern} has at least ${characters} characters`, () => assert.equal(shortestMatch(pattern), characters));

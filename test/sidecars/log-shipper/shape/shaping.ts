@@ -1,7 +1,9 @@
+import assert from "node:assert/strict";
 import { decodeMulti } from "@msgpack/msgpack";
 import { list, object, string, type ConfigOf, type TypedField } from "../../../../kit/config/schema.ts";
 import { formatProblem, type Problem } from "../../../../kit/config/problem.ts";
 import { readYaml } from "../../../../kit/config/yaml-source.ts";
+import { Core } from "../../../../sidecars/log-shipper/core/core.ts";
 import type { ExtraPairs } from "../../../../sidecars/log-shipper/encode/range-encoder.ts";
 import { MsgpackWriter, type MsgpackValue } from "../../../../sidecars/log-shipper/forward-protocol/msgpack-writer.ts";
 import { createRateLimits, createShaper, type RateLimits, type ShapeEvents } from "../../../../sidecars/log-shipper/shape/create-shaper.ts";
@@ -35,28 +37,54 @@ export function shaping(yaml: string): Shaping {
 
 export type Told = { readonly filtered: Record<string, number>; readonly routed: Record<string, number>; unrouted: number; untimed: number };
 
+/** One for all, as in the shipper: what an earlier batch left in its memory must not matter. */
+const core = new Core({ inputBytes: 65_536, outputBytes: 4_194_304 });
+
+type Request = { readonly from?: number; readonly tag?: string; readonly nowMs?: number; readonly extra?: ExtraPairs; readonly memory?: ShapeMemory | undefined; readonly content?: string };
+
+/** Shapes everything twice, with the core and without it: the same must come out and be told. */
 export class Bench {
-  readonly told: Told = { filtered: {}, routed: {}, unrouted: 0, untimed: 0 };
+  readonly told: Told = nothingTold();
   readonly limits: RateLimits;
   readonly shaper: Shaper | undefined;
+  readonly #toldByCore: Told = nothingTold();
+  readonly #withCore: Shaper | undefined;
 
   constructor(yaml: string) {
     const { time, filters, sinks } = shaping(yaml);
     this.limits = createRateLimits(filters);
-    const { told } = this;
-    const events: ShapeEvents = {
-      filtered: (filter, records) => (told.filtered[filter] = (told.filtered[filter] ?? 0) + records),
-      routed: (names, records) => names.forEach((name) => (told.routed[name] = (told.routed[name] ?? 0) + records)),
-      unrouted: (records) => (told.unrouted += records),
-      untimed: (records) => (told.untimed += records),
-    };
-    this.shaper = createShaper({ config: { filters, sinks }, time, limits: this.limits, events });
+    const options = { config: { filters, sinks }, time };
+    this.shaper = createShaper({ ...options, limits: this.limits, events: eventsTo(this.told) });
+    this.#withCore = createShaper({ ...options, limits: createRateLimits(filters), events: eventsTo(this.#toldByCore), core });
   }
 
-  shape(batch: EntryBatch, facts: { readonly from?: number; readonly tag?: string; readonly nowMs?: number; readonly extra?: ExtraPairs; readonly memory?: ShapeMemory | undefined; readonly content?: string } = {}): ShapedRange {
-    if (this.shaper === undefined) throw new Error("There is nothing to shape");
-    return this.shaper.shape(batch, { content: "pod\nfile", from: 0, tag: "app", nowMs: 0, memory: undefined, ...facts });
+  shape(batch: EntryBatch, facts: Request = {}): ShapedRange {
+    if (this.shaper === undefined || this.#withCore === undefined) throw new Error("There is nothing to shape");
+    const whole = { content: "pod\nfile", from: 0, tag: "app", nowMs: 0, memory: undefined, ...facts };
+    const expected = this.shaper.shape(batch, whole);
+    const actual = this.#withCore.shape(batch, whole);
+    assert.deepEqual(plain(actual), plain(expected), "the core's records are those of the reference");
+    assert.deepEqual(this.#toldByCore, this.told);
+    return expected;
   }
+}
+
+function nothingTold(): Told {
+  return { filtered: {}, routed: {}, unrouted: 0, untimed: 0 };
+}
+
+function eventsTo(told: Told): ShapeEvents {
+  return {
+    filtered: (filter, records) => (told.filtered[filter] = (told.filtered[filter] ?? 0) + records),
+    routed: (names, records) => names.forEach((name) => (told.routed[name] = (told.routed[name] ?? 0) + records)),
+    unrouted: (records) => (told.unrouted += records),
+    untimed: (records) => (told.untimed += records),
+  };
+}
+
+/** Bytes as hexadecimal digits: a difference can be read. */
+function plain({ outlets, ...rest }: ShapedRange): object {
+  return { ...rest, outlets: outlets.map(({ entries, records, spans }) => ({ entries: Buffer.from(entries).toString("hex"), records, spans: [...spans] })) };
 }
 
 /** Each record takes 100 bytes of the source, its own 90. */
