@@ -5,7 +5,8 @@ import { Compressor, type ByteSource } from "./formats/compression.ts";
 import { createByteReader } from "./formats/create-reader.ts";
 import { createWriter } from "./formats/create-writer.ts";
 import { loadParquet } from "./formats/parquet/load.ts";
-import { readParquet, type RandomAccess } from "./formats/parquet/parquet-reader.ts";
+import type { RandomAccess } from "./formats/parquet/parquet-pages.ts";
+import { readParquet } from "./formats/parquet/parquet-reader.ts";
 import type { RecordHandler } from "./formats/row.ts";
 import { isBinary, isEngineInput, isEngineOutput } from "./formats/options.ts";
 import { compileMapping, type CompiledMapping } from "./mapping/compile.ts";
@@ -78,7 +79,7 @@ export async function convertReport(options: {
       for (const piece of conversion.take(0)) await write(piece);
     };
     try {
-      await readParquet(options.file, handler, { signal, onGroup: flush });
+      await readParquet(options.file, handler, { signal, onStep: flush });
       for (const piece of conversion.end({ takeUnfinished: options.takeUnfinished })) await write(piece);
       await compressor?.finish();
       return conversion;

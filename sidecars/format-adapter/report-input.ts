@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { ConversionError } from "./conversion-error.ts";
-import type { RandomAccess } from "./formats/parquet/parquet-reader.ts";
+import type { RandomAccess } from "./formats/parquet/parquet-pages.ts";
 import { blocks } from "./blocks.ts";
 import { ContentHash } from "./hash/content-hash.ts";
 

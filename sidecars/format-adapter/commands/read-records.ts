@@ -45,7 +45,7 @@ export function readRecords(path: string, input: InputOptions, form: ValueForm =
   return sourceOf(path, input, form, async ({ reader, digest, give, signal }) => {
     const file = await open(path);
     try {
-      if (input.format === "parquet") return await readParquet(randomAccess(file, (await file.stat()).size), reader.handler, { signal, onGroup: give });
+      if (input.format === "parquet") return await readParquet(randomAccess(file, (await file.stat()).size), reader.handler, { signal, onStep: give });
       const packed = new ReportInput(file);
       const source = await unpack(packed);
       try {
@@ -90,7 +90,7 @@ function readAdaptedFile(path: string, mapping: Mapping, made: InputOptions, for
       const file = await open(join(directory, "adapted"), "wx+");
       try {
         await adapt(path, mapping, signal, async (piece) => void (await file.write(piece)));
-        await readParquet(randomAccess(file, (await file.stat()).size), reader.handler, { signal, onGroup: give });
+        await readParquet(randomAccess(file, (await file.stat()).size), reader.handler, { signal, onStep: give });
       } finally {
         await file.close();
       }

@@ -1,12 +1,10 @@
 // pure
 import { crc32, inflateRawSync, zstdDecompressSync } from "node:zlib";
-import { unpackSnappy } from "./snappy.ts";
+import { unpackSnappy, type Unpacked } from "../snappy.ts";
 
 /** The codecs that are read (specification, "Required Codecs" and "Optional Codecs"). */
 export const readCodecs = ["null", "deflate", "snappy", "zstandard"] as const;
 export type ReadCodec = (typeof readCodecs)[number];
-
-export type Unpacked = { readonly kind: "unpacked"; readonly bytes: Buffer } | { readonly kind: "too large" } | { readonly kind: "wrong"; readonly reason: string };
 
 /** Unpacks a block, of at most so many bytes. */
 export function unpackBlock(codec: ReadCodec, packed: Buffer, max: number): Unpacked {

@@ -1,56 +1,98 @@
 // pure
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
-import type { SchemaElement, SchemaTree } from "hyparquet";
+import type { DecodedArray, FileMetaData, RowGroup, SchemaElement, SchemaTree } from "hyparquet";
 import { ConversionError } from "../../conversion-error.ts";
+import { expansionMax, freeBytes } from "../compression.ts";
 import { readerLimitsDefault, type RecordHandler } from "../row.ts";
 import { RecordSink } from "../tree.ts";
 import { loadParquet } from "./load.ts";
+import { checkPages, compressors, groupBytesMax, type RandomAccess } from "./parquet-pages.ts";
 import { parquetTree, type Meaning } from "./parquet-values.ts";
 
-/** A report whose parts are read where they stand. */
-export type RandomAccess = { readonly size: number; readAt(position: number, length: number): Promise<Uint8Array<ArrayBuffer>> };
-
 const magic = "PAR1";
-/** Unpacked; the values take several times as much while they are handed out. */
-const rowGroupBytesMax = 67_108_864;
 const footerBytesMax = 16_777_216;
-
-/** Unpacks no more than the file says; what says more than a row group may have is refused before. */
-const compressors = {
-  GZIP: (bytes: Uint8Array, size: number): Uint8Array => gunzipSync(bytes, { maxOutputLength: size }),
-  ZSTD: (bytes: Uint8Array, size: number): Uint8Array => zstdDecompressSync(bytes, { maxOutputLength: size }),
-};
+/** Records, and characters of their values, that are handed out before there is a pause. */
+const stepRecords = 1_000;
+const stepChars = 1_048_576;
 
 /**
- * Reads Parquet by row groups, each held in memory. Integers, decimals, dates and times are exact; a record's "line" is its number. A file without
- * its footer is INCOMPLETE, a row group of more than 64 MiB LIMIT. Codecs: none, snappy, gzip, zstd.
+ * Reads Parquet by row groups, each held in memory column by column. Integers, decimals, dates and times are exact; a record's "line" is its number. A
+ * file without its footer is INCOMPLETE; LIMIT: a row group of more than 64 MiB unpacked or 8 Mi values. Codecs: none, snappy, gzip, zstd. Not
+ * bounded: what strings packed as differences (DELTA_BYTE_ARRAY) become, of a file that was made to harm.
  */
-export async function readParquet(file: RandomAccess, handler: RecordHandler, options: { readonly signal: AbortSignal; readonly onGroup: () => Promise<void> }): Promise<void> {
+export async function readParquet(file: RandomAccess, handler: RecordHandler, options: { readonly signal: AbortSignal; readonly onStep: () => Promise<void> }): Promise<void> {
   await checkEnds(file);
   const library = await loadParquet();
   const buffer = { byteLength: file.size, slice: async (start: number, end = file.size): Promise<ArrayBuffer> => (await file.readAt(start, end - start)).buffer };
-  const metadata = await explained(async () => await library.parquetMetadataAsync(buffer, { geoparquet: false }));
-  const tree = library.parquetSchema(metadata);
   const meanings = new Map<SchemaElement, Meaning>();
-  stripMeanings(tree, meanings, false);
+  const { metadata, tree } = await explained(async () => {
+    const found = await library.parquetMetadataAsync(buffer, { geoparquet: false });
+    const root = library.parquetSchema(found);
+    stripMeanings(root, meanings, false);
+    return { metadata: found, tree: root };
+  });
   const sink = new RecordSink(handler, readerLimitsDefault);
-  let record = 0;
-  for (const group of metadata.row_groups) {
+  let [record, all] = [0, 0];
+  for (const [index, group] of metadata.row_groups.entries()) {
     options.signal.throwIfAborted();
-    if (group.total_byte_size > rowGroupBytesMax) throw new ConversionError("LIMIT", `a row group is larger than ${rowGroupBytesMax} bytes; have the application write smaller ones`, { line: record + 1 });
-    const rowStart = record;
-    const rowEnd = record + Number(group.num_rows);
-    const rows = await explained(async () => {
-      let found: readonly unknown[][] = [];
-      await library.parquetRead({ file: buffer, metadata, rowStart, rowEnd, rowFormat: "array", utf8: false, useOffsetIndex: false, compressors, parsers: { timestampFromNanoseconds: (nanos: bigint) => nanos }, onComplete: (all: unknown[][]) => void (found = all) });
-      return found;
-    });
-    for (const row of rows) {
-      record++;
-      sink.take({ kind: "map", line: record, entries: new Map(tree.children.map((child, index) => [child.element.name, parquetTree(row[index], child, meanings, record)])) });
+    const count = await checkGroup(file, group, { group: index + 1, record });
+    const columns = await explained(async () => await columnsOf({ metadata, rowStart: record, rowEnd: record + count, file: buffer }));
+    const cells = tree.children.map((child) => ({ child, at: cellsOf(columns.get(child.element.name) ?? []) }));
+    for (let [row, records, chars] = [0, 0, 0]; row < count; row++) {
+      const hand = { record: ++record, chars: 0 };
+      sink.take({ kind: "map", line: record, entries: new Map(cells.map(({ child, at }) => [child.element.name, parquetTree(at(row), child, meanings, hand)])) });
+      chars += hand.chars;
+      if (++records < stepRecords && chars < stepChars) continue;
+      all += chars;
+      // A value that many records share stands in the file but once.
+      if (all > freeBytes && all > file.size * expansionMax * 4) throw new ConversionError("LIMIT", `its values are more than ${expansionMax * 4} times as large as the file; is it a bomb?`, { line: record });
+      await options.onStep();
+      options.signal.throwIfAborted();
+      [records, chars] = [0, 0];
     }
-    await options.onGroup();
+    await options.onStep();
   }
+}
+
+/** How many records the group has, when it is within its limits and its pages are as the footer says. */
+async function checkGroup(file: RandomAccess, group: RowGroup, place: { readonly group: number; readonly record: number }): Promise<number> {
+  const fail = (code: "SYNTAX" | "LIMIT", message: string): never => {
+    throw new ConversionError(code, `${message} (row group ${place.group})`, { line: place.record + 1 });
+  };
+  const count = Number(group.num_rows);
+  if (!(count >= 0)) fail("SYNTAX", `the footer says that a row group has ${count} records`);
+  if (group.total_byte_size > groupBytesMax) fail("LIMIT", `a row group is larger than ${groupBytesMax} bytes; have the application write smaller ones`);
+  // Each record has a value, be it null, in each column.
+  if (group.columns.some(({ meta_data: meta }) => meta !== undefined && meta.num_values < group.num_rows) || (group.columns.length === 0 && count > 0)) fail("SYNTAX", `the footer says that a row group has ${count} records, and fewer values`);
+  await checkPages(file, group, place);
+  return count;
+}
+
+/** The values of a row group, by column. */
+async function columnsOf(group: { readonly file: { byteLength: number; slice(start: number, end?: number): Promise<ArrayBuffer> }; readonly metadata: FileMetaData; readonly rowStart: number; readonly rowEnd: number }): Promise<ReadonlyMap<string, readonly DecodedArray[]>> {
+  const columns = new Map<string, DecodedArray[]>();
+  if (group.rowEnd === group.rowStart) return columns;
+  const { parquetRead } = await loadParquet();
+  await parquetRead({ ...group, utf8: false, useOffsetIndex: false, compressors, parsers: { timestampFromNanoseconds: (nanos: bigint) => nanos }, onChunk({ columnName, columnData }) {
+    const chunks = columns.get(columnName) ?? [];
+    chunks.push(columnData);
+    columns.set(columnName, chunks);
+  } });
+  const count = group.rowEnd - group.rowStart;
+  for (const [name, chunks] of columns) {
+    const found = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (found < count) throw new ConversionError("SYNTAX", `a column has ${found} values for ${count} records`, { line: group.rowStart + 1, column: name });
+  }
+  return columns;
+}
+
+/** Values of a column in their order, asked for one after the other. */
+function cellsOf(chunks: readonly DecodedArray[]): (row: number) => unknown {
+  let [index, start] = [0, 0];
+  return (row) => {
+    for (let chunk = chunks[index]; chunk !== undefined && row - start >= chunk.length; chunk = chunks[++index]) start += chunk.length;
+    const value: unknown = chunks[index]?.[row - start];
+    return value;
+  };
 }
 
 async function checkEnds(file: RandomAccess): Promise<void> {

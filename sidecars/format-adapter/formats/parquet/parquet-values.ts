@@ -3,6 +3,7 @@ import type { SchemaElement, SchemaTree } from "hyparquet";
 import { ConversionError } from "../../conversion-error.ts";
 import { formatDecimal } from "../../mapping/decimal.ts";
 import { dateText, floatText, integerOfBytes, momentText, timeText, unitDigits, utf8Text, uuidText } from "../exact-values.ts";
+import { readerLimitsDefault } from "../row.ts";
 import { numberLeaf, type Leaf, type Tree } from "../tree.ts";
 
 /** What a column's bytes mean, kept while the library is told that they mean nothing: it would make floats of decimals and milliseconds of times. */
@@ -10,12 +11,22 @@ export type Meaning = Pick<SchemaElement, "type" | "converted_type" | "logical_t
 
 const nothing: Leaf = { kind: "null", text: "null" };
 
+/** What is known of the record in hand: its number, and about how many characters its values have taken so far. */
+export type RecordInHand = { readonly record: number; chars: number };
+
+/** What a value takes beside its text. */
+const valueChars = 8;
+
 /** The exact value of what the library read raw. */
-export function parquetTree(value: unknown, node: SchemaTree, meanings: ReadonlyMap<SchemaElement, Meaning>, record: number): Tree {
+export function parquetTree(value: unknown, node: SchemaTree, meanings: ReadonlyMap<SchemaElement, Meaning>, hand: RecordInHand): Tree {
+  const { record } = hand;
+  hand.chars += valueChars;
+  if (hand.chars > readerLimitsDefault.recordCharsMax) throw new ConversionError("LIMIT", `record ${record} takes more than ${readerLimitsDefault.recordCharsMax} characters`, { line: record, column: node.element.name });
   if (value === null || value === undefined) return nothing;
+  if (value instanceof Uint8Array || typeof value === "string") hand.chars += value.length;
   if (Array.isArray(value)) {
     const element = elementOf(node);
-    return { kind: "list", items: value.map((item: unknown) => parquetTree(item, element, meanings, record)) };
+    return { kind: "list", items: value.map((item: unknown) => parquetTree(item, element, meanings, hand)) };
   }
   if (node.children.length === 0) return leafOf(value, meanings.get(node.element) ?? node.element, record);
   const entries = new Map(Object.entries(value as Record<string, unknown>));
@@ -23,8 +34,8 @@ export function parquetTree(value: unknown, node: SchemaTree, meanings: Readonly
   return {
     kind: "map", line: record,
     entries: pair === undefined
-      ? new Map(node.children.map((child) => [child.element.name, parquetTree(entries.get(child.element.name), child, meanings, record)]))
-      : new Map([...entries].map(([key, each]) => [key, parquetTree(each, pair, meanings, record)])),
+      ? new Map(node.children.map((child) => [child.element.name, parquetTree(entries.get(child.element.name), child, meanings, hand)]))
+      : new Map([...entries].map(([key, each]) => [key, parquetTree(each, pair, meanings, hand)])),
   };
 }
 

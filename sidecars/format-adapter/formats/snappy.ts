@@ -1,5 +1,7 @@
 // pure
-import type { Unpacked } from "./avro-codecs.ts";
+
+/** Of unpacking at most so many bytes. */
+export type Unpacked = { readonly kind: "unpacked"; readonly bytes: Buffer } | { readonly kind: "too large" } | { readonly kind: "wrong"; readonly reason: string };
 
 /**
  * Unpacks raw Snappy data (google/snappy, format_description.txt), of at most so many bytes. node:zlib has no Snappy, and the one in the Parquet
