@@ -7,6 +7,7 @@ import { EvaluationError, type Evaluate } from "./expression-node.ts";
 import { compileExpression, type Expression } from "./expression.ts";
 import { isCopyExact, kernelOf, makeField } from "./fields.ts";
 import { columnsOf, isFlat, rootColumn, type FieldMapping, type Mapping } from "./mapping.ts";
+import { nestedDriftChecks } from "./nested-drift.ts";
 import { parsePath, withPaths, type ColumnPath } from "./path.ts";
 import { isBareInJson } from "./types.ts";
 
@@ -35,7 +36,7 @@ export function compileMapping(mapping: Mapping): CompiledMapping {
     checkColumns: columnChecker(mapping, used),
     plan: {
       checks: checks.filter(({ column }) => !paths.has(column)),
-      rowChecks: checks.filter(({ column }) => paths.has(column)).map(({ check }) => (row) => check(view(row))),
+      rowChecks: [...(mapping.input.strict ? nestedDriftChecks([...used, ...types.keys()], paths) : []), ...checks.filter(({ column }) => paths.has(column)).map(({ check }) => (row: Row) => check(view(row)))],
       where: filter === undefined ? undefined : { keep: filterOf(filter, types, view), node: filter.node, columns: filter.columns },
       fields,
       refusals: mapping.onError,
