@@ -1,4 +1,5 @@
 // pure
+import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import { datePieces } from "../mapping/date-pattern.ts";
 import type { FieldMapping, Mapping } from "../mapping/mapping.ts";
 import { typeText } from "../mapping/types.ts";
@@ -13,12 +14,14 @@ export function reverseMapping(mapping: Mapping): Reverse {
   const reasons = undone.flatMap(({ field, undone: back }) => ("reason" in back ? [{ field, reason: back.reason }] : []));
   const sources = new Map<string, string>();
   for (const { undone: back } of undone) if ("column" in back && !sources.has(back.column)) sources.set(back.column, back.source);
-  const lost = [...mapping.input.columns.keys()].filter((column) => !sources.has(column) && !mapping.fields.some(({ source }) => "from" in source && source.from === column));
+  const named = mapping.input.format === "csv" ? mapping.input.names : undefined;
+  const lost = [...new Set([...mapping.input.columns.keys(), ...(named ?? [])])].filter((column) => !sources.has(column) && !mapping.fields.some(({ source }) => "from" in source && source.from === column));
   const all = [
     ...reasons,
     ...lost.map((column) => ({ field: column, reason: "no field holds this column of the input" })),
     ...(mapping.where === undefined ? [] : [{ field: "where", reason: "records that are left out do not come back" }]),
-    ...(mapping.guardsFormulas ? [{ field: "formulas", reason: "a quote that was put before a formula cannot be told from one that was there" }] : []),
+    ...lostLines(mapping.input),
+    ...(mapping.formulas === "quote" ? [{ field: "formulas", reason: "a quote that was put before a formula cannot be told from one that was there" }] : []),
     ...(mapping.onError.kind === "fail-file" ? [] : [{ field: "onError", reason: "records that are left out do not come back" }]),
   ];
   if (all.length > 0) return { kind: "lossy", reasons: all };
@@ -26,11 +29,31 @@ export function reverseMapping(mapping: Mapping): Reverse {
     const type = source.kind === "copy" ? (source.type ?? mapping.input.columns.get(source.from)) : undefined;
     return [`${JSON.stringify(name)}: ${JSON.stringify(type === undefined ? "string?" : typeText(type))}`];
   });
-  const fields = [...sources].map(([column, source]) => `  ${JSON.stringify(column)}: ${source}\n`).join("");
+  // Without a header the columns are told by their order.
+  const ordered = named === undefined ? [...sources] : [...sources].toSorted(([left], [right]) => named.indexOf(left) - named.indexOf(right));
+  const fields = ordered.map(([column, source]) => `  ${JSON.stringify(column)}: ${source}\n`).join("");
   return {
     kind: "reversible",
-    yaml: `in: {format: ${mapping.output.format}, columns: {${types.join(", ")}}}\nout: {format: ${mapping.input.format}, file: ${JSON.stringify(`/reversed/{name}.${mapping.input.format}`)}}\nfields:\n${fields}`,
+    yaml: `in: {format: ${mapping.output.format}${csvSettings(mapping.output)}, columns: {${types.join(", ")}}}\nout: {format: ${mapping.input.format}${csvSettings(mapping.input)}, file: ${JSON.stringify(`/reversed/{name}.${mapping.input.format}`)}}\nfields:\n${fields}`,
   };
+}
+
+/** What is not the default in a dialect of CSV; its line ends and its quoting policy are not told by what was read. */
+function csvSettings(options: InputOptions | OutputOptions): string {
+  if (options.format !== "csv") return "";
+  const quoteCharacter = "quoteCharacter" in options ? options.quoteCharacter : options.quote;
+  const hasHeader = "header" in options ? options.header : options.names === undefined;
+  return [
+    ...(options.delimiter === "," ? [] : [`, delimiter: ${JSON.stringify(options.delimiter)}`]),
+    ...(quoteCharacter === '"' ? [] : [quoteCharacter === undefined ? ", quote: none" : `, quoteCharacter: ${JSON.stringify(quoteCharacter)}`]),
+    ...(options.escape === "double" ? [] : [", escape: backslash"]),
+    ...(hasHeader ? [] : [", header: false"]),
+    ...(options.trailer === undefined ? [] : [`, trailer: ${JSON.stringify(options.trailer)}`]),
+  ].join("");
+}
+
+function lostLines(input: InputOptions): readonly { readonly field: string; readonly reason: string }[] {
+  return input.format === "csv" && (input.comment !== undefined || input.skipLines > 0) ? [{ field: "in", reason: "lines that are no records do not come back" }] : [];
 }
 
 /** What makes the input's column of the field again. */

@@ -148,7 +148,7 @@ function readMetric(node: NodeReader, input: InputFormat): ExportedMetric | unde
   }
   const where = readCondition(parts.get("where"), input);
   if (fields.length !== labels.length + 1 || family === "") return undefined;
-  const mapping: Mapping = { name: family, input, output: { format: "ndjson", compression: "none", file: "" }, where, fields, onError: { kind: "fail-file" }, guardsFormulas: false, examples: [] };
+  const mapping: Mapping = { name: family, input, output: { format: "ndjson", compression: "none", file: "" }, where, fields, onError: { kind: "fail-file" }, formulas: "keep", examples: [] };
   return { family, type, help: parts.get("help")?.text("a sentence"), unit, labels: labels.map(([label]) => label), mapping };
 }
 

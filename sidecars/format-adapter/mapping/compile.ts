@@ -2,9 +2,11 @@
 import { ConversionError } from "../conversion-error.ts";
 import type { EnginePlan, PlannedField } from "../engine/plan.ts";
 import type { Row } from "../formats/row.ts";
+import type { OutCell } from "../formats/writers.ts";
 import { checkColumn, columnValue, type ColumnTypes } from "./cells.ts";
 import { EvaluationError, type Evaluate } from "./expression-node.ts";
 import { compileExpression, type Expression } from "./expression.ts";
+import { guardFormula } from "./formulas.ts";
 import { isCopyExact, kernelOf, makeField } from "./fields.ts";
 import { columnsOf, isFlat, rootColumn, type FieldMapping, type Mapping } from "./mapping.ts";
 import { nestedDriftChecks } from "./nested-drift.ts";
@@ -74,21 +76,16 @@ function planField(mapping: Mapping, field: FieldMapping, { paths, view }: View)
   const { name, source } = field;
   const expression = source.kind === "expr" ? compiledExpression(source.text, types) : undefined;
   const made = makeField(field, types, expression);
-  if (source.kind === "const") return { name, kind: "constant", cell: guarded({ text: source.text, json: source.bare ? "raw" : "string" }, mapping) };
+  const guards = mapping.formulas !== "keep";
+  const guarded = (cell: OutCell, line: number): OutCell => (guards ? guardFormula(cell, mapping.formulas, { line, field: name }) : cell);
+  if (source.kind === "const") return { name, kind: "constant", cell: guarded({ text: source.text, json: source.bare ? "raw" : "string" }, 1) };
   const isPath = columnsOf(field, () => expression?.columns ?? []).some((column) => paths.has(column));
   const seen: typeof made = isPath ? (row) => made(view(row)) : made;
-  const make: typeof made = mapping.guardsFormulas ? (row) => guarded(seen(row), mapping) : seen;
-  if (source.kind !== "copy" || isPath || mapping.guardsFormulas) return { name, kind: "computed", make, kernel: isPath || mapping.guardsFormulas ? undefined : kernelOf(source, expression) };
+  const make: typeof made = guards ? (row) => guarded(seen(row), row.line) : seen;
+  if (source.kind !== "copy" || isPath || guards) return { name, kind: "computed", make, kernel: isPath || guards ? undefined : kernelOf(source, expression) };
   const type = source.type ?? types.get(source.from);
   const isBare = type !== undefined && isBareInJson(type);
   return { name, kind: "copy", column: source.from, bare: isBare, emptyIsNull: type !== undefined && type.kind !== "string", optional: type?.optional === true, fallback: source.fallback === undefined ? undefined : { text: source.fallback, json: isBare ? "raw" : "string" }, make };
-}
-
-/** What begins a formula in the common spreadsheets (OWASP, CSV injection). A number is none. */
-const formula = /^[=+\-@\t\r](?!\d+(?:\.\d+)?$)/;
-
-function guarded<C extends { readonly text: string }>(cell: C, { guardsFormulas }: Mapping): C {
-  return guardsFormulas && formula.test(cell.text) ? { ...cell, text: `'${cell.text}` } : cell;
 }
 
 /** The check that a copy with a type of its own makes of its column. */

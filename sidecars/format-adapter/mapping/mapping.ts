@@ -4,6 +4,7 @@ import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import type { RefusalPolicy } from "../row-refusals.ts";
 import type { DateForm, DateInput } from "./date-pattern.ts";
 import type { Rounding } from "./decimal.ts";
+import type { FormulaPolicy } from "./formulas.ts";
 import { parsePath } from "./path.ts";
 import type { ValueType } from "./types.ts";
 
@@ -16,8 +17,7 @@ export type Mapping = {
   readonly where: string | undefined;
   readonly fields: readonly FieldMapping[];
   readonly onError: RefusalPolicy;
-  /** What a spreadsheet would take for a formula is made text, by a quote before it. */
-  readonly guardsFormulas: boolean;
+  readonly formulas: FormulaPolicy;
   readonly examples: readonly Example[];
 };
 

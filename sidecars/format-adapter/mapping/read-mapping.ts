@@ -3,6 +3,7 @@ import { writerFault } from "../formats/create-writer.ts";
 import { jsonLayoutFault, nestsKeys } from "../formats/json-layout.ts";
 import type { RefusalPolicy } from "../row-refusals.ts";
 import { compileExpression } from "./expression.ts";
+import { isFormula } from "./formulas.ts";
 import type { Example, Mapping } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { readFields, required } from "./read-fields.ts";
@@ -22,12 +23,14 @@ export function readMapping(name: string, node: NodeReader): Mapping | undefined
   const where = input === undefined ? undefined : readWhere(parts.get("where"), input.columns);
   const examples = parts.get("examples")?.list()?.map((example) => readExample(example)) ?? [];
   const onError = readOnError(parts.get("onError"));
-  const guardsFormulas = parts.get("formulas")?.oneOf(["keep", "quote"]) === "quote";
+  const formulas = parts.get("formulas")?.oneOf(["keep", "quote", "refuse"]) ?? "keep";
   if (input === undefined || output === undefined || fields === undefined || examples.includes(undefined)) return undefined;
   const names = fields.map((field) => field.name);
   const fault = (nestsKeys(output.format) ? jsonLayoutFault(names) : undefined) ?? writerFault(names, output);
   if (fault !== undefined) fieldsNode?.problem(fault);
-  return { name, input, output, where, fields, onError, guardsFormulas, examples: examples.filter((example) => example !== undefined) };
+  const constant = formulas === "refuse" ? fields.find(({ source }) => source.kind === "const" && isFormula(source.text)) : undefined;
+  if (constant !== undefined) fieldsNode?.problem(`the constant of "${constant.name}" is a formula, which "formulas: refuse" refuses`);
+  return { name, input, output, where, fields, onError, formulas, examples: examples.filter((example) => example !== undefined) };
 }
 
 function readWhere(node: NodeReader | undefined, columns: ReadonlyMap<string, ValueType>): string | undefined {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { reverseMapping } from "../../../../sidecars/format-adapter/commands/reverse-mapping.ts";
 import { startConversion } from "../../../../sidecars/format-adapter/convert.ts";
 import { isEngineInput, isEngineOutput } from "../../../../sidecars/format-adapter/formats/options.ts";
 import { madeOf, recordsOf } from "../csv-outcomes.ts";
 import { byEngine, byReference } from "../engine/outcomes.ts";
-import { mappingOf, parseConfig } from "../support.ts";
+import { mappingOf, parseAdapter, parseConfig } from "../support.ts";
 
 /** `in` and `out` without the format; fields a and b are copied. */
 type Case = readonly [name: string, dialect: { readonly in?: string; readonly out?: string; readonly fields?: string; readonly more?: string }, input: string, expected: string];
@@ -172,6 +173,37 @@ const refusedSettings: readonly (readonly [what: string, parts: { readonly in?: 
   ["a header that would be taken for the trailer", { out: "trailer: {marker: a}" }, /read as the trailer/],
 ];
 for (const [what, dialect, reason] of refusedSettings) test(`CSV: refused in a configuration: ${what}`, () => assert.throws(() => mapped(dialect), reason));
+
+test("CSV: a formula is kept, made text or a wrong value, as the mapping says", () => {
+  const made = (more: string): string => madeOf(mapped({ more }), Buffer.from("a,b\n-1,@x\n=cmd,2\n"), 3);
+  assert.equal(made(""), "a,b\n-1,@x\n=cmd,2\n");
+  assert.equal(made("formulas: quote"), "a,b\n-1,'@x\n'=cmd,2\n");
+  assert.equal(made("formulas: refuse"), "CAST line 2 column b");
+  assert.equal(made("formulas: refuse\nonError: skip-row"), "a,b\n");
+  assert.throws(() => mapped({ fields: '{a: {const: "=1+1"}, b: b}', more: "formulas: refuse" }), /which "formulas: refuse" refuses/);
+});
+
+for (const [what, dialect, report] of [
+  ["a delimiter", { in: 'delimiter: ";"', out: 'delimiter: "|"' }, "a;b\nx|y;2\n"],
+  ["no header on either side", { in: "header: false, names: [b, a]", out: "header: false" }, "1,2\n"],
+  ["quotes and escapes", { in: "quoteCharacter: \"'\", escape: backslash", out: "escape: backslash" }, "a,b\n'x\\\\',\"\n"],
+  ["trailers", { in: "trailer: {marker: T, count: 2}", out: "header: false, trailer: {marker: E}" }, "a,b\n1,2\nT,1\n"],
+] as const) {
+  test(`CSV: a mapping and its reverse give the report again: ${what}`, () => {
+    const mapping = mapped(dialect);
+    const reverse = reverseMapping(mapping);
+    assert.ok(reverse.kind === "reversible", JSON.stringify(reverse));
+    const [back] = parseAdapter(`watch: {dir: /in}\nmappings:\n  back:\n${reverse.yaml.replaceAll(/^/gm, "    ")}`).mappings;
+    assert.ok(back);
+    const there = madeOf(mapping, Buffer.from(report), 1_000);
+    assert.doesNotMatch(there, /^[A-Z]+ line/);
+    assert.equal(madeOf(back, Buffer.from(there), 1_000), report);
+  });
+}
+
+test("CSV: lines that are no records do not come back", () => {
+  for (const dialect of [{ in: 'comment: "#"' }, { in: "skipLines: 1" }]) assert.equal(reverseMapping(mapped(dialect)).kind, "lossy");
+});
 
 test("CSV: a dialect whose lines mean nothing without their neighbours cannot be adapted while it grows", () => {
   const problems = (dialect: string): string => {
