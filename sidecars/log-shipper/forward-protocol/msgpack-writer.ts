@@ -1,56 +1,15 @@
 // pure
-/**
- * MessagePack, writing: exactly what Forward messages and log records need (https://github.com/msgpack/msgpack/blob/master/spec.md).
- *
- * One writer is reused for many records: `reset()` forgets the content and keeps the memory. The buffer grows by doubling and
- * never shrinks, so its owner decides the bound by deciding when to stop writing. A view taken with `bytes()` is valid until the
- * next write; `copy()` is the caller's own.
- */
+import { GrowingBuffer } from "../growing-buffer.ts";
+
+/** MessagePack, writing: exactly what Forward messages and log records need (https://github.com/msgpack/msgpack/blob/master/spec.md). */
 export type MsgpackValue = null | boolean | number | bigint | string | Uint8Array | readonly MsgpackValue[] | { readonly [key: string]: MsgpackValue };
 
 const uint32Size = 4_294_967_296;
 const shortTextMax = 64;
 
-export class MsgpackWriter {
-  buffer: Buffer;
-  length = 0;
-
+export class MsgpackWriter extends GrowingBuffer {
   constructor(initialBytes = 1024) {
-    this.buffer = Buffer.allocUnsafeSlow(initialBytes);
-  }
-
-  reset(): void {
-    this.length = 0;
-  }
-
-  /** Makes room for `more` bytes after `length`. Afterwards `buffer` may be another object. */
-  reserve(more: number): void {
-    const need = this.length + more;
-    if (need <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(need, this.buffer.length * 2));
-    this.buffer.copy(larger, 0, 0, this.length);
-    this.buffer = larger;
-  }
-
-  bytes(): Buffer {
-    return this.buffer.subarray(0, this.length);
-  }
-
-  copy(): Buffer {
-    const copy = Buffer.allocUnsafeSlow(this.length);
-    this.buffer.copy(copy, 0, 0, this.length);
-    return copy;
-  }
-
-  raw(source: Uint8Array, from = 0, to = source.length): void {
-    this.reserve(to - from);
-    this.buffer.set(from === 0 && to === source.length ? source : source.subarray(from, to), this.length);
-    this.length += to - from;
-  }
-
-  byte(value: number): void {
-    this.reserve(1);
-    this.buffer[this.length++] = value;
+    super(initialBytes);
   }
 
   arrayHeader(count: number): void {

@@ -1,58 +1,26 @@
 // pure
 import { isUtf8 } from "node:buffer";
+import { GrowingBuffer } from "../growing-buffer.ts";
 
 /**
- * A growing buffer of JSON text. It is reused for many records: `reset()` forgets the content and keeps the memory, unless that has
- * grown beyond 4 MiB. A view taken with `bytes()` is valid until the next write; `copy()` is the caller's own.
+ * JSON text. `reset()` keeps the memory unless it has grown beyond 4 MiB.
  *
  * Bytes that are not UTF-8 become U+FFFD, as TextDecoder does it, and are counted in `replaced`.
  */
-export class JsonText {
-  buffer: Buffer;
-  length = 0;
+export class JsonText extends GrowingBuffer {
   /** Strings since the last reset that were not UTF-8. */
   replaced = 0;
   readonly #initialBytes: number;
 
   constructor(initialBytes = 65_536) {
+    super(initialBytes);
     this.#initialBytes = initialBytes;
-    this.buffer = Buffer.allocUnsafeSlow(initialBytes);
   }
 
-  reset(): void {
-    this.length = 0;
+  override reset(): void {
+    super.reset();
     this.replaced = 0;
     if (this.buffer.length > keepBytesMax) this.buffer = Buffer.allocUnsafeSlow(this.#initialBytes);
-  }
-
-  /** Makes room for `more` bytes after `length`. Afterwards `buffer` may be another object. */
-  reserve(more: number): void {
-    const need = this.length + more;
-    if (need <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(need, this.buffer.length * 2));
-    this.buffer.copy(larger, 0, 0, this.length);
-    this.buffer = larger;
-  }
-
-  bytes(): Buffer {
-    return this.buffer.subarray(0, this.length);
-  }
-
-  copy(): Buffer {
-    const copy = Buffer.allocUnsafeSlow(this.length);
-    this.buffer.copy(copy, 0, 0, this.length);
-    return copy;
-  }
-
-  raw(source: Uint8Array): void {
-    this.reserve(source.length);
-    this.buffer.set(source, this.length);
-    this.length += source.length;
-  }
-
-  byte(value: number): void {
-    this.reserve(1);
-    this.buffer[this.length++] = value;
   }
 
   /** Text of ASCII alone, as it stands. */

@@ -2,6 +2,7 @@ import { position, setPosition } from "./cursor";
 import { countHeader } from "./msgpack";
 import { number } from "./numbers";
 import { text } from "./text";
+import { sameBytes } from "./values";
 
 /** 16 bytes per key: a signature, then its position in the output. */
 const KEYS: usize = 65536;
@@ -117,11 +118,9 @@ function signature(key: usize, keyEnd: usize): u64 {
 }
 
 /** Whether the earlier pair `[pair, next)` begins with the key `[key, keyEnd)`. */
+@inline
 function equal(pair: usize, next: usize, key: usize, keyEnd: usize): bool {
-  const length = keyEnd - key;
-  if (next - pair <= length) return false;
-  for (let done: usize = 0; done < length; done++) if (load<u8>(pair + done) != load<u8>(key + done)) return false;
-  return true;
+  return next - pair > keyEnd - key && sameBytes(pair, key, keyEnd - key);
 }
 
 function replacePair(known: usize, next: usize, key: usize, pairEnd: usize, sign: u64): usize {

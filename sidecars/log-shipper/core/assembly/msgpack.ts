@@ -13,14 +13,33 @@ export function countHeader(header: usize, to: usize, count: usize, fixed: u32, 
 function wideHeader(header: usize, to: usize, count: usize, wide: u32): usize {
   const width: usize = count < 65536 ? 2 : 4;
   memory.copy(header + 1 + width, header + 1, to - header - 1);
-  if (width == 2) {
-    store<u8>(header, wide);
-    store<u16>(header + 1, bswap<u16>(count as u16));
-  } else {
-    store<u8>(header, wide + 1);
-    store<u32>(header + 1, bswap<u32>(count as u32));
-  }
+  wideCount(header, count, wide);
   return to + width;
+}
+
+/** A count in two bytes or in four; returns where it ends. */
+function wideCount(to: usize, count: usize, wide: u32): usize {
+  if (count < 65536) {
+    store<u8>(to, wide);
+    store<u16>(to + 1, bswap<u16>(count as u16));
+    return to + 3;
+  }
+  store<u8>(to, wide + 1);
+  store<u32>(to + 1, bswap<u32>(count as u32));
+  return to + 5;
+}
+
+@inline
+export function mapHeaderBytes(count: usize): usize {
+  return count < 16 ? 1 : count < 65536 ? 3 : 5;
+}
+
+/** Returns where it ends. */
+@inline
+export function mapHeader(to: usize, count: usize): usize {
+  if (count >= 16) return wideCount(to, count, 0xde);
+  store<u8>(to, 0x80 | (count as u32));
+  return to + 1;
 }
 
 @inline
@@ -39,14 +58,7 @@ export function stringHeader(to: usize, length: usize): usize {
     store<u8>(to + 1, length);
     return to + 2;
   }
-  if (length < 65536) {
-    store<u8>(to, 0xda);
-    store<u16>(to + 1, bswap<u16>(length as u16));
-    return to + 3;
-  }
-  store<u8>(to, 0xdb);
-  store<u32>(to + 1, bswap<u32>(length as u32));
-  return to + 5;
+  return wideCount(to, length, 0xda);
 }
 
 /** Also for a target that lies below the source and overlaps it. For long copies the memory's own is faster. */

@@ -1,4 +1,4 @@
-import { copyBlocks, stringHeader, stringHeaderBytes } from "./msgpack";
+import { copyBlocks, mapHeader, mapHeaderBytes, stringHeader, stringHeaderBytes } from "./msgpack";
 import { contentStart, firstPair, isMap, isText, pairCount, sameBytes, skipValue } from "./values";
 
 // One record while it is shaped, as shape/record.ts: where the pairs that some setting speaks of are, and what of them has changed.
@@ -308,9 +308,9 @@ export function write(): void {
   if (!dirty) return pass(from, to);
   const first = firstPair(mapAt);
   // A changed record has the shortest header.
-  const isCounted = left != came || first - mapAt != (left < 16 ? 1 : left < 65536 ? 3 : 5);
+  const isCounted = left != came || first - mapAt != mapHeaderBytes(left);
   pass(from, isCounted ? mapAt : first);
-  if (isCounted) putHeader();
+  if (isCounted) give(scratch, mapHeader(scratch, left) - scratch);
   let passed = first;
   for (let index: u32 = 0; index < pairs; index++) {
     const each = pairAt(index);
@@ -328,22 +328,6 @@ export function write(): void {
     } else passed = keyTo;
   }
   pass(passed, to);
-}
-
-function putHeader(): void {
-  const header = scratch;
-  let size: usize = 1;
-  if (left < 16) store<u8>(header, 0x80 | left);
-  else if (left < 65536) {
-    store<u8>(header, 0xde);
-    store<u16>(header + 1, bswap<u16>(left as u16));
-    size = 3;
-  } else {
-    store<u8>(header, 0xdf);
-    store<u32>(header + 1, bswap<u32>(left));
-    size = 5;
-  }
-  give(header, size);
 }
 
 /** Bytes of the batch. */
