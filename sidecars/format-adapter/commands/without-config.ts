@@ -1,6 +1,7 @@
 import { exitCode } from "../../../kit/exit-code.ts";
 import type { Print } from "./command-line.ts";
 import { diffPlain } from "./diff.ts";
+import { doctorUsage } from "./doctor.ts";
 import { infer } from "./infer.ts";
 import { usages } from "./mapping-commands.ts";
 
@@ -8,7 +9,7 @@ import { usages } from "./mapping-commands.ts";
 export function answerWithoutConfig(argv: readonly string[], print: Print): Promise<number> | undefined {
   const [name = "", ...rest] = argv;
   const wantsHelp = rest.some((argument) => argument === "--help" || argument === "-h");
-  const usage = Object.entries(usages).find(([command]) => command === name)?.[1];
+  const usage = Object.entries({ ...usages, doctor: doctorUsage }).find(([command]) => command === name)?.[1];
   if (wantsHelp && usage !== undefined) {
     print(usage);
     return Promise.resolve(exitCode.ok);
