@@ -1,4 +1,7 @@
-import { fsyncDirectory } from "../../../kit/files.ts";
+import { closeSync, fsync, openSync } from "node:fs";
+import { promisify } from "node:util";
+
+const sync = promisify(fsync);
 
 /**
  * Makes renames durable, several by one fsync: who asks while one is under way gets the next, together with all others who asked meanwhile.
@@ -17,12 +20,22 @@ export class DirectorySync {
   async #begin(directory: string): Promise<void> {
     await this.#running.get(directory)?.catch(() => undefined); // its own callers are told
     this.#next.delete(directory);
-    const running = fsyncDirectory(directory);
+    const running = syncDirectory(directory);
     this.#running.set(directory, running);
     try {
       await running;
     } finally {
       if (this.#running.get(directory) === running) this.#running.delete(directory);
     }
+  }
+}
+
+/** Only the sync itself waits for the disk; through the thread pool, opening and closing would each take as long as they do in all. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = openSync(path, "r");
+  try {
+    await sync(directory);
+  } finally {
+    closeSync(directory);
   }
 }
