@@ -1,5 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { jsonKeys } from "./json-layout.ts";
 import { treeOfJson, type Tree } from "./tree.ts";
 import type { OutCell, TextWriter } from "./writers.ts";
 
@@ -12,15 +13,29 @@ function yamlText(text: string): string {
   return JSON.stringify(text).replace(/[\u007F-\u009F\u2028\u2029\uFEFF\uFFFE\uFFFF]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** A YAML list of maps, one key a line; what is nested inside stands in flow form. No record: an empty list. */
+/** What stands before each value of a record: its keys, those of one object below each other (see json-layout.ts). */
+function yamlKeys(columns: readonly string[]): readonly string[] {
+  let open: readonly string[] = [];
+  return columns.map((column, index) => {
+    const keys = jsonKeys(column);
+    const parents = keys.slice(0, -1);
+    let common = 0;
+    while (common < open.length && open[common] === parents[common]) common++;
+    open = parents;
+    const lines = keys.slice(common).map((key, place) => `${"  ".repeat(common + place + 1)}${yamlText(key)}:`);
+    return `${index === 0 ? "- " : "  "}${lines.join("\n").slice(2)} `;
+  });
+}
+
+/** A YAML list of maps, one key a line, points in a column's name being levels; a value that is nested stands in flow form. No record: an empty list. */
 export function createYamlWriter(columns: readonly string[]): TextWriter {
-  const keys = columns.map((column) => yamlText(column));
+  const keys = yamlKeys(columns);
   let isEmpty = true;
   return {
     start: () => "",
     row(cells) {
       isEmpty = false;
-      return cells.map((cell, index) => `${index === 0 ? "- " : "  "}${keys[index] ?? ""}: ${yamlCell(cell)}\n`).join("");
+      return cells.map((cell, index) => `${keys[index] ?? ""}${yamlCell(cell)}\n`).join("");
     },
     end: () => (isEmpty ? "[]\n" : ""),
   };
@@ -37,9 +52,9 @@ function yamlFlow(tree: Tree): string {
   return tree.kind === "text" ? yamlText(tree.text) : tree.text;
 }
 
-/** TOML: a list of tables of this name, one key a line. Keys without a value are left out, since TOML has no null. */
+/** TOML: a list of tables of this name, one key a line, with points for tables inside of them. Keys without a value are left out, since TOML has no null. */
 export function createTomlWriter(columns: readonly string[], name: string): TextWriter {
-  const keys = columns.map((column) => tomlKey(column));
+  const keys = columns.map((column) => jsonKeys(column).map((key) => tomlKey(key)).join("."));
   let count = 0;
   return {
     start: () => "",

@@ -53,7 +53,9 @@ export function jsonLayoutFault(columns: readonly string[]): string | undefined 
   return undefined;
 }
 
+const nestingFormats: ReadonlySet<string> = new Set(["json", "ndjson", "avro", "yaml", "toml"]);
+
 /** Whether records of this format have keys within keys. */
 export function nestsKeys(format: string): boolean {
-  return format === "json" || format === "ndjson" || format === "avro";
+  return nestingFormats.has(format);
 }

@@ -119,6 +119,24 @@ test("toml: a number beyond 64 bits is refused, a missing value is left out", ()
   assert.throws(() => writer.row([{ text: "9223372036854775808", json: "raw" }, { text: "x", json: "string" }]), { code: "CAST", column: "a" });
 });
 
+test("points in names are levels, in YAML and in TOML, and come back as objects", () => {
+  const fields = '{id: id, "order.by.first name": name, order.by.no: no, order.total: total, "a\\\\.b": id, z.y: total}';
+  const given = 'id,name,no,total\n1,Ann,"a: b",1.10\n2,,,\n';
+  const columns = '{id: int64, name: "string?", no: "string?", total: "decimal(2)?"}';
+  const converted = (out: string): string => {
+    const outcome = convertText(mappingOf({ in: `{format: csv, columns: ${columns}}`, out, fields }), given);
+    assert.ok(outcome.kind === "converted", outcome.kind === "failed" ? outcome.error.message : "");
+    return outcome.text;
+  };
+  const yaml = converted('{format: yaml, file: "/o/{name}"}');
+  assert.equal(yaml, '- id: 1\n  order:\n    by:\n      first name: Ann\n      "no": "a: b"\n    total: 1.10\n  a.b: 1\n  z:\n    "y": 1.10\n- id: 2\n  order:\n    by:\n      first name: ""\n      "no": ""\n    total: null\n  a.b: 2\n  z:\n    "y": null\n');
+  const toml = converted('{format: toml, file: "/o/{name}"}');
+  assert.equal(toml, '[[records]]\nid = 1\norder.by."first name" = "Ann"\norder.by.no = "a: b"\norder.total = 1.10\n"a.b" = 1\nz.y = 1.10\n\n[[records]]\nid = 2\norder.by."first name" = ""\norder.by.no = ""\n"a.b" = 2\n');
+  const json = converted('{format: ndjson, file: "/o/{name}"}').trimEnd().split("\n");
+  assert.deepEqual(read("yaml", yaml).toString().split(/,?\d+: /).slice(1), json.map((line) => Object.entries(JSON.parse(line, (_, value: unknown, context?: { readonly source?: string }) => (typeof value === "number" ? `#${context?.source}` : value)) as Record<string, unknown>).map(([key, value]) => `${key}=${typeof value === "object" ? `nested ${JSON.stringify(value).replace(/"#([^"]*)"/g, "$1")}` : `number ${String(value).slice(1)}`}`).join(", ")));
+  assert.equal(parseDocument(yaml, { version: "1.1" }).errors.length, 0);
+});
+
 test("documents are mapped as other reports are", () => {
   const yaml = mappingOf({ in: "{format: yaml, records: items, columns: {id: int64}}", out: '{format: toml, records: row, file: "/o/{name}"}', fields: "{id: id, twice: {expr: id * 2, type: int64}, name: name}" });
   assert.deepEqual(convertText(yaml, "items:\n- {id: 4611686018427387903, name: no}\n"), { kind: "converted", text: '[[row]]\nid = 4611686018427387903\ntwice = 9223372036854775806\nname = "no"\n', rows: 1 });
