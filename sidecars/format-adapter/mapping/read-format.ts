@@ -60,6 +60,10 @@ const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {
   toml: { keys: ["records"], read: (_, parts) => ({ format: "toml", name: parts.get("records")?.text("the name of the list of tables") ?? "records" }) },
 };
 
+/** The words after `format:`. */
+export const formatsIn: readonly string[] = Object.keys(inputs);
+export const formatsOut: readonly string[] = Object.keys(outputs);
+
 /** Reads `in:`. */
 export function readInput(node: NodeReader): InputFormat | undefined {
   const settings = settingsOf(node, inputs);
