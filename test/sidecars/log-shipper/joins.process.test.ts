@@ -8,7 +8,7 @@ import { RecordingReceiver } from "./support/receiver.ts";
 import { bundleShipper, spawnShipper } from "./support/shipper-process.ts";
 import { configOf, startShipper, temporary, type RunningShipper } from "./support/shipper.ts";
 
-type Stage = { readonly path: string; readonly receiver: RecordingReceiver; readonly shipper: RunningShipper; readonly arrived: (count: number) => Promise<void>; /** Ends the shipper and starts it again. */ readonly restart: () => Promise<RunningShipper> };
+type Stage = { readonly path: string; readonly receiver: RecordingReceiver; readonly shipper: RunningShipper; readonly arrived: (count: number) => Promise<void>; /** The first shipper has looked at so many bytes of its file, delivered or held back. */ readonly seen: (bytes: number) => Promise<void>; /** Ends the shipper and starts it again. */ readonly restart: () => Promise<RunningShipper> };
 
 /** One file; afterwards the shipper must end with exit code 0, and every byte must be accounted for. */
 function scenario(name: string, tail: object, act: (stage: Stage) => Promise<void>, written: object = {}): void {
@@ -18,7 +18,12 @@ function scenario(name: string, tail: object, act: (stage: Stage) => Promise<voi
     await using receiver = new RecordingReceiver();
     await receiver.listen();
     const { config } = configOf(place.root, { sources: [{ type: "tail", paths: [join(place.logs, "app.log")], ...tail }], sinks: [{ type: "forward", servers: [`127.0.0.1:${receiver.port}`] }], state: { directory: place.state }, ...written });
-    let shipper = startShipper(config);
+    const first = startShipper(config);
+    let shipper = first;
+    const seen = async (bytes: number): Promise<void> => {
+      const looked = (): number => first.metric("lag_bytes") + first.metric("ledger_bytes", 'column="acked"') + first.metric("ledger_bytes", 'column="filtered"');
+      await eventually(() => looked() === bytes, { timeoutMs: 15_000, intervalMs: 2, what: `a look at ${bytes} bytes` });
+    };
     const arrived = async (count: number): Promise<void> => {
       await eventually(() => receiver.all.length >= count, { timeoutMs: 15_000 }).catch((error: unknown) => {
         throw new Error(`Only ${receiver.all.length} of ${count} records arrived: ${JSON.stringify(receiver.all)}`, { cause: error });
@@ -30,7 +35,7 @@ function scenario(name: string, tail: object, act: (stage: Stage) => Promise<voi
       return shipper;
     };
     try {
-      await act({ path: join(place.logs, "app.log"), receiver, shipper, arrived, restart });
+      await act({ path: join(place.logs, "app.log"), receiver, shipper, arrived, seen, restart });
     } finally {
       const code = await shipper.stop();
       assert.equal(code, 0, JSON.stringify(shipper.logged.at(-1)));
@@ -44,11 +49,12 @@ const logsOf = (receiver: RecordingReceiver): readonly unknown[] => receiver.all
 const stamp = (ms: number): string => new Date(1_769_860_800_000 + ms).toISOString();
 const cri = (stream: string, tag: string, text: string, ms = 0): string => `${stamp(ms)} ${stream} ${tag} ${text}\n`;
 
-scenario("A container's line in parts is one record, however late its end comes", { container: "auto" }, async ({ path, receiver, arrived }) => {
-  appendFileSync(path, cri("stdout", "F", "first") + cri("stdout", "P", "second "));
+scenario("A container's line in parts is one record, however late its end comes", { container: "auto" }, async ({ path, receiver, arrived, seen }) => {
+  const before = cri("stdout", "F", "first") + cri("stdout", "P", "second ");
+  appendFileSync(path, before);
   await arrived(1);
   appendFileSync(path, cri("stdout", "P", "comes in ").slice(0, 20));
-  await sleep(100);
+  await seen(before.length + 20);
   appendFileSync(path, cri("stdout", "P", "comes in ").slice(20) + cri("stdout", "F", "parts"));
   await arrived(2);
   assert.deepEqual(receiver.all, [{ log: "first", stream: "stdout" }, { log: "second comes in parts", stream: "stdout" }]);
@@ -70,19 +76,19 @@ scenario("What is held back is shipped at the end, with the unterminated last li
   assert.deepEqual(logsOf(receiver), ["1 a\n b", "2 a\n b\n c"]);
 });
 
-scenario("What is held back in a rotated file is shipped when nobody writes into it any more", { multiline: { start: "^\\d", flushMs: "1h" } }, async ({ path, receiver, arrived }) => {
+scenario("What is held back in a rotated file is shipped when nobody writes into it any more", { multiline: { start: "^\\d", flushMs: "1h" } }, async ({ path, receiver, arrived, seen }) => {
   appendFileSync(path, "1 a\n b\n");
-  await sleep(50);
+  await seen(7);
   renameSync(path, `${path}.1`);
   writeFileSync(path, "2 a\n3 a\n");
   await arrived(2);
   assert.deepEqual(logsOf(receiver).map(String).toSorted(), ["1 a\n b", "2 a"]);
 });
 
-scenario("UTF-16 is known by its byte order mark, also when it comes byte by byte", {}, async ({ path, receiver, arrived, restart }) => {
-  for (const byte of Buffer.from("\ufeffgrün\r\n😀", "utf16le")) {
+scenario("UTF-16 is known by its byte order mark, also when it comes byte by byte", {}, async ({ path, receiver, arrived, seen, restart }) => {
+  for (const [index, byte] of Buffer.from("\ufeffgrün\r\n😀", "utf16le").entries()) {
     appendFileSync(path, Buffer.of(byte));
-    await sleep(3);
+    await seen(index + 1);
   }
   await arrived(1);
   appendFileSync(path, Buffer.from(" b\n", "utf16le"));
@@ -93,9 +99,9 @@ scenario("UTF-16 is known by its byte order mark, also when it comes byte by byt
   assert.deepEqual(logsOf(receiver), ["grün", "😀 b", "\u0a0a"]);
 });
 
-scenario("A file of one byte that may begin a byte order mark is shipped at the end", {}, async ({ path, receiver, restart }) => {
+scenario("A file of one byte that may begin a byte order mark is shipped at the end", {}, async ({ path, receiver, seen, restart }) => {
   writeFileSync(path, Buffer.of(0xef));
-  await sleep(50);
+  await seen(1);
   await restart();
   assert.equal(receiver.all.length, 1);
 });
