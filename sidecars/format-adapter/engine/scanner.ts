@@ -1,6 +1,7 @@
 // pure
 import { isUtf8 } from "node:buffer";
 import { ConversionError } from "../conversion-error.ts";
+import { checkHeader } from "../formats/csv-reader.ts";
 import { countLineEndsOfBytes } from "../formats/line-ends.ts";
 import { refuseUtf16 } from "../formats/byte-order.ts";
 import { JsonAround } from "../formats/json-around.ts";
@@ -284,7 +285,7 @@ export class Scanner {
     const next = functions.next.value;
     this.#checkUtf8(next);
     const names = Array.from({ length: columns }, (_, index) => this.#core.textAt(this.rowsArea + (index + 1) * cellBytes));
-    this.#addColumns(names, 1);
+    this.#addColumns(checkHeader(names, 1, this.#options), 1);
     this.#consume(next);
     return true;
   }
@@ -369,12 +370,24 @@ export class Scanner {
 
   /** Why the unread input is refused; it begins with the record that is wrong. */
   #wrong(isLast: boolean): Error {
-    this.#checkUtf8(this.#to, isLast);
+    if (this.#options.input.format === "csv") this.#checkRecord(isLast);
+    else this.#checkUtf8(this.#to, isLast);
     const rest = this.#rest();
     const error = this.#options.explain(this.#context() + rest, this.#line, isLast);
     if (this.#options.input.format !== "json" || !(error instanceof ConversionError) || error.code !== "INCOMPLETE") return error;
     // The reader looks into a record when it has all of it, the core as it comes.
     return new ConversionError("SYNTAX", "the record is not JSON", { line: this.#lineOf(this.#recordStart()), sample: rest });
+  }
+
+  /** Whether the unread input is UTF-8 as far as the record that is wrong; what stands behind it was not asked for. */
+  #checkRecord(isLast: boolean): void {
+    try {
+      this.#checkUtf8(this.#to, isLast);
+    } catch (error) {
+      const unread = this.#core.bytes.subarray(this.#from, this.#to);
+      const before = this.#options.explain(unread.toString("utf8", 0, validPrefix(unread)), this.#line, true);
+      throw before instanceof ConversionError && before.code !== "INCOMPLETE" ? before : error;
+    }
   }
 
   /** `isWhole` false: the last character may be cut off. */

@@ -193,9 +193,11 @@ class CsvRow implements Row {
   }
 }
 
-function checkHeader(fields: readonly string[], line: number, limits: ReaderLimits): readonly string[] {
+/** The names of a header; throws when there are too many, one without characters, or two that are the same. */
+export function checkHeader(fields: readonly string[], line: number, limits: Pick<ReaderLimits, "columnsMax">): readonly string[] {
   if (fields.length > limits.columnsMax) throw new ConversionError("LIMIT", `${fields.length} columns, more than ${limits.columnsMax}`, { line });
-  const double = fields.find((name, index) => fields.indexOf(name) !== index);
+  const names = new Set<string>();
+  const double = fields.find((name) => names.size === names.add(name).size);
   if (double !== undefined) throw new ConversionError("COLUMN", `the header names the column "${double}" twice`, { line, column: double });
   const empty = fields.indexOf("");
   if (empty >= 0) throw new ConversionError("COLUMN", fields.length === 1 ? "the header is an empty line" : `the header's column ${empty + 1} has no name`, { line });
