@@ -1,12 +1,13 @@
 import type { ClientOutput } from "./client-output.ts";
-import { arityHolds, type CommandPlan } from "../commands/command-plan.ts";
+import type { CommandPlan } from "../commands/command-plan.ts";
 import { collector } from "./collector.ts";
 import { freshState, type ConnectionState } from "./connection-state.ts";
 import { ambassadorErrors } from "../errors.ts";
 import type { Generation } from "../routing/fence.ts";
 import type { Hub } from "../hub.ts";
 import { encodeRequest } from "../protocol/inline.ts";
-import { addMarks, applyMarks, noMarks, type Marks } from "../routing/marks.ts";
+import { endsTransaction, forwardingOf, isDemotion } from "./lease-decisions.ts";
+import { LeaseMarks } from "./lease-marks.ts";
 import type { RedisNode, Shard } from "../servers/node.ts";
 import { clusterRefusals } from "../cluster/redirection.ts";
 import { errorWord, isUnfit } from "./refusals.ts";
@@ -73,9 +74,8 @@ export class Lease implements RawReceiver {
   #subscribed = false;
   #endingRun: Run | undefined;
   #endingError: string | undefined;
-  #marks: Marks = noMarks();
+  readonly #marks: LeaseMarks;
   #tail: RequestTail | undefined;
-  #releaseUnprovable: (() => void) | undefined;
   /** The request under way blocks, and may begin its waiting anew elsewhere. Not so XREAD, which could miss what comes in between, and WAIT. */
   #waitsAgain = false;
   /** Where a cluster wants the request asked once that is to be sent again. */
@@ -86,6 +86,7 @@ export class Lease implements RawReceiver {
   constructor(client: LeaseHolder, hub: Hub) {
     this.#client = client;
     this.#hub = hub;
+    this.#marks = new LeaseMarks(hub, (shard, generation) => client.noteWrite(shard, generation));
     this.#binding = hub.router.cluster === undefined ? undefined : new ShardBinding(hub);
   }
 
@@ -141,13 +142,12 @@ export class Lease implements RawReceiver {
   }
 
   singleOn(upstream: Upstream, plan: CommandPlan, request: Buffer, patient: boolean): void {
-    const hub = this.#hub;
     this.mode = "single";
     this.upstream = upstream;
     upstream.patient = patient;
     this.#waitsAgain = plan.kind === "blocking";
     // A blocked command changes its keys when it is served, so they are marked when the reply is there.
-    addMarks(this.#marks, plan, request, hub.otherScanner);
+    this.#marks.add(plan, request);
     upstream.node.counts.pinned += 1;
     this.#client.sentOn(upstream, request.length);
     upstream.send(this.#client, request, 0, request.length, 1, undefined);
@@ -259,7 +259,7 @@ export class Lease implements RawReceiver {
           if (!client.closed) this.#redo(binding, exec);
         });
       }, (reason, handed) => over(handed ? ambassadorErrors.uncertain(reason) : ambassadorErrors.noConnection(reason)));
-      const generation = this.#applyMarks(this.#marks, upstream);
+      const generation = this.#marks.applyAdded(upstream.node.shard);
       for (const each of history) upstream.send(owner, each, 0, each.length, 1, undefined);
       upstream.send(owner, exec, 0, exec.length, 1, generation);
     }, binding.shard ?? topology.shards[0]);
@@ -275,28 +275,38 @@ export class Lease implements RawReceiver {
   forward(plan: CommandPlan, request: Buffer, words: () => readonly string[]): void {
     const client = this.#client, upstream = this.upstream;
     if (upstream === undefined) return;
-    if (plan.kind === "goodbye" || (plan.kind === "refused" && upstream.raw)) {
-      client.closeAfterOutput();
-    } else if (plan.name === "reset" && arityHolds(plan, words().length)) {
-      this.#reset(request, upstream);
-    } else if (upstream.raw) {
-      this.#forwardRaw(plan, request, upstream);
-    } else if (plan.name === "client|id" && !this.#multi && arityHolds(plan, words().length)) {
-      if (this.#whenDrained(request)) client.answer(Buffer.from(`:${client.id}\r\n`));
-    } else if (plan.name === "quit" || plan.kind === "refused") {
-      if (!this.#whenDrained(request)) return;
-      client.answer(plan.name === "quit" ? Buffer.from("+OK\r\n") : ambassadorErrors.refused(plan.name));
-      if (plan.name === "quit") client.closeAfterOutput();
-    } else if (plan.kind === "opaque" || (this.mode === "transaction" && (plan.kind === "state" || plan.kind === "pin" || plan.kind === "local") && !(this.#binding !== undefined && plan.name === "select"))) {
-      if (!this.#whenDrained(request)) return;
-      this.mode = "pinned";
-      upstream.raw = true;
-      upstream.patient = true;
-      // What was queued by MULTI so far is executed by an EXEC whose reply will not be recognised.
-      if (this.#multi) this.#holdUnprovable();
-      this.#forwardRaw(plan, request, upstream);
-    } else {
-      this.#forwardCounted(plan, request, upstream, words);
+    switch (forwardingOf(plan, () => words().length, { raw: upstream.raw, transaction: this.mode === "transaction", multi: this.#multi, bound: this.#binding !== undefined })) {
+      case "close":
+        client.closeAfterOutput();
+        return;
+      case "reset":
+        this.#reset(request, upstream);
+        return;
+      case "raw":
+        this.#forwardRaw(plan, request, upstream);
+        return;
+      case "tellId":
+        if (this.#whenDrained(request)) client.answer(Buffer.from(`:${client.id}\r\n`));
+        return;
+      case "quit":
+        if (!this.#whenDrained(request)) return;
+        client.answer(Buffer.from("+OK\r\n"));
+        client.closeAfterOutput();
+        return;
+      case "refuse":
+        if (this.#whenDrained(request)) client.answer(ambassadorErrors.refused(plan.name));
+        return;
+      case "pin":
+        if (!this.#whenDrained(request)) return;
+        this.mode = "pinned";
+        upstream.raw = true;
+        upstream.patient = true;
+        // What was queued by MULTI so far is executed by an EXEC whose reply will not be recognised.
+        if (this.#multi) this.#marks.holdUnprovable(upstream.node.shard);
+        this.#forwardRaw(plan, request, upstream);
+        return;
+      case "count":
+        this.#forwardCounted(plan, request, upstream, words);
     }
   }
 
@@ -326,32 +336,17 @@ export class Lease implements RawReceiver {
       this.#client.answer(boundElsewhere);
       return;
     }
-    if (plan.marks !== "none" || plan.name === "exec") this.#holdUnprovable();
+    if (plan.marks !== "none" || plan.name === "exec") this.#marks.holdUnprovable(upstream.node.shard);
     upstream.node.counts.pinned += 1;
     if (!upstream.sendRaw(request)) this.#waitForRoom(upstream);
-  }
-
-  #holdUnprovable(): void {
-    const shard = this.upstream?.node.shard;
-    if (shard !== undefined && this.#hub.router.marksWrites) this.#releaseUnprovable ??= shard.fence.holdUnprovable();
   }
 
   #forwardCounted(plan: CommandPlan, asked: Buffer, upstream: Upstream, words: () => readonly string[]): void {
     const client = this.#client, hub = this.#hub;
     if (!this.#belongsHere(plan, asked, upstream)) return;
     const request = plan.look === undefined ? asked : hub.revived(plan.look, asked, upstream.node);
-    let generation: Generation | undefined, ends = false;
-    if (this.mode === "transaction") {
-      if (this.#binding !== undefined) this.#remember(this.#binding, plan, asked);
-      const alone = words().length === 1;
-      if (plan.name === "multi" && alone) this.#multi = true;
-      ends = alone && (plan.name === "exec" || (plan.name === "discard" && this.#multi) || (plan.name === "unwatch" && !this.#multi));
-      if (plan.name === "exec") generation = this.#applyMarks(this.#marks, upstream);
-      else if (this.#multi) addMarks(this.#marks, plan, request, hub.otherScanner);
-      else generation = this.#markNow(plan, request, upstream);
-    } else {
-      generation = this.#markNow(plan, request, upstream);
-    }
+    const ends = this.mode === "transaction" && this.#noteTransaction(plan, asked, words().length === 1);
+    const generation = this.#mark(plan, request, upstream.node.shard);
     if (plan.kind === "blocking" || plan.kind === "wait" || plan.blockOption || hub.topology.plansDenied) upstream.patient = true;
     upstream.node.counts.pinned += 1;
     client.sentOn(upstream, request.length);
@@ -363,22 +358,23 @@ export class Lease implements RawReceiver {
     }
   }
 
+  /** Whether the request ends the transaction that it belongs to, if it is accepted. */
+  #noteTransaction(plan: CommandPlan, request: Buffer, alone: boolean): boolean {
+    if (this.#binding !== undefined) this.#remember(this.#binding, plan, request);
+    if (plan.name === "multi" && alone) this.#multi = true;
+    return endsTransaction(plan.name, alone, this.#multi);
+  }
+
   #remember(binding: ShardBinding, plan: CommandPlan, request: Buffer): void {
     if (plan.name === "watch") binding.watching = true;
     else if (this.#multi && plan.name !== "exec" && plan.name !== "discard") binding.queued(request);
   }
 
-  #markNow(plan: CommandPlan, request: Buffer, upstream: Upstream): Generation | undefined {
-    const marks = noMarks();
-    addMarks(marks, plan, request, this.#hub.otherScanner);
-    return this.#applyMarks(marks, upstream);
-  }
-
-  #applyMarks(marks: Marks, upstream: Upstream): Generation | undefined {
-    if (!this.#hub.router.marksWrites) return undefined;
-    const { shard } = upstream.node, generation = applyMarks(marks, shard.fence);
-    if (generation !== undefined) this.#client.noteWrite(shard, generation);
-    return generation;
+  #mark(plan: CommandPlan, request: Buffer, shard: Shard): Generation | undefined {
+    if (this.mode === "transaction" && plan.name === "exec") return this.#marks.applyAdded(shard);
+    if (this.mode !== "transaction" || !this.#multi) return this.#marks.apply(plan, request, shard);
+    this.#marks.add(plan, request);
+    return undefined;
   }
 
   // ── A big request, passed on as it arrives ───────────────────────────────────────────────────────────────────────
@@ -391,7 +387,7 @@ export class Lease implements RawReceiver {
         this.#client.sentOn(upstream, 0);
         upstream.beginStreamed(this.#client, mark?.());
       } else if (mark !== undefined) {
-        this.#holdUnprovable();
+        this.#marks.holdUnprovable(upstream.node.shard);
       }
       upstream.node.counts.pinned += 1;
       onReady();
@@ -450,7 +446,7 @@ export class Lease implements RawReceiver {
     const over = this.mode === "single" || (this.mode === "transaction" && this.#endingRun !== undefined && (this.#endingError === undefined || this.#endingError === "EXECABORT"));
     this.#endingRun = undefined;
     if (!over) return;
-    if (this.mode === "single") this.#applyMarks(this.#marks, upstream);
+    if (this.mode === "single") this.#marks.applyAdded(upstream.node.shard);
     this.#letGo();
     this.#hub.pool.release(upstream);
   }
@@ -460,11 +456,9 @@ export class Lease implements RawReceiver {
     this.upstream = undefined;
     this.#multi = false;
     this.#binding?.reset();
-    this.#marks = noMarks();
+    this.#marks.reset();
     this.#tail = undefined;
     this.full = false;
-    this.#releaseUnprovable?.();
-    this.#releaseUnprovable = undefined;
   }
 
   /** What to do with an error on the client's own connection. */
@@ -531,9 +525,4 @@ export class Lease implements RawReceiver {
   rawLost(): void {
     if (!this.#client.closed && this.mode !== "free") this.#client.closeAfterOutput();
   }
-}
-
-/** A server that becomes a replica unblocks its clients, without having executed anything. CLIENT UNBLOCK says it differently. */
-function isDemotion(frame: Uint8Array): boolean {
-  return Buffer.from(frame.buffer, frame.byteOffset, Math.min(frame.length, 128)).toString("latin1").startsWith("-UNBLOCKED force unblock from blocking operation, instance state changed");
 }

@@ -1,3 +1,4 @@
+// pure
 import type { CommandPlan } from "../commands/command-plan.ts";
 import type { Fence, Generation } from "./fence.ts";
 import { visitKeys } from "../commands/key-positions.ts";
