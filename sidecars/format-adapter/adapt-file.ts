@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { lstat, open, type FileHandle } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import { ConversionError } from "./conversion-error.ts";
 import { convertReport } from "./convert.ts";
@@ -140,12 +140,11 @@ async function give(publication: Publication, { output, mapping }: { readonly ou
   const prepared = await publication.prepare();
   if (prepared.kind === "foreign") throw new ConversionError("NAME", `${output} stands in a folder that is watched too and was not written by an adapter; it is not overwritten`, { line: 1 });
   await turn.wait();
-  if (prepared.kind === "new") {
-    await intend(output, prepared.identity, mapping);
-    const durable = publication.commit(directories);
-    turn.pass();
-    await durable;
-  }
+  if (prepared.kind === "new") await intend(output, prepared.identity, mapping);
+  // What stands there already may have got its name by a try whose sync failed, or that a kill ended before.
+  const durable = prepared.kind === "new" ? publication.commit(directories) : directories.sync(dirname(output));
+  turn.pass();
+  await durable;
   return prepared;
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,11 +58,23 @@ adapters:
 `);
 }
 
+export type CopyOptions = { readonly ready?: string; readonly match?: string; readonly rules?: string; readonly top?: string; readonly file?: string; readonly fields?: string; readonly mappings?: string; readonly reconcile?: string };
+
+/** Replaces the configuration by one folder of CSV with the column a, copied; `rules` are further keys of the adapter. */
+export function copyConfig(place: Place, options: CopyOptions = {}): void {
+  const mappings = options.mappings ?? `      copy: {in: {format: csv}, out: {format: csv, file: "${options.file ?? `${place.legacy}/{name}.csv`}"}, fields: ${options.fields ?? "{a: a}"}}\n`;
+  writeFileSync(place.config, `stateDirectory: ${place.state}\n${options.top ?? ""}\nadapters:\n  - name: copy\n    watch: {dir: ${place.reports}, match: "${options.match ?? "*.csv"}", ready: ${options.ready ?? "[rename, complete]"}, reconcile: ${options.reconcile ?? "200ms"}}\n${options.rules ?? ""}    mappings:\n${mappings}`);
+}
+
+export const metricsOf = async (adapter: Adapter): Promise<string> => (await adapter.get("/metrics")).body;
+export const ready = async (adapter: Adapter): Promise<void> => void (await eventually(async () => (await adapter.get("/readyz")).status === 200, { timeoutMs: 40_000 }));
+
 export type Adapter = { readonly child: ChildProcess; readonly output: () => string; readonly exit: Promise<readonly [number | null, string | null]>; readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }> };
 
-export async function start(place: Place, options: { readonly preload?: readonly string[]; readonly uid?: number; readonly env?: Readonly<Record<string, string>> } = {}): Promise<Adapter> {
+export async function start(place: Place, options: { readonly preload?: readonly string[]; readonly uid?: number; readonly env?: Readonly<Record<string, string>>; /** A command that runs the adapter. */ readonly under?: readonly string[] } = {}): Promise<Adapter> {
   const user = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
-  const child = spawn(process.execPath, [...(options.preload ?? []), entry, "--config", place.config], { env: { ...(options.env ?? { PODKIT_ADMIN_ADDR: "127.0.0.1:0" }) }, stdio: ["ignore", "ignore", "pipe"], ...user });
+  const [program = process.execPath, ...before] = [...(options.under ?? []), process.execPath];
+  const child = spawn(program, [...before, ...(options.preload ?? []), entry, "--config", place.config], { env: { ...(options.env ?? { PODKIT_ADMIN_ADDR: "127.0.0.1:0" }) }, stdio: ["ignore", "ignore", "pipe"], ...user });
   running.add(child);
   let text = "";
   child.stderr.on("data", (part: Buffer) => (text += part.toString()));
@@ -87,8 +99,9 @@ export async function end(adapter: Adapter): Promise<void> {
 }
 
 export const orders = (count: number, from = 1): Order[] => Array.from({ length: count }, (_, index) => makeOrder(from + index, new Date(Date.UTC(2026, 0, 1, 0, 0, from + index))));
-export const rename = (place: Place, name: string, text: string): void => {
+export const rename = (place: Place, name: string, text: string, mtime?: Date): void => {
   writeFileSync(join(place.reports, `.${name}.tmp`), text);
+  if (mtime !== undefined) utimesSync(join(place.reports, `.${name}.tmp`), mtime, mtime);
   renameSync(join(place.reports, `.${name}.tmp`), join(place.reports, name));
 };
 export const published = (place: Place): string[] => readdirSync(place.legacy).filter((name) => !name.startsWith(".")).toSorted();

@@ -5,20 +5,10 @@ import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readdirSync
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { cleanups, end, entry, makePlace, published, read, rename, running, start, type Adapter, type Place } from "./adapter-process.ts";
+import { cleanups, copyConfig, end, entry, makePlace, metricsOf, published, read, ready, rename, running, start, type Adapter, type Place } from "./adapter-process.ts";
 
 const isRoot = process.getuid?.() === 0;
 
-type CopyOptions = { readonly ready?: string; readonly match?: string; readonly rules?: string; readonly top?: string; readonly file?: string; readonly fields?: string; readonly mappings?: string };
-
-/** One folder of CSV with the column a, copied; `rules` are further keys of the adapter. */
-function copyConfig(place: Place, options: CopyOptions = {}): void {
-  const mappings = options.mappings ?? `      copy: {in: {format: csv}, out: {format: csv, file: "${options.file ?? `${place.legacy}/{name}.csv`}"}, fields: ${options.fields ?? "{a: a}"}}\n`;
-  writeFileSync(place.config, `stateDirectory: ${place.state}\n${options.top ?? ""}\nadapters:\n  - name: copy\n    watch: {dir: ${place.reports}, match: "${options.match ?? "*.csv"}", ready: ${options.ready ?? "[rename, complete]"}, reconcile: 200ms}\n${options.rules ?? ""}    mappings:\n${mappings}`);
-}
-
-const metricsOf = async (adapter: Adapter): Promise<string> => (await adapter.get("/metrics")).body;
-const ready = async (adapter: Adapter): Promise<void> => void (await eventually(async () => (await adapter.get("/readyz")).status === 200));
 const waiting = async (adapter: Adapter, count: number): Promise<void> => void (await eventually(async () => (await metricsOf(adapter)).includes(`waiting_files{adapter="copy"} ${count}\n`), { what: `${count} waiting` }));
 
 async function command(place: Place, ...argv: string[]): Promise<readonly [number | null, string]> {
