@@ -1,20 +1,25 @@
 // pure
 import type { CommandPlan } from "../commands/command-plan.ts";
-import type { Hub } from "../hub.ts";
+import type { RequestScanner } from "../protocol/request-scanner.ts";
 import { addMarks, applyMarks, noMarks, type Marks } from "../routing/marks.ts";
 import type { Generation } from "../routing/fence.ts";
 import type { Shard } from "../servers/node.ts";
 
+export interface MarkingHub {
+  readonly otherScanner: RequestScanner;
+  readonly router: { readonly marksWrites: boolean };
+}
+
 /** Which keys the requests on one client's own connection may write, so that no replica answers for them too early. */
 export class LeaseMarks {
-  readonly #hub: Hub;
+  readonly #hub: MarkingHub;
   /** Tells the client of a write, by which its own reads are judged. */
   readonly #onWrite: (shard: Shard, generation: Generation) => void;
   /** Of requests that are executed later. */
   #pending: Marks = noMarks();
   #releaseUnprovable: (() => void) | undefined;
 
-  constructor(hub: Hub, onWrite: (shard: Shard, generation: Generation) => void) {
+  constructor(hub: MarkingHub, onWrite: (shard: Shard, generation: Generation) => void) {
     this.#hub = hub;
     this.#onWrite = onWrite;
   }
