@@ -18,7 +18,8 @@ export function deadLetterPath({ deadLetter, state }: Pick<Settings, "deadLetter
  * Files that the shipper writes and would follow, so that each record made the next one until the disk is full; and files that two
  * parts of it would write.
  *
- * Not noticed: another name of such a file (a symbolic link, a second mount), nor one shipper that follows what another one writes.
+ * Another name of such a file (a symbolic link) is refused when it is found (tail/claims.ts). Not noticed: one shipper that follows what
+ * another one writes.
  */
 export function ownFileFaults(config: Settings): string[] {
   const own = ownFiles(config);
@@ -29,6 +30,11 @@ export function ownFileFaults(config: Settings): string[] {
       return other === undefined ? [] : [`${setting}: ${path} is written by ${other.setting} as well; give each a file of its own`];
     }),
   ];
+}
+
+/** The paths of the files that the shipper writes. */
+export function ownPaths(config: Settings): readonly string[] {
+  return ownFiles(config).map(({ path }) => path);
 }
 
 function ownFiles(config: Settings): readonly OwnFile[] {

@@ -3,6 +3,7 @@ import type { RoleContext } from "../../kit/process.ts";
 import type { watchDirectories } from "../../kit/watch-directories.ts";
 import type { Checkpoint } from "./state/checkpoint.ts";
 import type { Loss } from "./state/checkpoint-log.ts";
+import { Claims } from "./tail/claims.ts";
 import { CompressedFiles } from "./tail/compressed-files.ts";
 import type { ShipperConfig, SourceConfig } from "./config.ts";
 import { DeadLetterFile } from "./delivery/dead-letter.ts";
@@ -16,7 +17,7 @@ import { MsgpackWriter, type MsgpackValue } from "./forward-protocol/msgpack-wri
 import type { Ledger } from "./state/ledger.ts";
 import { encodeExtraPairs, type PodMetadata } from "./metadata/metadata.ts";
 import { OpenFiles } from "./tail/open-files.ts";
-import { deadLetterPath } from "./own-files.ts";
+import { deadLetterPath, ownPaths } from "./own-files.ts";
 import { Pipeline } from "./delivery/pipeline.ts";
 import { PodMetadataSource } from "./metadata/pod-metadata.ts";
 import { createRateLimits, createShaper, outletIndexes } from "./shape/create-shaper.ts";
@@ -185,6 +186,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
   const reader = new TailReader({ scope: parts.scope, chunkBytes: config.chunk.maxBytes, flushMs: config.chunk.flushMs, buffer: core?.input ?? Buffer.allocUnsafeSlow(readBytesMax(config, tails)), memory: parts.memory });
   const encoderMemory: EncoderMemory = { writer: new MsgpackWriter(65_536), core };
   const openFiles = new OpenFiles({ max: config.files.openMax, log });
+  const claims = new Claims({ ownPaths: ownPaths(config), log });
   const { directory: spoolDirectory, maxBytes: spoolBytesMax } = config.spool;
   const spool = spoolDirectory === undefined ? undefined : new Spool({ directory: spoolDirectory, maxBytes: spoolBytesMax, log });
   const remembered = checkpoint.state.files;
@@ -200,7 +202,7 @@ function createTailers(parts: Parts): readonly Tailer[] {
     const mine = checkpoint.state.files.filter(({ file }) => ownerOf(file.path)?.source === source);
     return new Tailer(
       {
-        pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles, spool,
+        pipeline: parts.pipeline, wakeUp: parts.wakeUp, checkpoint, ledger: lasting.ledger, reader, clock, log, discovery, openFiles, claims, spool,
         name: `sources[${config.sources.indexOf(source)}]`,
         range: rangeOptions(source, parts, createEncoder(source, config, encoderMemory)),
         compressed: source.gzip.read ? new CompressedFiles({ directory: config.state.directory, maxBytes: source.gzip.maxBytes, log, onUnpacked: () => parts.wakeUp.ring() }) : undefined,

@@ -22,10 +22,11 @@ export async function runCheck({ config, print }: CommandContext<ShipperConfig>)
   for (const fault of faults) print(`${fault}\n`);
   if (faults.length > 0) return exitCode.config;
   let matched = 0;
-  const discoveries = [...discoveriesOf(config.sources.filter((source) => source.type === "tail"))];
+  const looks = discoveriesOf(config.sources.filter((source) => source.type === "tail")).map((discovery) => discovery.look());
+  const named = new Set(looks.flatMap(({ matches, compressed }) => [...matches, ...compressed.filter((found) => found.matched)]).map(({ path }) => path));
   for (const [index, source] of config.sources.entries()) {
     if (source.type !== "tail") continue;
-    const look = discoveries.shift()?.look();
+    const look = looks.shift();
     if (look === undefined) continue;
     matched += look.matches.length;
     print(`sources[${index}] tail ${source.paths.join(" ")} (${source.format}, tag ${source.tag}): ${look.matches.length} files\n`);
@@ -34,8 +35,9 @@ export async function runCheck({ config, print }: CommandContext<ShipperConfig>)
       if (nth < filesMax) print(await linesOf(config, source, found));
       else if (nth === filesMax) print(`    the first lines of this and later files are not looked at: more than ${filesMax} files\n`);
     }
-    for (const found of look.siblings) print(`  ${found.path}  ${found.size} bytes, a rotated ${found.formerPath}: read only if it was rotated while the shipper knew it\n`);
-    for (const found of look.compressed) print(`  ${found.path}  ${found.size} bytes, compressed: ${source.gzip.read ? "read if its content was not read before" : "left alone"}\n`);
+    // Rotated names that another source matches stand there.
+    for (const found of look.siblings) if (!named.has(found.path)) print(`  ${found.path}  ${found.size} bytes, a rotated ${found.formerPath}: read only if it was rotated while the shipper knew it\n`);
+    for (const found of look.compressed) if (found.matched || !named.has(found.path)) print(`  ${found.path}  ${found.size} bytes, compressed: ${source.gzip.read ? "read if its content was not read before" : "left alone"}\n`);
     if (look.directories.length === 0) print("  none of the directories exists yet\n");
     for (const directory of look.unlisted) print(`  ${directory} cannot be listed: check its permissions\n`);
   }

@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { stdin } from "node:process";
 import { exitCode } from "../../../kit/exit-code.ts";
@@ -16,7 +16,8 @@ import { fieldsOf, preview, timeOf, type LinesSource } from "./preview.ts";
 
 const usage = `Usage: log-shipper explain [--line TEXT]... [--path FILE] [--source N] [--json]
 Shows what every stage does to lines, given by --line or on standard input, as if they stood in FILE. The source is the one
-that follows FILE, or number N (from 0), or else the first that reads lines. Nothing is sent and nothing is written.
+that follows FILE, or number N (from 0), or else the first that reads lines; without --path they stand in the first file that
+it matches. Nothing is sent and nothing is written.
 `;
 
 const readMax = 16_777_216;
@@ -35,7 +36,7 @@ export async function runExplain({ config, argv, print }: CommandContext<Shipper
   const lines = wanted.lines.length > 0 ? `${wanted.lines.join("\n")}\n` : await readText(stdin);
   if (lines.length > readMax) return complain(print, `explain reads at most ${readMax} characters; give fewer lines`);
   const { source } = chosen;
-  const path = wanted.path ?? (source.type === "tail" ? source.paths[0] : undefined) ?? "";
+  const path = wanted.path ?? (source.type === "tail" ? anyPathOf(source) : "");
   const extra = await extraOf(config, source, path);
   const explanations = explainLines(config, chosen, { bytes: encodeText(source.encoding === "auto" ? "utf-8" : source.encoding, lines), path, extra });
   for (const explanation of explanations) print(wanted.json ? `${JSON.stringify(explanation)}\n` : explanationText(explanation));
@@ -77,6 +78,13 @@ function chooseSource(config: ShipperConfig, { path, source }: Wanted): Chosen |
   if (source !== undefined) return all.find(({ index }) => index === source) ?? `sources[${source}] does not read lines; there are: ${told}`;
   const following = path === undefined ? all[0] : all.find((each) => each.source.type === "tail" && new Discovery({ patterns: each.source.paths, exclude: each.source.exclude }).matches(path));
   return following ?? (path === undefined ? "no source reads lines" : `no source follows "${path}"; there are: ${told}. Name one by --source`);
+}
+
+/** A file that the source matches now; where there is none, the first pattern with "{file}" for a name that has wildcards. */
+function anyPathOf({ paths, exclude }: Extract<LinesSource, { type: "tail" }>): string {
+  const [found] = new Discovery({ patterns: paths, exclude }).look().matches;
+  const [pattern = ""] = paths;
+  return found?.path ?? join(dirname(pattern), /[*?[{(!+@]/.test(basename(pattern)) ? "{file}" : basename(pattern));
 }
 
 /** The pairs that the shipper adds to each record of the file. */

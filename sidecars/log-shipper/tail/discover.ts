@@ -118,7 +118,7 @@ export class Discovery {
 
 /**
  * One for each source, in their order. A path that two sources match belongs to the first: followed twice, different records would
- * have the same ids, and a receiver that stores each id once would lose some. Not noticed: a file under two names.
+ * have the same ids, and a receiver that stores each id once would lose some. For files under two names see claims.ts.
  */
 export function discoveriesOf(sources: readonly { readonly paths: readonly string[]; readonly exclude: readonly string[] }[], excluded: readonly string[] = []): readonly Discovery[] {
   const made: Discovery[] = [];

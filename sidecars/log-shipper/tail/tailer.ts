@@ -3,6 +3,7 @@ import type { Clock } from "../../../kit/clock.ts";
 import type { Log } from "../../../kit/log.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
 import type { ByteRange, Loss } from "../state/checkpoint-log.ts";
+import type { Claims, Follower } from "./claims.ts";
 import type { CompressedFiles, Unpacked } from "./compressed-files.ts";
 import { contentOfCopy, findCopy, isPartialCopy } from "./copies.ts";
 import { identityOf, statOf, type Discovery, type FoundCompressed, type FoundFile, type FoundSibling, type Look } from "./discover.ts";
@@ -42,6 +43,7 @@ export type TailerOptions = {
   readonly skipFirst: boolean;
   readonly rotateWaitMs: number;
   readonly openFiles: OpenFiles;
+  readonly claims: Claims;
   /** Keeps files that others delete. */
   readonly spool: Spool | undefined;
   /** Undefined when compressed files are left alone. */
@@ -77,7 +79,7 @@ const truncatedWords = "A log file was truncated; reading it from its start. Byt
 
 type Waiting = { readonly path: string; readonly from: number; readonly to: number; readonly why: "limit" | "refused" };
 
-export class Tailer {
+export class Tailer implements Follower {
   readonly #options: TailerOptions;
   readonly #files = new Set<TrackedFile>();
   readonly #byInode = new Map<string, TrackedFile>();
@@ -102,6 +104,11 @@ export class Tailer {
     const copiesNs = BigInt(Math.floor(options.checkpoint.lastWriteMs)) * 1_000_000n - lookSlackNs;
     this.#copiesNs = copiesNs > this.#startedNs ? copiesNs : this.#startedNs;
     for (const file of remembered) this.#add(file);
+    options.claims.add(this);
+  }
+
+  follows(identity: FileIdentity): boolean {
+    return this.#withIdentity(identity) !== undefined;
   }
 
   get files(): ReadonlySet<TrackedFile> {
@@ -214,7 +221,7 @@ export class Tailer {
   #sawMatch(found: FoundFile, nowMs: number, first: boolean): boolean {
     const known = this.#known(found);
     if (known === undefined) {
-      return this.#adopt(found, { path: found.path, nowMs, skip: first && this.#options.skipFirst });
+      return !this.#options.claims.isTaken(found, this) && this.#adopt(found, { path: found.path, nowMs, skip: first && this.#options.skipFirst });
     }
     this.#touch(known, found, nowMs);
     return false;
@@ -227,7 +234,7 @@ export class Tailer {
       return false;
     }
     const birthNs = BigInt(found.identity.birthNs);
-    if (birthNs === 0n || this.#copies.has(found.inode)) return false;
+    if (birthNs === 0n || this.#copies.has(found.inode) || this.#options.claims.isTaken(found, this)) return false;
     const { live, nowMs } = context;
     // Births are as coarse as the kernel's ticks; two at the same are told apart by their content.
     if (live !== undefined && birthNs >= BigInt(live.identity.birthNs)) return birthNs >= this.#copiesNs && this.#sawCopy(found, live, nowMs);

@@ -166,3 +166,23 @@ sources[1] tail LOGS/*.log (json, tag app.{file}): 4 files
     sinks: stdout N, errors N
 `);
 });
+
+test("Check names each file once, however many patterns and sources match it", async () => {
+  const logs = join(place.root, "overlapping");
+  mkdirSync(logs);
+  for (const name of ["app.log", "app.log.1", "app.log.2.gz", "other.log"]) writeFileSync(join(logs, name), "x\n");
+  const yaml = `sources:\n  - { type: tail, paths: ["${logs}/app.log", "${logs}/app.*"], exclude: ["${logs}/*.1", "${logs}/*.gz"] }\n  - { type: tail, paths: ["${logs}/*", "${logs}/*.log"] }\nsinks: [{ type: stdout }]`;
+  const { code, stdout } = await run("check", [], yaml);
+  assert.equal(code, 0);
+  const files = stdout.split("\n").flatMap((row) => /^ {2}(\S+)  \d+ bytes/.exec(row)?.[1] ?? []);
+  assert.deepEqual(files.toSorted(), ["app.log", "app.log.1", "app.log.2.gz", "other.log"].map((name) => join(logs, name)));
+});
+
+test("Explain without a path takes a file that is there, or says that the tag has the file's name", async () => {
+  const logs = join(place.root, "named");
+  const tagOf = async (): Promise<string | undefined> => /tag (\S+),/.exec((await run("explain", ["--source", "1", "--line", line], settings(logs))).stdout)?.[1];
+  assert.equal(await tagOf(), "app.{file}");
+  mkdirSync(logs);
+  writeFileSync(join(logs, "web.log"), "");
+  assert.equal(await tagOf(), "app.web.log");
+});
