@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -73,7 +73,7 @@ export type Adapter = { readonly child: ChildProcess; readonly output: () => str
 
 export async function start(place: Place, options: { readonly preload?: readonly string[]; readonly uid?: number; readonly env?: Readonly<Record<string, string>>; /** A command that runs the adapter. */ readonly under?: readonly string[] } = {}): Promise<Adapter> {
   const user = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
-  const [program = process.execPath, ...before] = [...(options.under ?? []), process.execPath];
+  const [program, ...before] = [...(options.under ?? []), process.execPath];
   const child = spawn(program, [...before, ...(options.preload ?? []), entry, "--config", place.config], { env: { ...(options.env ?? { PODKIT_ADMIN_ADDR: "127.0.0.1:0" }) }, stdio: ["ignore", "ignore", "pipe"], ...user });
   running.add(child);
   let text = "";
@@ -107,3 +107,9 @@ export const rename = (place: Place, name: string, text: string, mtime?: Date): 
 export const published = (place: Place): string[] => readdirSync(place.legacy).filter((name) => !name.startsWith(".")).toSorted();
 export const read = (place: Place, name: string): string => readFileSync(join(place.legacy, name), "utf8");
 
+/** Needs root. `options` as of mount. */
+export function mountTmpfs(path: string, options: string): void {
+  mkdirSync(path, { recursive: true });
+  execFileSync("mount", ["-t", "tmpfs", "-o", options, "podkit-test", path]);
+  cleanups.push(() => void execFileSync("umount", ["--lazy", path]));
+}

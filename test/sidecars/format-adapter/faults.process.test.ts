@@ -7,17 +7,11 @@ import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { toCsvReport } from "../../../manifests/demo/app/orders.ts";
 import { eventually } from "../../support/eventually.ts";
-import { cleanups, end, entry, makePlace, orders, published, read, rename, running, start, type Adapter, type Place } from "./adapter-process.ts";
+import { end, entry, makePlace, mountTmpfs, orders, published, read, rename, running, start, type Adapter, type Place } from "./adapter-process.ts";
 
 const isRoot = process.getuid?.() === 0;
 const needsRoot = isRoot ? false : "needs root: it mounts a file system or changes users";
 const stranger = 65_532;
-
-function mountTmpfs(path: string, options: string): void {
-  mkdirSync(path, { recursive: true });
-  execFileSync("mount", ["-t", "tmpfs", "-o", options, "podkit-test", path]);
-  cleanups.push(() => void execFileSync("umount", ["--lazy", path]));
-}
 
 async function notReady(adapter: Adapter, reason: RegExp): Promise<void> {
   await eventually(async () => {
