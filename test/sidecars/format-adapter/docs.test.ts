@@ -112,3 +112,22 @@ test("configurations of metrics are accepted", () => {
   assert.ok(configurations.length >= 1);
   for (const { body } of configurations) assert.ok("config" in parseConfig(body), JSON.stringify(parseConfig(body)));
 });
+
+test("each fault in the table has its tests, by the titles that they have", () => {
+  const root = join(import.meta.dirname, "../../..");
+  const pathOf = (file: string): string => {
+    const [place = "", name = ""] = file.includes(" ") ? file.split(" ") : ["", file];
+    if (place === "bench") return `bench/format-adapter/${name}.ts`;
+    return place === "e2e" ? `test/e2e/format-adapter/${name}.test.ts` : `test/sidecars/format-adapter/${name}.test.ts`;
+  };
+  const rows = between("fault tests").split("\n").slice(2).map((row) => row.split(" | "));
+  assert.ok(rows.length >= 20);
+  for (const [fault = "", promise = "", cell = ""] of rows) {
+    assert.ok(promise.length > 5, fault);
+    const tests = cell.replace(/ \|$/, "").split("; ").map((each) => /^([\w. -]+) "([^"]+)"$/.exec(each) ?? assert.fail(`${fault}: ${each} names no test`));
+    for (const [, file = "", title = ""] of tests) {
+      const titles = file.startsWith("bench ") ? [readFileSync(join(root, pathOf(file)), "utf8")] : [...readFileSync(join(root, pathOf(file)), "utf8").matchAll(/\btest\((["`])(.*?)\1,/g)].map((match) => match[2] ?? "");
+      assert.ok(titles.some((each) => each.includes(title)), `${fault}: ${pathOf(file)} has no test "${title}"`);
+    }
+  }
+});
