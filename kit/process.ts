@@ -65,9 +65,10 @@ async function tellStory<F extends AnyField & { parse(...input: never): CommonCo
   const command = commandName === undefined ? undefined : role.commands?.[commandName];
   if (commandName !== undefined && command === undefined) return complain(`${role.role}: "${commandName}" is not a command; there are ${Object.keys(role.commands ?? {}).join(", ") || "none"}. See --help`, exitCode.usage);
 
+  const noFile = listConfigFiles(configPath).length === 0 ? `\n${role.role}: no file was read: ${configPath} does not exist or holds no *.yaml; name a configuration by --config FILE` : "";
   const read = () => readConfig(role.spec, { files: listConfigFiles(configPath), env: process.env, argv: command === undefined ? argv : [] });
   const outcome = read();
-  if (outcome.kind === "problems") return complain(outcome.problems.map((problem) => `${role.role}: ${formatProblem(problem)}`).join("\n"), exitCode.config);
+  if (outcome.kind === "problems") return complain(outcome.problems.map((problem) => `${role.role}: ${formatProblem(problem)}`).join("\n") + noFile, exitCode.config);
   const config = outcome.config;
   // Sound because of runRole's bound on F; TypeScript does not carry it through ConfigOf.
   const common = config as ConfigOf<F> & CommonConfig;

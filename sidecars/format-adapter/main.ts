@@ -7,6 +7,7 @@ import { runExamples, type ExampleFailure } from "./examples.ts";
 import { startExporter, type Exporter } from "./exporter/exporter.ts";
 import { diffAdapted } from "./commands/diff.ts";
 import { doctor } from "./commands/doctor.ts";
+import { infer } from "./commands/infer.ts";
 import { explain, lint, testExamples } from "./commands/mapping-commands.ts";
 import { answerWithoutConfig } from "./commands/without-config.ts";
 import type { AdapterOptions } from "./record.ts";
@@ -14,7 +15,7 @@ import { answerReplay, replayPath, replayQuarantined, runOnce } from "./commands
 import { namesOf, openState, tidyOutputs, watchedFolders, type State } from "./state/state.ts";
 
 const answered = answerWithoutConfig(process.argv.slice(2), (text) => void process.stdout.write(text));
-if (answered === undefined) runRole({ role: "format-adapter", spec, run, commands: { test: testExamples, lint, explain, diff: diffAdapted, doctor, run: runOnce, replay: replayQuarantined } });
+if (answered === undefined) runRole({ role: "format-adapter", spec, run, commands: { infer: ({ argv, print }) => infer(argv, print), lint, test: testExamples, explain, diff: diffAdapted, doctor, run: runOnce, replay: replayQuarantined } });
 else {
   answered.then(
     (code) => (process.exitCode = code),

@@ -5,7 +5,7 @@ import { exitCode } from "../../../kit/exit-code.ts";
 import type { ConversionError } from "../conversion-error.ts";
 import type { InputFormat } from "../mapping/mapping.ts";
 import { readNode } from "../mapping/node-reader.ts";
-import { readInput } from "../mapping/read-format.ts";
+import { formatsIn, readInput } from "../mapping/read-format.ts";
 
 export type Print = (text: string) => void;
 
@@ -52,15 +52,13 @@ export async function guarded(run: () => Promise<number>, print: Print): Promise
   }
 }
 
-const endings: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(["csv", "tsv", "ndjson", "json", "yaml", "toml", "xml", "ini", "properties", "logfmt", "prometheus", "openmetrics", "parquet", "avro"].map((format) => [format, format])),
-  jsonl: "ndjson", yml: "yaml", prom: "prometheus", log: "logfmt", conf: "ini",
-};
+/** A name may end with its format, or with one of these. */
+const endings: Readonly<Record<string, string>> = { jsonl: "ndjson", yml: "yaml", prom: "prometheus", log: "logfmt", conf: "ini" };
 
 /** The format that the ending of a name tells; "" when it tells none. */
 export function formatOfName(path: string): string {
   const ending = /\.([A-Za-z]+)(?:\.(?:gz|zst))?$/.exec(path)?.[1]?.toLowerCase() ?? "";
-  return Object.hasOwn(endings, ending) ? (endings[ending] ?? "") : "";
+  return formatsIn.includes(ending) ? ending : Object.hasOwn(endings, ending) ? (endings[ending] ?? "") : "";
 }
 
 /** How a report of these settings is read, as `in:` says it. Throws CommandFault. */

@@ -7,7 +7,7 @@ import type { Config } from "../config.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { detectMapping } from "../detect.ts";
 import { unpack } from "../formats/compression.ts";
-import type { InputOptions } from "../formats/options.ts";
+import { isBinary, type InputOptions } from "../formats/options.ts";
 import type { Mapping } from "../mapping/mapping.ts";
 import { ReportInput } from "../report-input.ts";
 import { CommandFault, formatOfName, given, guarded, inputOfSettings, listOf, ReportFault, type Print } from "./command-line.ts";
@@ -15,7 +15,7 @@ import type { ValueForm } from "./compare-values.ts";
 import { diffDefaults, DiffFault, diffReports, type DiffOptions } from "./report-diff.ts";
 import { inputOfOutput, isTyped, readAdapted, readRecords, type RecordSource } from "./read-records.ts";
 
-const usage = `usage: format-adapter diff OLD NEW [options]
+export const diffUsage = `usage: format-adapter diff OLD NEW [options]
 Compares two reports, record by record. With --mapping or --config the second
 one is a report in the new format: it is adapted first, so that diff tells
 whether the adapted report equals what the old version wrote.
@@ -54,11 +54,11 @@ export async function diffAdapted({ config, argv, print }: CommandContext<Config
 }
 
 async function diff(argv: readonly string[], print: Print, config: Config | undefined): Promise<number> {
-  const args = given(argv, print, usage, options);
+  const args = given(argv, print, diffUsage, options);
   if (typeof args === "number") return args;
   const [first, second, ...more] = args.positionals;
   if (first === undefined || second === undefined || more.length > 0) {
-    print(`diff takes two reports, got ${args.positionals.length}\n${usage}`);
+    print(`diff takes two reports, got ${args.positionals.length}\n${diffUsage}`);
     return exitCode.usage;
   }
   const reports = config === undefined ? plainReports(first, second, args.values) : await adaptedReports(first, second, config, args.values);
@@ -92,7 +92,7 @@ function plainReports(first: string, second: string, values: Readonly<Record<str
   };
   const [one, other] = [inputOf(first, values["old-format"]), inputOf(second, values["new-format"])];
   const form = formOf(one, other);
-  return { first: readRecords(first, one, form), second: readRecords(second, other, form), sameFormat: one.format === other.format && one.format !== "parquet" };
+  return { first: readRecords(first, one, form), second: readRecords(second, other, form), sameFormat: one.format === other.format && !isBinary(one) };
 }
 
 /** Where both formats tell numbers from texts they are told apart. */
@@ -103,9 +103,9 @@ function formOf(one: InputOptions, other: InputOptions): ValueForm {
 async function adaptedReports(first: string, second: string, config: Config, values: Readonly<Record<string, unknown>>): Promise<Reports> {
   for (const key of ["format", "old-format", "new-format"]) if (values[key] !== undefined) throw new CommandFault(`--${key} does not go with a mapping, which tells both formats`);
   const mapping = await mappingFor(second, config, values["mapping"]);
-  const input = inputOfOutput(mapping.output);
+  const input = inputOfOutput(mapping);
   const form = formOf(input, input);
-  return { first: readRecords(first, input, form), second: readAdapted(second, mapping, form), sameFormat: input.format !== "parquet" };
+  return { first: readRecords(first, input, form), second: readAdapted(second, mapping, form), sameFormat: !isBinary(input) };
 }
 
 async function mappingFor(path: string, config: Config, wanted: unknown): Promise<Mapping> {

@@ -8,7 +8,8 @@ import { isEngineInput, isEngineOutput } from "../formats/options.ts";
 import type { Row } from "../formats/row.ts";
 import { compileMapping } from "../mapping/compile.ts";
 import { compileExpression } from "../mapping/expression.ts";
-import { columnsOf, type FieldMapping, type Mapping } from "../mapping/mapping.ts";
+import { columnsOf, isFlat, type FieldMapping, type Mapping } from "../mapping/mapping.ts";
+import { parsePath, withPaths } from "../mapping/path.ts";
 
 /** How a field comes about: its bytes copied, a constant, computed for many records at once, or record by record by closures. */
 export type FieldPath = "copied" | "constant" | "compiled" | "slow";
@@ -74,10 +75,15 @@ function explainSample(mapping: Mapping, sample: Uint8Array): readonly string[] 
       lines.push(`  ${what}: ${run()}`);
     } catch (error) {
       if (!(error instanceof ConversionError)) throw error;
-      lines.push(`  ${what}: ${error.code}${error.column === undefined ? "" : ` in ${error.column}`}: ${error.message}`);
+      lines.push(`  ${what}: ${error.code}${error.column === undefined ? "" : ` in ${error.column}`}: ${error.message}${error.sample === undefined ? "" : `: ${show(error.sample)}`}`);
     }
   };
+  const paths = new Map(mapping.fields.flatMap((field) => [...columnsOf(field, (text) => expressionColumns(mapping, text))]).flatMap((column) => {
+    const path = isFlat(mapping.input) ? undefined : parsePath(column);
+    return path === undefined ? [] : [[column, path] as const];
+  }));
   const explainRow = (row: Row): void => {
+    const seen = withPaths(row, paths);
     lines.push(`the first record, on line ${row.line}:`);
     for (const check of [...plan.checks.map((each) => each.check), ...plan.rowChecks]) {
       try {
@@ -93,7 +99,7 @@ function explainSample(mapping: Mapping, sample: Uint8Array): readonly string[] 
     for (const [index, field] of plan.fields.entries()) {
       const source = mapping.fields[index];
       const columns = source === undefined ? [] : columnsOf(source, (text) => expressionColumns(mapping, text));
-      const from = columns.map((column) => `${column} ${show(row.text(column))}`).join(", ");
+      const from = columns.map((column) => `${column} ${show(seen.text(column))}`).join(", ");
       attempt(`field ${field.name}`, () => `${from === "" ? "" : `${from} -> `}${show(field.kind === "constant" ? field.cell.text : field.make(row).text)}`);
     }
   };

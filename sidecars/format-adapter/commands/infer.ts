@@ -5,6 +5,7 @@ import type { Problem } from "../../../kit/config/problem.ts";
 import { exitCode } from "../../../kit/exit-code.ts";
 import { convertText } from "../convert.ts";
 import { unpack } from "../formats/compression.ts";
+import { isBinary } from "../formats/options.ts";
 import type { Mapping } from "../mapping/mapping.ts";
 import { readNode } from "../mapping/node-reader.ts";
 import { readMapping } from "../mapping/read-mapping.ts";
@@ -16,7 +17,7 @@ import { settingsOf, type FormatSettings } from "./infer/settings.ts";
 import { isTyped, readAdapted, readRecords, type ReadRecord } from "./read-records.ts";
 import { diffDefaults, DiffFault, diffReports } from "./report-diff.ts";
 
-const usage = `usage: format-adapter infer OLD NEW [--old-format FORMAT] [--new-format FORMAT]
+export const inferUsage = `usage: format-adapter infer OLD NEW [--old-format FORMAT] [--new-format FORMAT]
 Drafts a configuration that adapts reports like NEW to what OLD is like, from a
 sample of each that holds the same records, in any order. The draft passes lint
 and test; what was not found in it is marked TODO, what to look at "check".
@@ -38,11 +39,11 @@ const exampleBytesMax = 8_192;
 /** `infer`: drafts a mapping. */
 export async function infer(argv: readonly string[], print: Print): Promise<number> {
   return await guarded(async () => {
-    const args = given(argv, print, usage, { "old-format": { type: "string" }, "new-format": { type: "string" } });
+    const args = given(argv, print, inferUsage, { "old-format": { type: "string" }, "new-format": { type: "string" } });
     if (typeof args === "number") return args;
     const [oldPath, newPath, ...more] = args.positionals;
     if (oldPath === undefined || newPath === undefined || more.length > 0) {
-      print(`infer takes two samples, got ${args.positionals.length}\n${usage}`);
+      print(`infer takes two samples, got ${args.positionals.length}\n${inferUsage}`);
       return exitCode.usage;
     }
     const [old, recent] = [await readSample(oldPath, args.values["old-format"]), await readSample(newPath, args.values["new-format"])];
@@ -112,7 +113,7 @@ function mappingOf(text: string): Mapping {
 function exampleOf(mapping: Mapping, { start, isWhole, lines }: Opened): readonly string[] {
   const isSmall = isWhole && Buffer.byteLength(start) <= exampleBytesMax && lines.length <= 4 * exampleRecordsMax;
   const next = lines[exampleRecordsMax];
-  if (mapping.input.format === "parquet") return [];
+  if (isBinary(mapping.input)) return [];
   if (isSmall || next === undefined) return isSmall ? [start] : [];
   if (mapping.input.format !== "csv" && mapping.input.format !== "ndjson") return [];
   const cut = (start.match(/[^\r\n]*(?:\r\n|\n|\r)/g) ?? []).slice(0, next - 1).join("");

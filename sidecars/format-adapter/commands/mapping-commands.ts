@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { exitCode } from "../../../kit/exit-code.ts";
 import type { CommandContext } from "../../../kit/process.ts";
@@ -6,32 +6,51 @@ import type { Config } from "../config.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { detectMapping } from "../detect.ts";
 import { runExamples } from "../examples.ts";
-import { given } from "./command-line.ts";
+import { unpack } from "../formats/compression.ts";
+import { ReportInput } from "../report-input.ts";
+import { given, guarded, ReportFault } from "./command-line.ts";
 import { explainMapping, fieldPaths } from "./explain-mapping.ts";
 import { reverseMapping } from "./reverse-mapping.ts";
 import { watchHints } from "../watch/watch-hints.ts";
 
-/** What each command says of itself. */
-export const usages = {
-  test: "usage: format-adapter test [--config FILE]\nRuns the examples of all mappings.\nExit code 0: they hold; 78: one does not.\n",
-  lint: "usage: format-adapter lint [--reverse] [--config FILE]\nTells what is allowed and may surprise, and which fields cannot be undone;\n--reverse prints the mappings back where all can.\n",
-  explain: "usage: format-adapter explain [--sample REPORT] [--mapping NAME] [--config FILE]\nTells how each field is made, and at what cost; with a report, what its first\nrecord goes through.\n",
-} as const;
+const testUsage = `usage: format-adapter test [--config FILE]
+Runs the examples of all mappings, as every start and reload does.
+Exit code 0: they hold; 78: one does not.
+`;
+const lintUsage = `usage: format-adapter lint [--reverse] [--config FILE]
+Reads the configuration and tells what is allowed and may surprise, and which
+fields cannot be undone; --reverse prints the mappings back where all can.
+Exit code 0: the configuration is right; 78: it is not.
+`;
+const explainUsage = `usage: format-adapter explain [--sample REPORT] [--mapping NAME] [--config FILE]
+Tells how each field is made, and at what cost; with a report, which mapping is
+for it and what its first record goes through.
+Exit code 0; 64: there is no such mapping or report.
+`;
+
+/** What each command of this file says of itself. */
+export const usages = { test: testUsage, lint: lintUsage, explain: explainUsage } as const;
+
+export function countText(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
 
 /** `test`: runs the examples of all mappings. */
 export function testExamples({ config, argv, print }: CommandContext<Config>): Promise<number> {
-  const args = given(argv, print, usages.test, {});
+  const args = given(argv, print, testUsage, {});
   if (typeof args === "number") return Promise.resolve(args);
   const mappings = config.adapters.flatMap((adapter) => adapter.mappings);
   const failures = runExamples(mappings);
   for (const { mapping, origin, message } of failures) print(`${origin}: ${mapping}: ${message}\n`);
-  print(`${mappings.reduce((sum, mapping) => sum + mapping.examples.length, 0)} examples, ${failures.length} do not hold\n`);
+  for (const mapping of mappings) if (mapping.examples.length === 0) print(`${mapping.name} has no examples\n`);
+  const count = mappings.reduce((sum, mapping) => sum + mapping.examples.length, 0);
+  print(`${countText(count, "example")}: ${count - failures.length} hold, ${failures.length} not\n`);
   return Promise.resolve(failures.length === 0 ? exitCode.ok : exitCode.config);
 }
 
 /** `lint`: the configuration was read without a problem; tells what may surprise, and what cannot be undone. */
 export function lint({ config, argv, print }: CommandContext<Config>): Promise<number> {
-  const args = given(argv, print, usages.lint, { reverse: { type: "boolean" } });
+  const args = given(argv, print, lintUsage, { reverse: { type: "boolean" } });
   if (typeof args === "number") return Promise.resolve(args);
   for (const adapter of config.adapters) {
     for (const hint of watchHints(adapter)) print(`${adapter.name}: ${hint}\n`);
@@ -40,38 +59,70 @@ export function lint({ config, argv, print }: CommandContext<Config>): Promise<n
       if (mapping.examples.length === 0) say("has no examples; nothing gates its readiness");
       if (!mapping.input.strict) say("strict is false; new columns go unnoticed");
       const slow = fieldPaths(mapping).filter(({ path }) => path === "slow").map(({ field }) => field.name);
-      if (slow.length > 0) say(`made record by record, which is slower: ${slow.join(", ")}; explain tells more`);
+      if (slow.length > 0) say(`made record by record, which is slower (see explain): ${slow.join(", ")}`);
       const reverse = reverseMapping(mapping);
-      if (reverse.kind === "lossy") for (const { field, reason } of reverse.reasons) say(`cannot be undone: ${field}: ${reason}`);
+      if (reverse.kind === "lossy") for (const [reason, fields] of Map.groupBy(reverse.reasons, (each) => each.reason)) say(`cannot be undone: ${fields.map(({ field }) => field).join(", ")}: ${reason}`);
       else if (args.values["reverse"] === true) print(`# ${mapping.name}, backwards\n${reverse.yaml}`);
       else say("every field can be undone; lint --reverse prints the mapping back");
     }
   }
-  print(`${config.adapters.length} adapters, ${config.adapters.reduce((sum, adapter) => sum + adapter.mappings.length, 0)} mappings\n`);
+  print(`The configuration is right: ${countText(config.adapters.length, "adapter")}, ${countText(config.adapters.reduce((sum, adapter) => sum + adapter.mappings.length, 0), "mapping")}\n`);
   return Promise.resolve(exitCode.ok);
 }
 
 /** `explain`: how each field is made. */
-export async function explain({ config, argv, print }: CommandContext<Config>): Promise<number> {
-  const args = given(argv, print, usages.explain, { sample: { type: "string" }, mapping: { type: "string" } });
+export async function explain(context: CommandContext<Config>): Promise<number> {
+  return await guarded(async () => await explainMappings(context), context.print);
+}
+
+async function explainMappings({ config, argv, print }: CommandContext<Config>): Promise<number> {
+  const args = given(argv, print, explainUsage, { sample: { type: "string" }, mapping: { type: "string" } });
   if (typeof args === "number") return args;
   const { sample: path, mapping: wanted } = args.values;
-  const sample = typeof path === "string" ? await readFile(path) : undefined;
+  const sample = typeof path === "string" ? await readStart(path) : undefined;
   let shown = 0;
+  let unfit = 0;
   for (const adapter of config.adapters) {
-    const bySample = sample === undefined || typeof path !== "string" ? undefined : await detectMapping(adapter, basename(path), sourceOf(sample)).then((found) => found.mapping.name, (error: unknown) => {
+    const bySample = sample === undefined || typeof path !== "string" || typeof wanted === "string" ? undefined : await detectMapping(adapter, basename(path), sourceOf(sample)).then((found) => found.mapping.name, (error: unknown) => {
       if (!(error instanceof ConversionError)) throw error;
-      print(`${adapter.name}: ${error.code}: ${error.message}\n`);
+      print(`${adapter.name}: ${path}:${error.line}: ${error.code}: ${error.message}\n`);
+      unfit++;
       return "";
     });
     for (const mapping of adapter.mappings) {
-      if ((typeof wanted === "string" && mapping.name !== wanted) || (bySample !== undefined && wanted === undefined && mapping.name !== bySample)) continue;
+      if ((typeof wanted === "string" && mapping.name !== wanted) || (bySample !== undefined && mapping.name !== bySample)) continue;
       print(explainMapping(mapping, sample));
       shown++;
     }
   }
-  if (shown === 0) print(`no mapping to explain; there are ${config.adapters.flatMap((adapter) => adapter.mappings.map((mapping) => mapping.name)).join(", ")}\n`);
+  if (shown === 0 && unfit === 0) print(`no mapping has the name "${String(wanted)}"; there are ${config.adapters.flatMap((adapter) => adapter.mappings.map((mapping) => mapping.name)).join(", ")}\n`);
   return shown === 0 ? exitCode.usage : exitCode.ok;
+}
+
+/** The first record is in it, unless it is larger than any may be. */
+const sampleBytesMax = 33_554_432;
+
+/** The beginning of a report, unpacked. */
+async function readStart(path: string): Promise<Buffer> {
+  const file = await open(path);
+  const packed = new ReportInput(file);
+  const source = await unpack(packed);
+  try {
+    const blocks: Buffer[] = [];
+    let length = 0;
+    for (let count = 1; count > 0 && length < sampleBytesMax; length += count) {
+      const block = Buffer.alloc(262_144);
+      count = await source.read(block);
+      blocks.push(block.subarray(0, count));
+    }
+    return Buffer.concat(blocks);
+  } catch (error) {
+    throw error instanceof ConversionError ? new ReportFault(path, error) : error;
+  } finally {
+    source.close();
+    packed.close();
+    await file.close();
+  }
 }
 
 function sourceOf(bytes: Buffer): { read(room: Buffer): Promise<number> } {

@@ -69,7 +69,7 @@ export function readRecords(path: string, input: InputOptions, form: ValueForm =
 
 /** Adapts a report by a mapping and reads what comes of it. As readRecords otherwise. */
 export function readAdapted(path: string, mapping: Mapping, form: ValueForm = "text"): RecordSource {
-  const { input: made, plain } = { input: inputOfOutput(mapping.output), plain: { ...mapping, output: { ...mapping.output, compression: "none" } } satisfies Mapping };
+  const { input: made, plain } = { input: inputOfOutput(mapping), plain: { ...mapping, output: { ...mapping.output, compression: "none" } } satisfies Mapping };
   if (made.format === "parquet") return readAdaptedFile(path, plain, made, form);
   return sourceOf(path, made, form, async ({ reader, digest, give, signal }) => {
     const bytes = createByteReader(made, reader.handler);
@@ -117,15 +117,22 @@ async function adapt(path: string, mapping: Mapping, signal: AbortSignal, write:
 }
 
 /** How what a mapping writes is read. */
-export function inputOfOutput(output: OutputOptions): InputOptions {
-  return inputOfSettings(settingsOfOutput(output), "what the mapping writes");
+export function inputOfOutput({ output, fields }: Mapping): InputOptions {
+  return inputOfSettings(settingsOfOutput(output, fields.map(({ name }) => name)), "what the mapping writes");
 }
 
-function settingsOfOutput(output: OutputOptions): Readonly<Record<string, unknown>> {
+function settingsOfOutput(output: OutputOptions, columns: readonly string[]): Readonly<Record<string, unknown>> {
   const { format } = output;
   switch (format) {
     case "csv":
-      return { format, delimiter: output.delimiter };
+      return {
+        format, delimiter: output.delimiter,
+        ...(output.quote === "none" ? { quote: "none" } : { quoteCharacter: output.quoteCharacter, escape: output.escape }),
+        ...(output.header ? {} : { header: false, names: columns }),
+        ...(output.trailer === undefined ? {} : { trailer: output.trailer }),
+      };
+    case "json":
+      return { format, ...(output.wrap === undefined || output.wrap.records.length === 0 ? {} : { records: output.wrap.records.join(".") }) };
     case "xml":
       return { format, records: `/${[output.root].flat().join("/")}/${output.record}` };
     case "fixed-width":

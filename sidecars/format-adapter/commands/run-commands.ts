@@ -10,11 +10,21 @@ import type { AdapterOptions } from "../record.ts";
 import { replay, type Replayed } from "./replay.ts";
 import { openState, tidyOutputs, watchedFolders, type State } from "../state/state.ts";
 
+export const runUsage = `usage: format-adapter run --once [--config FILE]
+Adapts the reports that are finished now, and ends.
+Exit code 0: done; 75: a report was refused, or another adapter is at work.
+`;
+export const replayUsage = `usage: format-adapter replay [NAME...] [--config FILE]
+Takes refused reports up again, by the running adapter when there is one. NAME
+is that of a file in quarantine, without .reason.json; without one, all.
+Exit code 0: all were adapted; 75: one was refused again, or left.
+`;
+
 /** `run --once`: adapts what is finished now and ends; 75 when a report was refused, or another adapter is at work. */
 export async function runOnce(context: CommandContext<Config>): Promise<number> {
   const { config, log, argv, print } = context;
   if (argv.length !== 1 || argv[0] !== "--once") {
-    print("usage: format-adapter run --once [--config FILE]\n");
+    print(runUsage);
     return exitCode.usage;
   }
   const state = await openState(config, log);
@@ -33,7 +43,7 @@ export async function runOnce(context: CommandContext<Config>): Promise<number> 
 export async function replayQuarantined(context: CommandContext<Config>): Promise<number> {
   const { config, log, argv, print } = context;
   if (argv.some((name) => name.startsWith("-"))) {
-    print("usage: format-adapter replay [NAME...] [--config FILE]\nNAME is that of a file in quarantine, without .reason.json; without one, all are taken up again\n");
+    print(replayUsage);
     return exitCode.usage;
   }
   const state = await openState(config, log);

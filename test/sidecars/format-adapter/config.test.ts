@@ -85,7 +85,7 @@ test("examples that do not hold are told with what came instead", () => {
   const adapter = parseAdapter(one("{x: a}", '    examples:\n      - {in: "a\\n1\\n", out: "x\\n2\\n"}\n      - {in: "a\\n1\\n", error: {code: CAST}}\n      - {in: "b\\n1\\n", error: {code: COLUMN, line: 1, column: a}}\n      - {in: "b\\n1\\n", out: "x\\n"}\n'));
   const failures = runExamples(adapter.mappings).map((failure) => `${failure.origin} ${failure.message}`);
   assert.equal(failures.length, 3);
-  assert.match(failures[0] ?? "", /^adapter\.yaml:8:9 expected "x\\n2\\n", got "x\\n1\\n"$/);
-  assert.match(failures[1] ?? "", /expected the error CAST, got "x\\n1\\n"/);
+  assert.match(failures[0] ?? "", /^adapter\.yaml:8:9 on line 2 of the adapted report expected "2\\n", got "1\\n"$/);
+  assert.match(failures[1] ?? "", /expected the error CAST, got the report "x\\n1\\n"/);
   assert.match(failures[2] ?? "", /got the error COLUMN on line 1/);
 });

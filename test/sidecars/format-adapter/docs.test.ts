@@ -1,8 +1,10 @@
 // docs/format-adapter.md shows what really happens: its examples are executed, its tables compared with the sources.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { describeSettings } from "../../../kit/config/read.ts";
 import { MetricRegistry } from "../../../kit/metrics.ts";
 import { readManifests } from "../../../orchestrator/api/manifest/read-manifests.ts";
@@ -111,6 +113,33 @@ test("configurations of metrics are accepted", () => {
   const configurations = blocks.filter((block) => block.use === "exporter");
   assert.ok(configurations.length >= 1);
   for (const { body } of configurations) assert.ok("config" in parseConfig(body), JSON.stringify(parseConfig(body)));
+});
+
+test("the commands that are shown give what is shown", () => {
+  const directory = mkdtempSync(join(tmpdir(), "podkit-docs-"));
+  after(() => rmSync(directory, { recursive: true }));
+  const entry = join(import.meta.dirname, "../../../sidecars/format-adapter/main.ts");
+  let commands = 0;
+  for (const [, name, file, body = ""] of text.matchAll(/^```(\w+)(?: file (\S+))?\n([\s\S]*?)^```$/gm)) {
+    if (file !== undefined && existsSync(join(directory, file))) assert.equal(readFileSync(join(directory, file), "utf8"), body, `${file} is what infer drafted`);
+    else if (file !== undefined) writeFileSync(join(directory, file), body);
+    if (name !== "console") continue;
+    for (const [, line = "", expected = ""] of body.matchAll(/^\$ (.*)\n((?:(?!\$ ).*\n)*)/gm)) {
+      const [argv = "", target] = line.split(" > ");
+      const { stdout } = spawnSync(process.execPath, [entry, ...argv.split(" ").slice(1)], { cwd: directory, env: {}, encoding: "utf8", timeout: 60_000 });
+      if (target !== undefined) writeFileSync(join(directory, target), stdout);
+      else assert.equal(stdout, expected, line);
+      commands++;
+    }
+  }
+  assert.ok(commands >= 6);
+});
+
+test("no block of the document goes unread by these tests", () => {
+  const uses = new Set(["mapping", "in", "out", "error", "config", "manifest", "exporter", "file"]);
+  const openings = [...text.matchAll(/^```(\w+)(?: (\w+))?.*\n[\s\S]*?^```$/gm)];
+  for (const [whole, language, use] of openings) assert.ok(language === "console" || uses.has(use ?? ""), whole.slice(0, 80));
+  assert.equal([...text.matchAll(/^```/gm)].length, openings.length * 2);
 });
 
 test("each fault in the table has its tests, by the titles that they have", () => {

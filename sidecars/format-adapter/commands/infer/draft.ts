@@ -82,6 +82,7 @@ export function draftText(draft: Draft, options: { readonly match: string; reado
 
 /** A text as it is read, where YAML keeps it so; in quotes otherwise. */
 function block(text: string): string {
-  const isPlain = /^(?:[^\s#][\x20-\x7e\u00a1-\ud7ff]*\n)+$/.test(text) && !/[ ]\n/.test(text);
+  // The first line tells how far the block is set in, so it must not begin with a space itself.
+  const isPlain = /^[^\s#][^]*\n$/.test(text) && /^(?:[\x20-\x7e\u00a1-\ud7ff]+\n)+$/.test(text) && !text.includes(" \n");
   return isPlain ? `|\n${text.replace(/\n$/, "").replaceAll(/^/gm, "          ")}` : JSON.stringify(text);
 }
