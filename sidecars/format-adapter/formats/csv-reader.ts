@@ -131,7 +131,7 @@ class CsvReader implements RecordReader {
         if (this.#isTrailer(record)) return this.#takeTrailer(record, text.slice(position, record.end));
         this.#records++;
         if (record.fields.length === this.#columns.length) return this.#handler.onRow(new CsvRow(this.#line, record.fields, this.#indexes));
-        return this.#refuse(new ConversionError("COLUMN", `the record has ${record.fields.length} fields, ${this.#dialect.names === undefined ? "the header has" : "there are"} ${this.#columns.length}${this.#dialect.names === undefined ? "" : " columns"}`, { line: this.#line, sample: record.fields.join(this.#dialect.delimiter) }), record, text, position);
+        return this.#refuse(new ConversionError("COLUMN", `the record has ${record.fields.length} fields, and there are ${this.#columns.length} columns`, { line: this.#line, sample: record.fields.join(this.#dialect.delimiter) }), record, text, position);
     }
   }
 
