@@ -7,7 +7,7 @@ import { refuseUtf16 } from "../formats/byte-order.ts";
 import { JsonAround } from "../formats/json-around.ts";
 import { doubleColumn } from "../formats/json-reader.ts";
 import { checkNested, type JsonCell } from "../formats/json-text.ts";
-import type { CellKind, Row } from "../formats/row.ts";
+import { readerLimitsDefault, type CellKind, type Row } from "../formats/row.ts";
 import type { EngineInput } from "../formats/options.ts";
 import { wrongRecordEnd } from "./csv-fault.ts";
 import { isUtf8SoFar, notUtf8, validPrefix } from "./utf8.ts";
@@ -43,6 +43,8 @@ const openingBrace = 123;
 const beforeRecord = 2;
 /** The parent of columns that are no keys of the records. */
 const constantsSlot = 0xffff_fffe;
+/** So much of a wrong record is waited for, to tell what is wrong with it. */
+const explainedBytes = 65_536;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 export class Scanner {
@@ -357,6 +359,8 @@ export class Scanner {
   /** Passes over a record of CSV that is wrong, when its end is certain and the report may go on without it; throws otherwise. False when its end is not there yet. */
   #leaveOut(isLast: boolean): boolean {
     const { input, onFault } = this.#options;
+    // What is wrong with JSON is told by the whole record, so that it does not depend on where the reads are cut.
+    if ((input.format === "json" || input.format === "ndjson") && !isLast && this.#to - this.#from < explainedBytes) return false;
     if (onFault === undefined || input.format !== "csv") throw this.#wrong(isLast);
     const end = wrongRecordEnd(this.#core.bytes.subarray(this.#from, this.#to), input, isLast);
     if (end === "unknown") throw this.#wrong(isLast);
@@ -376,6 +380,7 @@ export class Scanner {
     const error = this.#options.explain(this.#context() + rest, this.#line, isLast);
     if (this.#options.input.format !== "json" || !(error instanceof ConversionError) || error.code !== "INCOMPLETE") return error;
     // The reader looks into a record when it has all of it, the core as it comes.
+    if (isDeep(rest)) return new ConversionError("LIMIT", `nested deeper than ${readerLimitsDefault.depthMax}`, { line: this.#lineOf(this.#recordStart()) });
     return new ConversionError("SYNTAX", "the record is not JSON", { line: this.#lineOf(this.#recordStart()), sample: rest });
   }
 
@@ -459,6 +464,17 @@ class CellRow implements Row {
   kind(column: string): CellKind | undefined {
     return this.#scanner.cellKind(this.#row, column);
   }
+}
+
+/** Whether JSON that is not whole has more levels than are allowed. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
+    if (token === "[" || token === "{") depth++;
+    else if (token === "]" || token === "}") depth--;
+    if (depth > readerLimitsDefault.depthMax) return true;
+  }
+  return false;
 }
 
 function kindOf({ kind, text }: JsonCell): number {

@@ -66,14 +66,14 @@ class JsonParser {
     const first = this.#text[this.#position];
     if (first === '"') return { kind: "text", text: this.#string() };
     const from = this.#position;
-    const kind = this.#value(1);
+    const kind = this.#value(2); // the record is the first level
     return { kind, text: this.#text.slice(from, this.#position) };
   }
 
   /** Skips one value, checking it. */
   #value(depth: number): CellKind {
-    if (depth > this.#depthMax) throw new ConversionError("LIMIT", `nested deeper than ${this.#depthMax}`, { line: this.#line });
     const first = this.#text[this.#position];
+    if (depth > this.#depthMax && (first === "{" || first === "[")) throw new ConversionError("LIMIT", `nested deeper than ${this.#depthMax}`, { line: this.#line });
     if (first === "{") {
       const keys = new Set<string>();
       this.#members((key) => {
