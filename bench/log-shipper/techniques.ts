@@ -2,6 +2,7 @@
 //
 //   npm run bench log-shipper/techniques                     about four minutes
 //   node bench/log-shipper/techniques.ts --rounds=2 --no-record
+//   node bench/log-shipper/techniques.ts --only=filters      those with the word in their description; nothing is written
 //
 // Before and after are two commits, which must be in this clone, or two settings of the shipper as it is.
 import { spawnSync } from "node:child_process";
@@ -29,6 +30,7 @@ const techniques: readonly Technique[] = [
   { what: "no byte read twice, comparisons without the thread pool", of: "raw", commit: "3514671" },
   { what: "the checkpoint by one plain write", of: "raw", commit: "65ce1e9" },
   { what: "records shaped by few copies, short texts without calling out, memory used again", of: "shaped", commit: "acc1556" },
+  { what: "filters in WebAssembly", of: "shaped", commit: "b0587f2" },
 ];
 
 function git(words: readonly string[], input?: Buffer): Buffer {
@@ -72,17 +74,17 @@ function rowOf({ technique, before, after }: Compared): readonly string[] {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { rounds: { type: "string" }, "no-record": { type: "boolean" } } });
+  const { values } = parseArgs({ options: { rounds: { type: "string" }, only: { type: "string" }, "no-record": { type: "boolean" } } });
   const circumstances = observeCircumstances(engineVersion()), folder = makeFolder(), rounds = Number(values.rounds ?? "5");
   try {
     const now = await bundleShipper(join(folder, "bundle")), all: Compared[] = [];
     makeFiles(folder, [shipperPeer("ours", now, [])]);
-    for (const technique of techniques) {
+    for (const technique of techniques.filter(({ what }) => what.includes(values.only ?? ""))) {
       const compared = await compare(technique, { now, folder, rounds });
       console.log(rowOf(compared).join("; "));
       all.push(compared);
     }
-    if (values["no-record"] === true) return;
+    if (values["no-record"] === true || values.only !== undefined) return;
     await writeReport("log-shipper-techniques", {
       title: "What each technique of the log shipper gave",
       circumstances: circumstances(Date.now()),
