@@ -9,7 +9,7 @@ import { piecesFault } from "./formats/csv-dialect.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { readMapping } from "./mapping/read-mapping.ts";
 import { readNode, type NodeReader } from "./mapping/node-reader.ts";
-import { readBeside, readCount, readRetention, readWatch, type Beside, type Retention, type WatchConfig } from "./watch/watch-config.ts";
+import { readPublishing, readCount, readRetention, readWatch, type Publishing, type Retention, type WatchConfig } from "./watch/watch-config.ts";
 
 
 /** One folder of reports that is watched, and what is made of them. */
@@ -25,7 +25,7 @@ export type AdapterConfig = {
   /** Whether reports that were adapted by a mapping are adapted again when it changes. */
   readonly onMappingChange: "readapt" | "ignore";
   readonly retention: Retention;
-  readonly publish: Beside;
+  readonly publish: Publishing;
   readonly detect: readonly DetectRule[];
   readonly mappings: readonly Mapping[];
 };
@@ -85,7 +85,7 @@ function readAdapter(node: NodeReader, index: number): AdapterConfig | undefined
     onDelete: parts.get("onDelete")?.oneOf(["keep", "mirror"]) ?? "keep",
     onMappingChange: parts.get("onMappingChange")?.oneOf(["readapt", "ignore"]) ?? "readapt",
     retention: readRetention(parts.get("retention")),
-    publish: readBeside(parts.get("publish")),
+    publish: readPublishing(parts.get("publish")),
   } as const;
   if (readWatchOutcome === undefined || mappings.length === 0) return undefined;
   const whole = mappings.filter((mapping) => mapping !== undefined);

@@ -18,6 +18,7 @@ export function registerAdapterMetrics(metrics: MetricRegistry) {
     backlog: metrics.gauge({ name: "podkit_format_adapter_backlog_files", help: "Reports found and not yet adapted.", labels: ["adapter"] }),
     waiting: metrics.gauge({ name: "podkit_format_adapter_waiting_files", help: "Reports that are not finished yet.", labels: ["adapter"] }),
     ignored: metrics.gauge({ name: "podkit_format_adapter_ignored_files", help: "Entries of the folder that match and cannot be reports.", labels: ["adapter", "reason"] }),
+    outputRead: metrics.gauge({ name: "podkit_format_adapter_output_read_timestamp_seconds", help: "When an adapted report was last read, as far as access times tell; with publish.reads.", labels: ["adapter"] }),
     seconds: metrics.histogram({ name: "podkit_format_adapter_adapt_seconds", help: "Time to adapt and publish one report.", buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30] }),
   };
 }

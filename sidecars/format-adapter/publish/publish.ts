@@ -135,19 +135,24 @@ export class Publication {
   }
 }
 
+/** Absent where there is no such thing. */
+const noAccessTime = constants.O_NOATIME ?? 0;
+/** Also our own reading of it, when it is compared, must not look like a consumer's. */
+const newFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | noAccessTime;
+
 function openNew(temporary: string, directory: string): number {
   try {
-    return openSync(temporary, "wx+", outputMode);
+    return openSync(temporary, newFlags, outputMode);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
     mkdirSync(directory, { recursive: true });
-    return openSync(temporary, "wx+", outputMode);
+    return openSync(temporary, newFlags, outputMode);
   }
 }
 
 /** Opens what stands there without touching its access time, which tells whether consumers still read it. Undefined when we may not read it. */
 function openQuietly(path: string): number | undefined {
-  for (const extra of [constants.O_NOATIME, 0]) {
+  for (const extra of [noAccessTime, 0]) {
     try {
       return openSync(path, constants.O_RDONLY | extra);
     } catch (error) {

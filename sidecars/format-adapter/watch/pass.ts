@@ -10,6 +10,7 @@ import { GrowingReports } from "./growing.ts";
 import type { LedgerEntry } from "../state/ledger-log.ts";
 import { tidyQuarantine } from "../state/quarantine.ts";
 import { Readiness, type Selection } from "./readiness.ts";
+import { Reads } from "./reads.ts";
 import { quarantineDirectory, recordAdapted, recordRefused, type AdapterOptions } from "../record.ts";
 import { outputIdentityOf } from "../stat-key.ts";
 import { Removals } from "./removals.ts";
@@ -27,6 +28,7 @@ export class Passes {
   readonly #options: AdapterOptions;
   readonly #readiness: Readiness;
   readonly #removals: Removals;
+  readonly #reads: Reads;
   /** For `append`. */
   readonly #growing: GrowingReports | undefined;
   /** Those not whole by their format, with the stat at which that was found. */
@@ -42,6 +44,7 @@ export class Passes {
     this.#options = options;
     this.#readiness = new Readiness(options.adapter.watch, options.clock);
     this.#removals = new Removals(options);
+    this.#reads = new Reads(options);
     this.#growing = options.adapter.watch.ready.append === undefined ? undefined : new GrowingReports(options);
     options.metrics.backlog.set(0, { adapter: options.adapter.name });
   }
@@ -66,6 +69,7 @@ export class Passes {
     const { torn, fault } = await this.#adaptAll(ready, folder);
     metrics.waiting.set(this.#waiting.size + fresh.length - ready.length, { adapter: adapter.name });
     await this.#removals.keepLimits(done);
+    await this.#reads.look();
     await tidyQuarantine(quarantineDirectory(this.#options), this.#options.quarantine, clock.nowMs()).catch(() => undefined); // told when something must be put there
     if (fault !== undefined) throw fault.error;
     return { nextMs: Math.min(nextMs, deletions.nextMs, torn > 0 ? tornRetryMs : nextMs), unsettled: soon + torn + deletions.pending };

@@ -25,6 +25,8 @@ export type WatchConfig = { readonly directory: string; readonly match: string; 
 export type Retention = { readonly inputs: Limits | undefined; readonly outputs: Limits | undefined };
 /** Names of the files beside each adapted report; {file} is its name, {name} the same without its last extension. */
 export type Beside = { readonly manifest: string | undefined; readonly done: string | undefined };
+/** `reads`: whether a metric tells when adapted reports were last read. */
+export type Publishing = Beside & { readonly reads: boolean };
 
 export const readyDefault: ReadyRules = { rename: true, complete: true, stable: undefined, doneFile: undefined, closed: undefined, append: undefined };
 const quietDefaultMs = 500;
@@ -102,8 +104,8 @@ function readNamePattern(node: NodeReader | undefined, example: string): string 
   return pattern;
 }
 
-export function readBeside(node: NodeReader | undefined): Beside {
-  const parts = node?.map(["manifest", "done"]);
+export function readPublishing(node: NodeReader | undefined): Publishing {
+  const parts = node?.map(["manifest", "done", "reads"]);
   const one = (key: "manifest" | "done", example: string): string | undefined => {
     const pattern = readNamePattern(parts?.get(key), example);
     if (pattern !== undefined && !/\{file\}|\{name\}/.test(pattern)) parts?.get(key)?.problem(`needs {file} or {name}, as in ${example}: each adapted report has its own`);
@@ -111,7 +113,7 @@ export function readBeside(node: NodeReader | undefined): Beside {
   };
   const beside = { manifest: one("manifest", '"{file}.manifest.json"'), done: one("done", '"{file}.done"') };
   if (beside.manifest !== undefined && beside.manifest === beside.done) node?.problem("manifest and done must have two names");
-  return beside;
+  return { ...beside, reads: parts?.get("reads")?.oneOf(["true", "false"]) === "true" };
 }
 
 export function readRetention(node: NodeReader | undefined): Retention {

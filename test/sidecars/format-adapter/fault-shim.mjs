@@ -25,7 +25,7 @@ function check(call, path) {
 const paths = new Map();
 const { openSync, closeSync, writeSync, write, fdatasync, fsync, renameSync } = fs;
 fs.openSync = (path, flags, mode) => {
-  if (typeof flags === "string" && /[wa]/.test(flags)) check("open", path);
+  if (typeof flags === "number" ? (flags & 3) !== 0 : /[wa]/.test(flags)) check("open", path);
   const fd = openSync(path, flags, mode);
   paths.set(fd, path);
   return fd;

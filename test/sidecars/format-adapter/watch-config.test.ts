@@ -33,7 +33,7 @@ test("what is not said has its default, what is said is read", () => {
   const { watch, order, concurrency, onDelete, onMappingChange, retention, publish } = parseAdapter(text(""));
   assert.deepEqual({ watch, order, concurrency, onDelete, onMappingChange, retention, publish }, {
     watch: { directory: "/in", match: "*.csv", reconcileMs: 10_000, ready: { rename: true, complete: true, stable: undefined, doneFile: undefined, closed: undefined, append: undefined } },
-    order: "name", concurrency: 4, onDelete: "keep", onMappingChange: "readapt", retention: { inputs: undefined, outputs: undefined }, publish: { manifest: undefined, done: undefined },
+    order: "name", concurrency: 4, onDelete: "keep", onMappingChange: "readapt", retention: { inputs: undefined, outputs: undefined }, publish: { manifest: undefined, done: undefined, reads: false },
   });
   const said = parseAdapter(text(', ready: [footer, {stable: {quiet: 2s, checks: 5}}, {done-file: {pattern: "{name}.ok"}}, {closed: {except: [pause, agent]}}]', "retention: {inputs: {maxAge: 1d, maxBytes: 1MiB}, outputs: {maxCount: 3}}\n"));
   assert.deepEqual(said.watch.ready, { rename: false, complete: true, stable: { quietMs: 2_000, checks: 5 }, doneFile: "{name}.ok", closed: { except: ["pause", "agent"] }, append: undefined });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { keepsAccessTimes, readSinceWritten } from "../../../sidecars/format-adapter/watch/access-times.ts";
 import { Announced } from "../../../sidecars/format-adapter/watch/announced.ts";
 import { dispatch, type Turn } from "../../../sidecars/format-adapter/watch/dispatch.ts";
 import { ContentHash, contentHashOf } from "../../../sidecars/format-adapter/hash/content-hash.ts";
@@ -171,4 +172,18 @@ test("a dispatch that is over begins nothing more and waits for what is at work"
     done++;
   } });
   assert.ok(done >= 2 && done <= 4, `${done}`);
+});
+
+test("an access time tells of a read when it is later than the last writing, and nothing on a mount with noatime", () => {
+  assert.equal(readSinceWritten({ atimeNs: 5n, mtimeNs: 5n }), undefined);
+  assert.equal(readSinceWritten({ atimeNs: 4n, mtimeNs: 5n }), undefined);
+  assert.equal(readSinceWritten({ atimeNs: 6n, mtimeNs: 5n }), 6n);
+  const mountinfo = [
+    "21 1 254:0 / / rw,relatime - ext4 /dev/vda rw",
+    "30 21 0:40 / /data rw,noatime shared:1 - tmpfs tmpfs rw",
+    "31 30 0:41 / /data/old\\040reports rw,relatime shared:2 master:1 - xfs /dev/vdb rw,attr2",
+    "32 21 0:42 / /super rw - nfs server:/x rw,noatime",
+  ].join("\n");
+  assert.deepEqual(["/legacy", "/data", "/data/x", "/data/old reports/2026", "/database", "/super/a"].map((path) => keepsAccessTimes(mountinfo, path)), [true, false, false, true, true, false]);
+  assert.equal(keepsAccessTimes("", "/x"), true);
 });

@@ -5,7 +5,7 @@ import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readdirSync
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { cleanups, copyConfig, end, entry, makePlace, metricsOf, published, read, ready, rename, running, start, type Adapter, type Place } from "./adapter-process.ts";
+import { cleanups, copyConfig, end, entry, makePlace, metricsOf, mountTmpfs, published, read, ready, rename, running, start, type Adapter, type Place } from "./adapter-process.ts";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -395,4 +395,29 @@ test("a report that is removed while it is read leaves nothing behind", async ()
   await eventually(() => readdirSync(place.legacy).length === 0);
   await ready(adapter);
   await end(adapter);
+});
+
+test("with publish.reads a metric tells when somebody last read an adapted report; the adapter's own reading does not count", { skip: isRoot ? false : "needs root: it mounts" }, async () => {
+  const place = makePlace();
+  copyConfig(place, { rules: "    publish: {reads: true}\n" });
+  // Access times as Linux keeps them by default, whatever the machine's own mounts do.
+  mountTmpfs(place.legacy, "size=4m,relatime");
+  rename(place, "r.csv", "a\n1\n");
+  const first = await start(place);
+  await eventually(() => published(place).length === 1);
+  await end(first);
+  // Without its ledger it reads what stands there, to compare.
+  rmSync(place.state, { recursive: true });
+  const again = await start(place);
+  await ready(again);
+  const metrics = await metricsOf(again);
+  assert.match(metrics, /files_unchanged_total\{mapping="copy"\} 1\n/);
+  assert.doesNotMatch(metrics, /output_read_timestamp_seconds\{/);
+  await end(again);
+  const readAt = Date.now() / 1000;
+  assert.equal(read(place, "r.csv"), "a\n1\n");
+  const after = await start(place);
+  const seconds = await eventually(async () => /output_read_timestamp_seconds\{adapter="copy"\} ([\d.e+]+)\n/.exec(await metricsOf(after))?.[1]);
+  assert.ok(Math.abs(Number(seconds) - readAt) < 60, seconds);
+  await end(after);
 });
