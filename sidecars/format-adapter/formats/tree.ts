@@ -111,20 +111,20 @@ export class RecordSink {
 
 /**
  * The records of a document: the list at the path, or what stands there as the one record. The path's parts are keys. A list of anything but maps
- * is refused.
+ * is refused. `line` is where the document begins.
  */
-export function recordsOf(document: Tree, path: readonly string[]): readonly TreeMap[] {
+export function recordsOf(document: Tree, path: readonly string[], line = 1): readonly TreeMap[] {
   let found = document;
   for (const key of path) {
     const next = found.kind === "map" ? found.entries.get(key) : undefined;
-    if (next === undefined) throw new ConversionError("COLUMN", `the document has no "${path.join(".")}", where its records are to stand`, { line: found.kind === "map" ? found.line : 1, column: key });
+    if (next === undefined) throw new ConversionError("COLUMN", `the document has no "${path.join(".")}", where its records are to stand`, { line: found.kind === "map" ? found.line : line, column: key });
     found = next;
   }
   if (found.kind === "map") return [found];
   const where = path.length === 0 ? "the document" : `"${path.join(".")}"`;
-  if (found.kind !== "list") throw new ConversionError("SYNTAX", `${where} must be a list of records, or one record`, { line: 1, sample: found.text });
+  if (found.kind !== "list") throw new ConversionError("SYNTAX", `${where} must be a list of records, or one record`, { line, sample: found.text });
   return found.items.map((item, index) => {
-    if (item.kind !== "map") throw new ConversionError("SYNTAX", `item ${index + 1} of ${where} is not a record`, { line: 1, sample: item.kind === "list" ? treeJson(item) : item.text });
+    if (item.kind !== "map") throw new ConversionError("SYNTAX", `item ${index + 1} of ${where} is not a record`, { line, sample: item.kind === "list" ? treeJson(item) : item.text });
     return item;
   });
 }

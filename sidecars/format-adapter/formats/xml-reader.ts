@@ -92,7 +92,7 @@ class XmlReader implements RecordReader {
       this.#take(text);
       return text.at;
     } catch (error) {
-      if (error instanceof Unfinished) return text.at > from && this.#rest[from] !== "<" ? this.#cutText(from, text.at) : undefined;
+      if (error instanceof Unfinished) return this.#place !== "start" && text.at > from && this.#rest[from] !== "<" ? this.#cutText(from, text.at) : undefined;
       throw error;
     }
   }

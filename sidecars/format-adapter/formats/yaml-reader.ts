@@ -25,9 +25,10 @@ export function createYamlReader(options: DocumentOptions, handler: RecordHandle
   let line = 1;
   let rest = "";
   let isEmpty = true;
+  let isFirst = true;
 
   const flush = (isLast: boolean): void => {
-    if (place !== "before") for (const tree of parseChunk(chunk, { firstLine: chunkLine, isLast, anchors })) for (const record of recordsOf(tree, place === "list" ? [] : options.records)) sink.take(record);
+    if (place !== "before") for (const tree of parseChunk(chunk, { firstLine: chunkLine, isLast, anchors })) for (const record of recordsOf(tree, place === "list" ? [] : options.records, chunkLine)) sink.take(record);
     if (place !== "before") isEmpty = false;
     chunk = "";
     chunkLine = line;
@@ -50,7 +51,9 @@ export function createYamlReader(options: DocumentOptions, handler: RecordHandle
     if (place === "before") chunkLine = line;
   };
   return {
-    push(text) {
+    push(given) {
+      const text = isFirst && given.startsWith("\uFEFF") ? given.slice(1) : given;
+      isFirst &&= given === "";
       const lines = (rest + text).split(/(?<=\n)/);
       const last = lines.pop() ?? "";
       if (last.endsWith("\n")) lines.push(last);

@@ -56,7 +56,7 @@ check("yaml", "tags are refused", "- a: !!int 3\n", "SYNTAX 1");
 check("yaml", "merge keys are refused", "- <<: {a: 1}\n", "SYNTAX 1");
 check("yaml", "a quoted << is a key", "- '<<': 1\n", ["1: <<=number 1"]);
 check("yaml", "keys that are lists are refused", "? [a]\n: 1\n", "SYNTAX 1");
-check("yaml", "an item that is no record is refused", "- a: 1\n- 2\n", "SYNTAX 1");
+check("yaml", "an item that is no record is refused", "- a: 1\n- 2\n", "SYNTAX 2");
 check("yaml", "__proto__ and constructor are columns", "- {__proto__: 1, constructor: 2}\n", ["1: __proto__=number 1, constructor=number 2"]);
 check("yaml", "a list that is cut is not finished", "- a: 1\n- a: [1,\n", "INCOMPLETE 3");
 check("yaml", "a cut in an item before the last is wrong", "- a: [1\n- a: 2\n", "SYNTAX 2");
