@@ -1,17 +1,18 @@
 // pure
 import type { TypedField } from "../../../kit/config/schema.ts";
 import { parseAddress, parseDurationMs, parseSizeBytes } from "../../../kit/config/units.ts";
-import { familyName, isLabelName, isMetricName, type MetricType } from "../formats/exposition.ts";
+import { familyName, isLabelName, isMetricName, sampleNames, type MetricType } from "../formats/exposition.ts";
 import type { FieldMapping, InputFormat, Mapping } from "../mapping/mapping.ts";
 import { readNode, type NodeReader } from "../mapping/node-reader.ts";
 import { readSource } from "../mapping/read-fields.ts";
 import { readInput } from "../mapping/read-format.ts";
 import { compileExpression } from "../mapping/expression.ts";
+import { distributionKeys, readDistribution, type Shape } from "./distribution.ts";
 
 export type SourcePlace = { readonly kind: "file"; readonly path: string } | { readonly kind: "url"; readonly url: string };
 
-/** One metric that is made of a source's records. `mapping` gives the value first, then the labels in the order of `labels`. */
-export type ExportedMetric = { readonly family: string; readonly type: MetricType; readonly help: string | undefined; readonly unit: string | undefined; readonly labels: readonly string[]; readonly mapping: Mapping };
+/** One metric that is made of a source's records. `mapping` gives the values of the shape first, then the labels in the order of `labels`. */
+export type ExportedMetric = { readonly family: string; readonly type: MetricType; readonly shape: Shape; readonly help: string | undefined; readonly unit: string | undefined; readonly labels: readonly string[]; readonly mapping: Mapping };
 
 export type ExportedSource = {
   readonly name: string;
@@ -57,9 +58,12 @@ function readExporter(node: NodeReader): ExporterConfig | undefined {
   const sources = items.map((item, index) => readExportedSource(item, index));
   const families = new Map<string, string>();
   for (const [index, source] of sources.entries()) {
-    for (const { family } of source?.metrics ?? []) {
-      if (families.has(family)) items[index]?.problem(`the metric "${family}" is made by "${families.get(family)}" already`);
-      families.set(family, source?.name ?? "");
+    for (const { family, type } of source?.metrics ?? []) {
+      // Also a gauge a_sum beside a summary a: a scraper could not tell them apart.
+      const names = sampleNames(family, type);
+      const taken = names.find((name) => families.has(name));
+      if (taken !== undefined) items[index]?.problem(`the metric "${taken}" is made by "${families.get(taken)}" already`);
+      for (const name of names) families.set(name, source?.name ?? "");
     }
     if (sources.findIndex((other) => other?.name === source?.name) !== index) items[index]?.problem(`the name "${source?.name}" is taken by another source`);
   }
@@ -120,10 +124,10 @@ function readPlace(node: NodeReader, parts: ReadonlyMap<string, NodeReader>): So
   return undefined;
 }
 
-const exportedTypes = ["counter", "gauge", "info", "unknown"] as const;
+const exportedTypes = ["counter", "gauge", "histogram", "summary", "info", "unknown"] as const;
 
 function readMetric(node: NodeReader, input: InputFormat): ExportedMetric | undefined {
-  const parts = node.map(["name", "type", "help", "unit", "value", "labels", "where"]);
+  const parts = node.map(["name", "type", "help", "unit", "value", "labels", "where", ...distributionKeys]);
   if (parts === undefined) return undefined;
   const type = parts.get("type")?.oneOf(exportedTypes) ?? "gauge";
   const name = parts.get("name")?.text("the name of the metric");
@@ -133,23 +137,28 @@ function readMetric(node: NodeReader, input: InputFormat): ExportedMetric | unde
   else if (!isMetricName(name)) parts.get("name")?.problem(`"${name}" is not the name of a metric: letters, digits, _ and :, no digit first`);
   else if (family.startsWith("podkit_adapter_source_")) parts.get("name")?.problem("names that begin with podkit_adapter_source_ are the adapter's own");
   else if (unit !== undefined && !family.endsWith(`_${unit}`)) parts.get("unit")?.problem(`the name must end with the unit, as in ${family}_${unit}${type === "counter" ? "_total" : ""}`);
+  const distribution = type === "histogram" || type === "summary" ? readDistribution(node, parts, type) : undefined;
+  const isPlain = type !== "histogram" && type !== "summary";
   const value = parts.get("value");
-  if (value === undefined && type !== "info") node.problem('needs "value": a column, or how it is made');
+  if (value === undefined && isPlain && type !== "info") node.problem('needs "value": a column, or how it is made');
+  for (const key of isPlain ? distributionKeys : []) parts.get(key)?.problem(`has a meaning for histogram and summary alone, not for a ${type}`);
   const fields: FieldMapping[] = [];
   const add = (field: string, source: NodeReader | undefined): void => {
     const made = source === undefined ? ({ kind: "const", text: "1", bare: true } as const) : readSource(source, input.columns);
     if (made !== undefined) fields.push({ name: field, source: made });
   };
-  add("value", value);
+  if (isPlain) add("value", value);
+  for (const part of distribution?.parts ?? []) add(part.name, part.source);
+  const before = isPlain ? 1 : (distribution?.parts.length ?? -1);
   const labels = [...(parts.get("labels")?.map() ?? [])];
   for (const [label, source] of labels) {
     if (!isLabelName(label)) source.problem(`"${label}" is not the name of a label: letters, digits and _, no digit and no __ first`);
     add(label, source);
   }
   const where = readCondition(parts.get("where"), input);
-  if (fields.length !== labels.length + 1 || family === "") return undefined;
+  if (fields.length !== labels.length + before || family === "") return undefined;
   const mapping: Mapping = { name: family, input, output: { format: "ndjson", compression: "none", file: "" }, where, fields, onError: { kind: "fail-file" }, formulas: "keep", examples: [] };
-  return { family, type, help: parts.get("help")?.text("a sentence"), unit, labels: labels.map(([label]) => label), mapping };
+  return { family, type, shape: distribution?.shape ?? { kind: "value" }, help: parts.get("help")?.text("a sentence"), unit, labels: labels.map(([label]) => label), mapping };
 }
 
 function readCondition(node: NodeReader | undefined, input: InputFormat): string | undefined {

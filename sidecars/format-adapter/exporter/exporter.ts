@@ -96,7 +96,7 @@ function currentFamilies(states: readonly SourceState[], nowMs: number): readonl
     own("values_timestamp_seconds", "gauge", "When the values of the source were true.", ({ last }) => (last === undefined ? undefined : String(last.atMs / 1000))),
     own("series", "gauge", "Series of the last good reading.", ({ last }) => String(last?.series ?? 0)),
     own("series_dropped", "gauge", "Series beyond maxSeries in the last good reading.", ({ last }) => String(last?.dropped ?? 0)),
-    own("counter_resets", "counter", "Counters that were found smaller than before.", (state) => String(state.resets)),
+    own("resets", "counter", "Counters that were found smaller than before.", (state) => String(state.resets)),
     ...states.flatMap((state) => (isFresh(state) ? (state.last?.families ?? []).filter((family) => family.samples.length > 0) : [])),
   ];
 }

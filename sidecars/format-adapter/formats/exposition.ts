@@ -23,6 +23,11 @@ export function familyName(sample: string, type: MetricType): string {
   return suffix === undefined ? sample : sample.slice(0, -suffix.length);
 }
 
+/** The names that a family takes: its own and those of its samples. */
+export function sampleNames(family: string, type: MetricType): readonly string[] {
+  return [family, ...suffixes[type].map((suffix) => `${family}${suffix}`)];
+}
+
 /** Whether a sample of this name may stand in the family. */
 export function belongsTo(sample: string, family: string, type: MetricType): boolean {
   return sample === family || familyName(sample, type) === family;

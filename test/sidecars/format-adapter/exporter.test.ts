@@ -85,7 +85,7 @@ test("a file's records become series with labels, in both formats; a bad file le
   const reset = await untilUp(scrape, "jobs");
   assert.equal(reset.get('jobs_depth{queue="a\\"b"}'), "4");
   assert.equal(reset.get('jobs_done_total{queue="a\\"b",region="EU"}'), "1", "a counter that began anew is told as it is");
-  assert.equal(reset.get('podkit_adapter_source_counter_resets_total{source="jobs"}'), "1");
+  assert.equal(reset.get('podkit_adapter_source_resets_total{source="jobs"}'), "1");
 });
 
 test("values that are older than maxAge are no longer told", async (t) => {
@@ -138,6 +138,52 @@ test("series beyond maxSeries are left out and counted; two records of one serie
   assert.equal(series.get('podkit_adapter_source_up{source="double"}'), "0");
 });
 
+test("records become histograms and summaries, in both formats; one that begins anew is a reset", async (t) => {
+  const folder = await folderOf(t);
+  const path = join(folder, "times.csv");
+  await replace(path, "path,fast,medium,slow,sum,n,p50,p99\n/a,3,5,9,1.25,10,0.1,0.9\n/b,0,0,0,0,0,NaN,NaN\n/c,1,,1,1,1,1,1\n");
+  const scrape = await exporting(t, `    - name: times
+      file: ${path}
+      every: 20ms
+      in: {format: csv}
+      metrics:
+        - {name: request_seconds, type: histogram, unit: seconds, help: "How long.", buckets: {"1": medium, "0.1": fast, "2.5": slow}, sum: sum, count: n, labels: {path: path}}
+        - {name: own_seconds, type: histogram, cumulative: false, buckets: {"0.1": fast, "1": medium, "+Inf": slow}, sum: sum, labels: {path: path}}
+        - {name: latency_seconds, type: summary, quantiles: {"0.5": p50, "0.99": p99}, sum: sum, count: n, labels: {path: path}}
+`);
+  const series = await untilUp(scrape, "times");
+  const of = (from: ReadonlyMap<string, string>, start: string): readonly string[] => [...from].filter(([key]) => key.startsWith(start) && key.includes("/a")).map(([key, value]) => `${key.replace('path="/a"', "").replace("{}", "").replace("{,", "{")} ${value}`);
+  const expected = ['request_seconds_bucket{le="0.1"} 3', 'request_seconds_bucket{le="1.0"} 5', 'request_seconds_bucket{le="2.5"} 9', 'request_seconds_bucket{le="+Inf"} 10', "request_seconds_sum 1.25", "request_seconds_count 10"];
+  assert.deepEqual(of(series, "request_seconds"), expected);
+  assert.deepEqual(of(await scrape("text/plain"), "request_seconds"), expected, "the same series in both formats");
+  assert.deepEqual(of(series, "own_seconds"), ['own_seconds_bucket{le="0.1"} 3', 'own_seconds_bucket{le="1.0"} 8', 'own_seconds_bucket{le="+Inf"} 17', "own_seconds_sum 1.25", "own_seconds_count 17"]);
+  assert.deepEqual(of(series, "latency_seconds"), ['latency_seconds{quantile="0.5"} 0.1', 'latency_seconds{quantile="0.99"} 0.9', "latency_seconds_sum 1.25", "latency_seconds_count 10"]);
+  assert.deepEqual([...series.keys()].filter((key) => key.startsWith("request") && key.includes("/c")), [], "a record in which a value is missing gives no part of a histogram");
+
+  await replace(path, "path,fast,medium,slow,sum,n,p50,p99\n/a,1,1,1,0.01,1,0.1,0.9\n");
+  await eventually(async () => {
+    assert.equal((await scrape()).get('podkit_adapter_source_resets_total{source="times"}'), "3", "each metric began anew");
+    return true;
+  }, { timeoutMs: 10_000 });
+
+  for (const [record, message] of [["/a,3,2,9,1.25,10,1,1", "a bucket below the one before"], ["/a,3,5,9,1.25,8,1,1", "a count below a bucket"], ["/a,3,5.5,9,1.25,10,1,1", "half a count"], ["/a,3,5,9,much,10,1,1", "a sum that is no number"]] as const) {
+    await replace(path, `path,fast,medium,slow,sum,n,p50,p99\n${record}\n`);
+    const kept = await untilUp(scrape, "times", "0");
+    assert.equal(kept.get('request_seconds_count{path="/a"}'), "1", `${message}: the last good values stay`);
+    await replace(path, "path,fast,medium,slow,sum,n,p50,p99\n/a,1,1,1,0.01,1,0.1,0.9\n");
+    await untilUp(scrape, "times");
+  }
+});
+
+test("a histogram beyond maxSeries is left out whole", async (t) => {
+  const folder = await folderOf(t);
+  await replace(join(folder, "h.csv"), "id,a,b,sum\n1,1,2,3\n2,1,2,3\n3,1,2,3\n");
+  const scrape = await exporting(t, `    - {name: h, file: ${join(folder, "h.csv")}, every: 20ms, maxSeries: 9, in: {format: csv}, metrics: [{name: h, type: histogram, buckets: {"1": a, "+Inf": b}, sum: sum, labels: {id: id}}]}\n`);
+  const series = await untilUp(scrape, "h");
+  assert.deepEqual([...series.keys()].filter((key) => key.startsWith("h_count")), ['h_count{id="1"}', 'h_count{id="2"}']);
+  assert.equal(series.get('podkit_adapter_source_series_dropped{source="h"}'), "4");
+});
+
 const problem = (source: string, expected: RegExp): void => {
   test(`refused: ${source}`, () => {
     const outcome = parseConfig(`exporter:\n  sources:\n    - ${source}\n`);
@@ -155,6 +201,17 @@ problem("{file: /x, in: {format: csv}, metrics: [{name: a, value: v, unit: secon
 problem("{file: /x, in: {format: csv}, metrics: [{name: a, value: v, labels: {__x: y}}]}", /not the name of a label/);
 problem("{file: /x, in: {format: csv}, metrics: [{name: a}]}", /needs "value"/);
 problem("{file: /x, in: {format: csv}, metrics: [{name: a, value: v}, {name: a, value: w}]}", /the metric "a" is made by "source-1" already/);
+
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: histogram, sum: s, count: n}]}", /needs "buckets"/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: histogram, buckets: {'1': b}, sum: s}]}", /needs "count", or a bucket "\+Inf"/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: histogram, buckets: {'1': b}, count: n}]}", /needs "sum"/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: histogram, buckets: {'1': b, '1.0': c}, sum: s, count: n}]}", /the bound 1\.0 is given twice/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: histogram, buckets: {x: d}, sum: s, count: n}]}", /expected an upper bound such as "0\.5" or "\+Inf", got "x"/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: histogram, buckets: {'1': b}, sum: s, count: n, labels: {le: x}}]}", /the label "le" is the histogram's own/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: summary, quantiles: {'50': b}}]}", /expected a quantile from 0 to 1, got "50"/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: summary, quantiles: {'0.5': b}, sum: s}]}", /needs both "sum" and "count"/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, value: v, buckets: {'1': b}}]}", /has a meaning for histogram and summary alone, not for a gauge/);
+problem("{file: /x, in: {format: csv}, metrics: [{name: a, type: summary, sum: s, count: n}, {name: a_sum, value: v}]}", /the metric "a_sum" is made by "source-1" already/);
 
 test("a scraper gets OpenMetrics when it wishes for it at least as much", () => {
   assert.equal(wantedFormat(""), "prometheus");

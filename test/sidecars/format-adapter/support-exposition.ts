@@ -48,5 +48,39 @@ export function checkExposition(text: string, format: "prometheus" | "openmetric
     assert.equal(new Set(names).size, names.length, line);
     series.set(key, value);
   }
+  checkDistributions(lines, format);
   return series;
+}
+
+/** Of each histogram, by its labels: bounds ascend, counts do not fall, +Inf is there and is the count; sum and count come together. Of each summary: quantiles from 0 to 1. */
+function checkDistributions(lines: readonly string[], format: "prometheus" | "openmetrics"): void {
+  const types = new Map(lines.flatMap((line) => [...line.matchAll(/^# TYPE (\S+) (histogram|summary)$/g)].map((match) => [match[1] ?? "", match[2] ?? ""] as const)));
+  const found = new Map<string, { readonly bounds: number[]; readonly counts: number[]; readonly totals: Map<string, number> }>();
+  for (const line of lines.filter((each) => !each.startsWith("#"))) {
+    const [, name = "", labels = "", value = ""] = sampleForm.exec(line) ?? [];
+    const [family = "", type] = [...types].find(([each]) => name === each || ["_bucket", "_sum", "_count"].some((ending) => name === `${each}${ending}`)) ?? [];
+    if (type === undefined) continue;
+    const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((match) => [match[1] ?? "", match[2] ?? ""] as const);
+    const own = type === "histogram" ? "le" : "quantile";
+    const key = `${type} ${family} ${JSON.stringify(pairs.filter(([label]) => label !== own))}`;
+    const group = found.get(key) ?? { bounds: [], counts: [], totals: new Map<string, number>() };
+    found.set(key, group);
+    const bound = pairs.find(([label]) => label === own)?.[1];
+    assert.equal(bound !== undefined, name === (type === "histogram" ? `${family}_bucket` : family), line);
+    if (bound === undefined) group.totals.set(name.slice(family.length), Number(value));
+    else {
+      assert.ok(format === "prometheus" || /[.eI]/.test(bound), `${bound} is no float`);
+      group.bounds.push(Number(bound.replace("Inf", "Infinity")));
+      group.counts.push(Number(value));
+    }
+  }
+  for (const [key, { bounds, counts, totals }] of found) {
+    assert.ok(bounds.every((bound, index) => index === 0 || bound > (bounds[index - 1] ?? 0)), `${key}: the bounds ascend`);
+    assert.equal(totals.has("_sum"), totals.has("_count"), `${key}: sum and count`);
+    if (key.startsWith("summary")) assert.ok(bounds.every((bound) => bound >= 0 && bound <= 1), `${key}: quantiles`);
+    else {
+      assert.ok(counts.every((count, index) => index === 0 || count >= (counts[index - 1] ?? 0)), `${key}: the counts do not fall`);
+      assert.deepEqual([bounds.at(-1), counts.at(-1)], [Infinity, totals.get("_count")], `${key}: +Inf is the count`);
+    }
+  }
 }
