@@ -236,3 +236,9 @@ test("whatever one byte is changed to, the outcome is records or a fault of the 
     await codeOf(cToNdjson, wrong);
   }
 });
+
+test("a text that is not UTF-8 is refused with its record, and none of its bytes becomes another", async () => {
+  const element: Omit<SchemaElement, "name"> = { type: "BYTE_ARRAY", repetition_type: "REQUIRED", converted_type: "UTF8" };
+  await assert.rejects(async () => await cellsOf({ ...element }, ["a", "b", Uint8Array.of(0xc3, 0x28)]), { code: "CAST", column: "c", line: 3 });
+  assert.equal(await cellsOf({ ...element }, ["\uFFFD", "Zoë"]), '"\uFFFD" "Zoë"');
+});

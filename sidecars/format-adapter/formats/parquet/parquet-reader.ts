@@ -2,6 +2,7 @@
 import type { DecodedArray, FileMetaData, RowGroup, SchemaElement, SchemaTree } from "hyparquet";
 import { ConversionError } from "../../conversion-error.ts";
 import { expansionMax, freeBytes } from "../compression.ts";
+import { utf8Text } from "../exact-values.ts";
 import { readerLimitsDefault, type RecordHandler } from "../row.ts";
 import { RecordSink } from "../tree.ts";
 import { loadParquet } from "./load.ts";
@@ -30,27 +31,39 @@ export async function readParquet(file: RandomAccess, handler: RecordHandler, op
     stripMeanings(root, meanings, false);
     return { metadata: found, tree: root };
   });
-  const sink = new RecordSink(handler, readerLimitsDefault);
-  let [record, all] = [0, 0];
+  const report: Report = { file, buffer, metadata, tree, meanings, sink: new RecordSink(handler, readerLimitsDefault), record: 0, chars: 0, ...options };
   for (const [index, group] of metadata.row_groups.entries()) {
     options.signal.throwIfAborted();
-    const count = await checkGroup(file, group, { group: index + 1, record });
-    const columns = await explained(async () => await columnsOf({ metadata, rowStart: record, rowEnd: record + count, file: buffer }));
-    const cells = tree.children.map((child) => ({ child, at: cellsOf(columns.get(child.element.name) ?? []) }));
-    for (let [row, records, chars] = [0, 0, 0]; row < count; row++) {
-      const hand = { record: ++record, chars: 0 };
-      sink.take({ kind: "map", line: record, entries: new Map(cells.map(({ child, at }) => [child.element.name, parquetTree(at(row), child, meanings, hand)])) });
-      chars += hand.chars;
-      if (++records < stepRecords && chars < stepChars) continue;
-      all += chars;
-      // A value that many records share stands in the file but once.
-      if (all > freeBytes && all > file.size * expansionMax * 4) throw new ConversionError("LIMIT", `its values are more than ${expansionMax * 4} times as large as the file; is it a bomb?`, { line: record });
-      await options.onStep();
-      options.signal.throwIfAborted();
-      [records, chars] = [0, 0];
-    }
-    await options.onStep();
+    await readGroup(report, group, index + 1);
   }
+}
+
+type FileBuffer = { readonly byteLength: number; slice(start: number, end?: number): Promise<ArrayBuffer> };
+/** `record`: the number of records that were handed out; `chars`: what their values took. */
+type Report = {
+  readonly file: RandomAccess; readonly buffer: FileBuffer; readonly metadata: FileMetaData; readonly tree: SchemaTree; readonly meanings: ReadonlyMap<SchemaElement, Meaning>;
+  readonly sink: RecordSink; readonly signal: AbortSignal; readonly onStep: () => Promise<void>; record: number; chars: number;
+};
+
+/** A function of its own, so that the values of a group are gone before the next one is read. */
+async function readGroup(report: Report, group: RowGroup, number: number): Promise<void> {
+  const { file, buffer, metadata, tree, meanings, sink, signal, onStep } = report;
+  const count = await checkGroup(file, group, { group: number, record: report.record });
+  const columns = await explained(async () => await columnsOf({ metadata, rowStart: report.record, rowEnd: report.record + count, file: buffer }));
+  const cells = tree.children.map((child) => ({ child, at: cellsOf(columns.get(child.element.name) ?? []) }));
+  for (let [row, records, chars] = [0, 0, 0]; row < count; row++) {
+    const hand = { record: ++report.record, chars: 0 };
+    sink.take({ kind: "map", line: report.record, entries: new Map(cells.map(({ child, at }) => [child.element.name, parquetTree(at(row), child, meanings, hand)])) });
+    chars += hand.chars;
+    if (++records < stepRecords && chars < stepChars) continue;
+    report.chars += chars;
+    // A value that many records share stands in the file but once.
+    if (report.chars > freeBytes && report.chars > file.size * expansionMax * 4) throw new ConversionError("LIMIT", `its values are more than ${expansionMax * 4} times as large as the file; is it a bomb?`, { line: report.record });
+    await onStep();
+    signal.throwIfAborted();
+    [records, chars] = [0, 0];
+  }
+  await onStep();
 }
 
 /** How many records the group has, when it is within its limits and its pages are as the footer says. */
@@ -67,12 +80,18 @@ async function checkGroup(file: RandomAccess, group: RowGroup, place: { readonly
   return count;
 }
 
+/**
+ * A text takes a third of the memory of the bytes that it was made of. What is no UTF-8 stays bytes, and is refused with its record when it comes
+ * to it: the library's own parser would put signs of its own.
+ */
+const parsers = { timestampFromNanoseconds: (nanos: bigint): bigint => nanos, stringFromBytes: (bytes: Uint8Array | undefined): unknown => (bytes === undefined ? undefined : (utf8Text(bytes) ?? bytes)) };
+
 /** The values of a row group, by column. */
-async function columnsOf(group: { readonly file: { byteLength: number; slice(start: number, end?: number): Promise<ArrayBuffer> }; readonly metadata: FileMetaData; readonly rowStart: number; readonly rowEnd: number }): Promise<ReadonlyMap<string, readonly DecodedArray[]>> {
+async function columnsOf(group: { readonly file: FileBuffer; readonly metadata: FileMetaData; readonly rowStart: number; readonly rowEnd: number }): Promise<ReadonlyMap<string, readonly DecodedArray[]>> {
   const columns = new Map<string, DecodedArray[]>();
   if (group.rowEnd === group.rowStart) return columns;
   const { parquetRead } = await loadParquet();
-  await parquetRead({ ...group, utf8: false, useOffsetIndex: false, compressors, parsers: { timestampFromNanoseconds: (nanos: bigint) => nanos }, onChunk({ columnName, columnData }) {
+  await parquetRead({ ...group, utf8: false, useOffsetIndex: false, compressors, parsers, onChunk({ columnName, columnData }) {
     const chunks = columns.get(columnName) ?? [];
     chunks.push(columnData);
     columns.set(columnName, chunks);
@@ -104,11 +123,12 @@ async function checkEnds(file: RandomAccess): Promise<void> {
   if (footer > footerBytesMax) throw new ConversionError("LIMIT", `its footer is larger than ${footerBytesMax} bytes`, { line: 1 });
 }
 
-/** Takes from the leaves what the library would act upon. The keys of maps stay texts: they become keys. */
+/** Takes from the leaves what the library would act upon, but that they are texts. */
 function stripMeanings(node: SchemaTree, meanings: Map<SchemaElement, Meaning>, isKey: boolean): void {
   const { element, children } = node;
   if (element.logical_type?.type === "VARIANT") throw new ConversionError("CAST", `the column "${element.name}" is a variant, which is not supported`, { line: 1, column: element.name });
-  if (children.length === 0 && !isKey) {
+  const isText = element.converted_type === "UTF8" || element.logical_type?.type === "STRING";
+  if (children.length === 0 && !isKey && !isText) {
     meanings.set(element, { ...element });
     delete element.converted_type;
     delete element.logical_type;

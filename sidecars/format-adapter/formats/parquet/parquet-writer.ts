@@ -11,15 +11,16 @@ import { parquetLibrary } from "./load.ts";
 export const parquetCodecs = ["none", "snappy", "gzip", "zstd"] as const;
 export type ParquetCodec = (typeof parquetCodecs)[number];
 
-const rowsMax = 50_000;
-const charsMax = 8_388_608;
+/** A reader of row groups holds one in memory, and so does the writer. */
+const rowsMax = 30_000;
+const charsMax = 4_194_304;
 const compressors = { GZIP: (bytes: Uint8Array): Uint8Array => gzipSync(bytes), ZSTD: (bytes: Uint8Array): Uint8Array => zstdCompressSync(bytes) };
 
 /** How the values of a field are stored. `value` is undefined for one that does not fit. */
 type Column = { readonly element: SchemaElement; readonly value: (text: string) => unknown };
 
 /**
- * Writes Parquet, every column optional, in row groups of at most 50,000 records. int64, decimal (38 digits), bool, date and timestamp
+ * Writes Parquet, every column optional, in row groups of at most 30,000 records. int64, decimal (38 digits), bool, date and timestamp
  * (microseconds) fields are stored as such, all others as text. The libraries must be loaded. Deterministic.
  */
 export function createParquetWriter(columns: readonly string[], types: readonly (ValueType | undefined)[], codec: ParquetCodec): RecordWriter {
