@@ -1,3 +1,5 @@
+import { copy } from "./bytes";
+
 /**
  * The memory of the engine, which the host lays out. Blocks of 16 bytes are read up to 15 bytes past the end of what they are
  * about, and written likewise; there is slack behind every area.
@@ -31,28 +33,6 @@ export const CELL_BYTES: usize = 8;
 }
 @inline export function cellKind(cell: usize): u32 {
   return load<u32>(cell + 4) & 7;
-}
-
-/** Copies in blocks; up to 15 bytes behind the target are overwritten. */
-@inline export function copy(target: usize, source: usize, length: usize): void {
-  let to = target;
-  let from = source;
-  const stop = source + length;
-  while (from < stop) {
-    v128.store(to, v128.load(from));
-    from += 16;
-    to += 16;
-  }
-}
-
-/** Where the digits at `at` end, `limit` or a little behind it at the latest. */
-@inline export function digitsEnd(at: usize, limit: usize): usize {
-  let digits: usize;
-  do {
-    digits = ctz(~i8x16.bitmask(i8x16.lt_u(i8x16.sub(v128.load(at), i8x16.splat(48)), i8x16.splat(10)))); // 16 when all are: the mask has so many bits
-    at += digits;
-  } while (digits == 16 && at < limit);
-  return at;
 }
 
 /** Where the next value that has to be undone goes; the host sets it back between batches. The area is as large as the input. */

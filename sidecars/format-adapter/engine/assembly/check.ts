@@ -1,4 +1,5 @@
-import { CELL_BYTES, cellKind, cellLength, cellStart, digitsEnd, MISSING, NESTED, NULL } from "./cells";
+import { digitsEnd, isDigit } from "./bytes";
+import { CELL_BYTES, cellKind, cellLength, cellStart, MISSING, NESTED, NULL } from "./cells";
 
 /**
  * Whether values are of their declared types. Accepts the usual forms of right values at once; whatever it is not sure of is for
@@ -95,6 +96,6 @@ export function isTime(at: usize, length: usize): bool {
   let place = at + 9;
   if (place == stop) return true;
   if (load<u8>(place++) != 46 || place == stop || stop - place > 9) return false;
-  while (place < stop) if (<u32>load<u8>(place++) - 48 >= 10) return false;
+  while (place < stop) if (!isDigit(load<u8>(place++))) return false;
   return true;
 }

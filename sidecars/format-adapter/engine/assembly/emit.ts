@@ -1,4 +1,5 @@
-import { CELL_BYTES, cellKind, cellLength, cellStart, copy, MISSING, NESTED, NULL, scratch, TEXT } from "./cells";
+import { copy, hexadecimal } from "./bytes";
+import { CELL_BYTES, cellKind, cellLength, cellStart, MISSING, NESTED, NULL, scratch, TEXT } from "./cells";
 
 /**
  * Writes records by a program: one entry per field, 32 bytes each:
@@ -188,10 +189,6 @@ function jsonValue(at: usize, start: usize, length: usize, kind: u32, flags: u32
   }
   store<u8>(at++, 34);
   return at;
-}
-
-function hexadecimal(digit: u32): u32 {
-  return digit < 10 ? 48 + digit : 87 + digit;
 }
 
 /** The escapes are those of JSON.stringify. */

@@ -1,4 +1,5 @@
-import { byteToScratch, CELL_BYTES, cellKind, codeToScratch, digitsEnd, DONE, FALSE, MISSING, NESTED, NEW_KEY, NULL, NUMBER, scratch, setCell, setNext, setRecords, setScratch, TEXT, toScratch, TRUE, WRONG } from "./cells";
+import { digitsEnd, digitValue, hashOf, isDigit, sameBytes } from "./bytes";
+import { byteToScratch, CELL_BYTES, cellKind, codeToScratch, DONE, FALSE, MISSING, NESTED, NEW_KEY, NULL, NUMBER, scratch, setCell, setNext, setRecords, setScratch, TEXT, toScratch, TRUE, WRONG } from "./cells";
 
 /**
  * JSON records: objects, one a line (NDJSON) or in an array. Each key has a slot, and its value goes to the slot's cell. A slot is
@@ -37,22 +38,6 @@ export function openSlots(slotsArea: usize, orderArea: usize, capacity: u32, tab
   orderLength = capacity;
   table = tableArea;
   tableMask = tableSize - 1;
-}
-
-function hashOf(parent: u32, start: usize, length: usize): u32 {
-  let hash: u32 = 2166136261 ^ parent;
-  const stop = start + length;
-  for (let at = start; at < stop; at++) hash = (hash ^ load<u8>(at)) * 16777619;
-  return hash ^ (hash >> 15);
-}
-
-@inline export function sameBytes(left: usize, right: usize, length: usize): bool {
-  let done: usize = 0;
-  for (; done + 16 <= length; done += 16) if (i8x16.bitmask(i8x16.eq(v128.load(left + done), v128.load(right + done))) != 0xffff) return false;
-  const rest = <u32>(length - done);
-  if (rest == 0) return true;
-  const mask = (1 << rest) - 1;
-  return (i8x16.bitmask(i8x16.eq(v128.load(left + done), v128.load(right + done))) & mask) == mask;
 }
 
 /** Adds a slot for a key whose bytes stay where they are. Gives its number. */
@@ -160,14 +145,13 @@ function text(): void {
   p++;
 }
 
-function hexadecimal(at: usize): i32 {
-  let value: i32 = 0;
+/** The four hexadecimal digits at a place; -1 when they are none. */
+function fourDigits(at: usize): i32 {
+  let value: u32 = 0;
   for (let digit: usize = 0; digit < 4; digit++) {
-    const byte = <i32>load<u8>(at + digit);
-    const letter = byte | 32;
-    if (byte >= 48 && byte <= 57) value = (value << 4) | (byte - 48);
-    else if (letter >= 97 && letter <= 102) value = (value << 4) | (letter - 87);
-    else return -1;
+    const one = digitValue(load<u8>(at + digit));
+    if (one == 16) return -1;
+    value = (value << 4) | one;
   }
   return value;
 }
@@ -194,14 +178,14 @@ function escape(): void {
     short = true;
     return;
   }
-  let code = hexadecimal(p);
+  let code = fourDigits(p);
   p += 4;
   if (code >= 0xd800 && code < 0xdc00) {
     if (p + 6 > end) {
       short = true;
       return;
     }
-    const low = load<u8>(p) == 92 && load<u8>(p + 1) == 117 ? hexadecimal(p + 2) : -1;
+    const low = load<u8>(p) == 92 && load<u8>(p + 1) == 117 ? fourDigits(p + 2) : -1;
     if (low < 0xdc00 || low > 0xdfff) {
       wrong = true;
       return;
@@ -217,7 +201,7 @@ function escape(): void {
 
 @inline function digits(): bool {
   const from = p;
-  while (p < end && <u32>load<u8>(p) - 48 < 10) p++;
+  while (p < end && isDigit(load<u8>(p))) p++;
   return p > from;
 }
 
@@ -256,7 +240,7 @@ function value(depth: i32): u32 {
     text();
     return TEXT;
   }
-  if (first == 45 || first - 48 < 10) {
+  if (first == 45 || isDigit(first)) {
     number();
     return NUMBER;
   }
@@ -383,7 +367,7 @@ function usualMembers(parent: u32): bool {
         if (found != 0) break;
       }
       if (load<u8>(at) != 34) return false;
-    } else if (first == 45 || first - 48 < 10) {
+    } else if (first == 45 || isDigit(first)) {
       kind = NUMBER;
       const whole = start + (first == 45 ? 1 : 0);
       at = digitsEnd(whole, limit);

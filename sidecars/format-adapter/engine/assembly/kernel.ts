@@ -1,4 +1,5 @@
-import { CELL_BYTES, cellKind, cellLength, cellStart, copy, FALSE, MISSING, NESTED, NULL, NUMBER, setCell, TEXT, TRUE } from "./cells";
+import { copy, hashOf, sameBytes } from "./bytes";
+import { CELL_BYTES, cellKind, cellLength, cellStart, FALSE, MISSING, NESTED, NULL, NUMBER, setCell, TEXT, TRUE } from "./cells";
 import { isDate, isTime } from "./check";
 
 /**
@@ -74,7 +75,7 @@ export function loadFlags(target: usize, cells: usize, rowBytes: usize, count: u
 export function equalTexts(target: usize, cells: usize, rowBytes: usize, count: u32, text: usize, textLength: usize, unsure: usize): void {
   for (let row: u32 = 0; row < count; row++) {
     const kind = cellKind(cells);
-    store<i64>(target, cellLength(cells) == textLength && memory.compare(cellStart(cells), text, textLength) == 0 ? 1 : 0);
+    store<i64>(target, cellLength(cells) == textLength && sameBytes(cellStart(cells), text, textLength) ? 1 : 0);
     if (kind == NESTED || kind == MISSING || kind == NULL) store<u8>(unsure + row, 1);
     target += REGISTER_BYTES;
     cells += rowBytes;
@@ -226,19 +227,12 @@ export function markFalse(marks: usize, source: usize, count: u32): void {
   return kind != NESTED && kind != MISSING && kind != NULL;
 }
 
-function hashOf(start: usize, length: usize): u32 {
-  let hash: u32 = 2166136261;
-  const stop = start + length;
-  for (let at = start; at < stop; at++) hash = (hash ^ load<u8>(at)) * 16777619;
-  return hash ^ (hash >> 15);
-}
-
 /**
  * A table of texts for `mapTexts`: entries of 16 bytes (position and length of the key, of the value), open addressing; a key at
  * position 0 is none. `entries` is a power of two.
  */
 export function addMapped(table: usize, entries: u32, key: usize, keyLength: usize, value: usize, valueLength: usize): void {
-  let place = hashOf(key, keyLength) & (entries - 1);
+  let place = hashOf(0, key, keyLength) & (entries - 1);
   while (load<u32>(table + <usize>place * 16) != 0) place = (place + 1) & (entries - 1);
   const entry = table + <usize>place * 16;
   store<u32>(entry, <u32>key);
@@ -255,9 +249,9 @@ export function mapTexts(computed: usize, computedBytes: usize, cells: usize, ro
   for (let row: u32 = 0; row < count; row++) {
     const start = cellStart(cells);
     const length = cellLength(cells);
-    let place = hashOf(start, length) & (entries - 1);
+    let place = hashOf(0, start, length) & (entries - 1);
     let entry = table + <usize>place * 16;
-    while (load<u32>(entry) != 0 && (load<u32>(entry + 4) != <u32>length || memory.compare(load<u32>(entry), start, length) != 0)) {
+    while (load<u32>(entry) != 0 && (load<u32>(entry + 4) != <u32>length || !sameBytes(load<u32>(entry), start, length))) {
       place = (place + 1) & (entries - 1);
       entry = table + <usize>place * 16;
     }
@@ -280,7 +274,7 @@ export function splitTexts(computed: usize, computedBytes: usize, cells: usize, 
     let at = start;
     let part: u32 = 0;
     for (; at + separatorLength <= stop; at++) {
-      if (load<u8>(at) != first || memory.compare(at, separator, separatorLength) != 0) continue;
+      if (load<u8>(at) != first || !sameBytes(at, separator, separatorLength)) continue;
       if (part == index) break;
       part++;
       at += separatorLength - 1;

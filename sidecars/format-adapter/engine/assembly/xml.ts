@@ -1,5 +1,5 @@
+import { digitValue, hashOf, isDigit, sameBytes } from "./bytes";
 import { byteToScratch, CELL_BYTES, codeToScratch, DONE, MISSING, NESTED, scratch, setCell, setNext, setRecords, setScratch, TEXT, toScratch, WRONG } from "./cells";
-import { sameBytes } from "./json";
 
 /**
  * XML records: the elements at one path. What is inside of them becomes cells by node: an attribute or an element is named by the
@@ -206,7 +206,7 @@ function reference(): void {
     }
     const byte = <u32>load<u8>(stop);
     if (byte == 59) break;
-    if ((byte | 32) - 97 >= 26 && byte - 48 >= 10 && byte != 35) {
+    if ((byte | 32) - 97 >= 26 && !isDigit(byte) && byte != 35) {
       wrong = true;
       return;
     }
@@ -233,20 +233,17 @@ function reference(): void {
 
 function numbered(from: usize, stop: usize): void {
   const isHexadecimal = load<u8>(from) == 120;
+  const base: u32 = isHexadecimal ? 16 : 10;
   let at = isHexadecimal ? from + 1 : from;
   if (at == stop) wrong = true;
   let code: u32 = 0;
   for (; at < stop; at++) {
-    const byte = <u32>load<u8>(at);
-    const letter = byte | 32;
-    let digit: u32 = 99;
-    if (byte - 48 < 10) digit = byte - 48;
-    else if (isHexadecimal && letter - 97 < 6) digit = letter - 87;
-    if (digit == 99) {
+    const digit = digitValue(load<u8>(at));
+    if (digit >= base) {
       wrong = true;
       return;
     }
-    code = code * (isHexadecimal ? 16 : 10) + digit;
+    code = code * base + digit;
     if (code > 0x10ffff) {
       wrong = true;
       return;
@@ -390,12 +387,6 @@ function attributeValue(): void {
     textLength = scratch - decoded;
   }
   p++;
-}
-
-function hashOf(parent: u32, start: usize, length: usize): u32 {
-  let hash: u32 = 2166136261 ^ parent;
-  for (let at = start; at < start + length; at++) hash = (hash ^ load<u8>(at)) * 16777619;
-  return hash ^ (hash >> 15);
 }
 
 /** The node of the name at p below `parent`; p goes behind the name. Reports name things in the same order record after record. */

@@ -107,3 +107,33 @@ test("thousands of keys in changing order", () => {
   const result = byEngine(mapping, text, [65_536]);
   assert.deepEqual(result, { refused: [], dropped: 0, text: Array.from({ length: 20 }, (_, turn) => `${JSON.stringify({ a: `k7:${turn}`, z: "none" })}\n`).join("") });
 });
+
+test("members as most are and members that are otherwise stand in one record, in any mixture", () => {
+  const mapping = mappingOf({ in: "{format: ndjson, strict: false}", out: outputs[2] ?? "", fields: "{a: {from: a, default: none}, b: {from: b, default: none}, c: {from: c, default: none}, d: {from: d, default: none}}" });
+  const right = fc.constantFrom("1", "-0", "0", "12345678901234567890", "-1.5", "0.000000000000000001", "1e3", "1.5E-3", "true", "false", "null", '""', '"x"', `"${"long ".repeat(9)}"`, '"a\\nb"', '"\\u00e9"', '"é😀"', "[1, 2]", '{"x": 1}');
+  const otherwise = fc.constantFrom("01", "-", "1.", ".5", "1e", "00", "tru", "falsy", "nul", "truefalse", '"\u0001"', '"\\x"', "", "1 1");
+  const key = fc.constantFrom("a", "b", "c", "d");
+  const member = fc.tuple(key, fc.oneof({ weight: 30, arbitrary: right }, { weight: 1, arbitrary: otherwise }), fc.constantFrom(":", ":", ":", " : "), fc.constantFrom(",", ",", ",", ", ", " ,"));
+  const record = fc.uniqueArray(member, { selector: ([name]) => name, minLength: 1 }).map((members) => `{${members.map(([name, text, colon], index) => `"${name}"${colon}${text}${index + 1 === members.length ? "" : members[index]?.[3]}`).join("")}}\n`);
+  fc.assert(
+    fc.property(fc.array(record, { minLength: 1, maxLength: 12 }), sizes, (records, pieces) => {
+      const [ours, reference] = [byEngine(mapping, records.join(""), pieces), byReference(mapping, records.join(""))];
+      assert.deepEqual("text" in ours ? ours : ours.line, "text" in reference ? reference : reference.line);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("the line of a fault behind thousands of lines is right, whatever ends them", () => {
+  const mapping = mappingOf({ in: "{format: csv, strict: false, columns: {a: int64}}", out: outputs[2] ?? "", fields: "{a: a}" });
+  const lines = (count: number, end: string): string => `1${end}`.repeat(count);
+  for (const [text, line] of [
+    [lines(9_000, "\n"), 9_002],
+    [lines(9_000, "\r\n"), 9_002],
+    [lines(9_000, "\r"), 9_002],
+    [lines(5_000, "\n") + lines(3, "\r\n") + lines(5_000, "\n"), 10_005],
+    [lines(2_039, "\n") + lines(1, "\r") + lines(5_000, "\n"), 7_042],
+  ] as const) {
+    for (const sizes of [[7], [4_079, 4_081], [100_000]]) assert.deepEqual(byEngine(mapping, `a\n${text}x\n`, sizes), { code: "CAST", line });
+  }
+});
