@@ -34,7 +34,7 @@ export function reverseMapping(mapping: Mapping): Reverse {
   const fields = ordered.map(([column, source]) => `  ${JSON.stringify(column)}: ${source}\n`).join("");
   return {
     kind: "reversible",
-    yaml: `in: {format: ${mapping.output.format}${csvSettings(mapping.output)}, columns: {${types.join(", ")}}}\nout: {format: ${mapping.input.format}${csvSettings(mapping.input)}, file: ${JSON.stringify(`/reversed/{name}.${mapping.input.format}`)}}\nfields:\n${fields}`,
+    yaml: `in: {format: ${mapping.output.format}${csvSettings(mapping.output)}${documentSettings(mapping.output)}, columns: {${types.join(", ")}}}\nout: {format: ${mapping.input.format}${csvSettings(mapping.input)}${documentSettings(mapping.input)}, file: ${JSON.stringify(`/reversed/{name}.${mapping.input.format}`)}}\nfields:\n${fields}`,
   };
 }
 
@@ -52,7 +52,23 @@ function csvSettings(options: InputOptions | OutputOptions): string {
   ].join("");
 }
 
+/** Where the records stand in a document of JSON or XML: as it is written for what was read, and read for what was written. */
+function documentSettings(options: InputOptions | OutputOptions): string {
+  if (options.format === "json") {
+    const records = "around" in options ? options.around?.records : "wrap" in options ? options.wrap?.records : undefined;
+    return records === undefined || records.length === 0 ? "" : `, records: ${JSON.stringify(records.map((key) => key.replaceAll(".", String.raw`\.`)).join("."))}`;
+  }
+  if (options.format !== "xml") return "";
+  const { namespaces } = options;
+  const named = namespaces === undefined || namespaces.size === 0 ? "" : `, namespaces: ${JSON.stringify(Object.fromEntries(namespaces))}`;
+  if ("root" in options) return `, records: ${JSON.stringify(`/${[...options.root, options.record].join("/")}`)}${named}`;
+  const around = options.records.slice(0, -1);
+  return `${around.length === 0 ? "" : `, root: ${JSON.stringify(around.join("/"))}`}, record: ${JSON.stringify(options.records.at(-1) ?? "")}${named}`;
+}
+
 function lostLines(input: InputOptions): readonly { readonly field: string; readonly reason: string }[] {
+  const isEnveloped = (input.format === "json" && (input.around?.constants.size ?? 0) > 0) || (input.format === "xml" && input.envelope !== undefined);
+  if (isEnveloped) return [{ field: "in", reason: "values around the records do not come back to where they stood" }];
   return input.format === "csv" && (input.comment !== undefined || input.skipLines > 0) ? [{ field: "in", reason: "lines that are no records do not come back" }] : [];
 }
 
