@@ -1,7 +1,7 @@
 // pure
 import { shapeArea, shapeMax } from "../core/core.ts";
 import { MsgpackWriter } from "../forward-protocol/msgpack-writer.ts";
-import { requiredTexts, shortestMatch } from "../parse/pattern.ts";
+import { requiredTexts, shortestMatch } from "../parse/pattern-needs.ts";
 import type { ConditionConfig } from "./condition-config.ts";
 import { equalTo } from "./condition.ts";
 import { constantsOf, type FilterConfig } from "./filter-config.ts";

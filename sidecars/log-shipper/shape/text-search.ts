@@ -1,5 +1,5 @@
 // pure
-import { requiredText, shortestMatch } from "../parse/pattern.ts";
+import { requiredText, shortestMatch } from "../parse/pattern-needs.ts";
 
 /**
  * A quick look whether a pattern can be found in a text at all: every match of most patterns contains some fixed text, and

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { decode } from "@msgpack/msgpack";
 import { MsgpackWriter } from "../../../../sidecars/log-shipper/forward-protocol/msgpack-writer.ts";
 import { createParser } from "../../../../sidecars/log-shipper/parse/create-parser.ts";
-import { groupNames, patternFault, requiredText, requiredTexts, shortestMatch } from "../../../../sidecars/log-shipper/parse/pattern.ts";
+import { requiredText, requiredTexts, shortestMatch } from "../../../../sidecars/log-shipper/parse/pattern-needs.ts";
+import { groupNames, patternFault } from "../../../../sidecars/log-shipper/parse/pattern.ts";
 import { regexpSpec, RegexpParser } from "../../../../sidecars/log-shipper/parse/regexp.ts";
 import { readSettings } from "../shape/shaping.ts";
 
