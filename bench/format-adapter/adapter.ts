@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { bundleRole } from "../../images/bundle.ts";
 import { roles } from "../../images/roles.ts";
 
@@ -15,17 +15,20 @@ export type Program = { readonly path: string; readonly command: readonly string
 const flags = ["--max-old-space-size-percentage=60", "--max-semi-space-size=1"];
 const settings = { NODE_ENV: "production", MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536" };
 
-/** The adapter as its image ships it, bundled anew into a folder: with the image's flags and settings, and what V8 compiled at a start with `--version`. */
-export async function bundleAdapter(folder: string, from = root): Promise<Program> {
+/** The adapter as its image ships it, bundled anew into a folder. */
+export async function bundleAdapter(folder: string): Promise<Program> {
   const role = roles.find((each) => each.name === "format-adapter");
   if (role === undefined) throw new Error("There is no role format-adapter");
-  const { files } = await bundleRole({ root: from, role, version: "bench" });
+  const { files } = await bundleRole({ root, role, version: "bench" });
   mkdirSync(folder, { recursive: true });
   for (const { name, bytes } of files) writeFileSync(join(folder, name), bytes);
-  const path = join(folder, "main.cjs");
-  const program = { path, command: [process.execPath, ...flags, path], environment: { ...settings, NODE_COMPILE_CACHE: join(folder, "compile-cache") } };
-  const [executable = "", ...words] = program.command;
-  if (spawnSync(executable, [...words, "--version"], { env: { ...process.env, ...program.environment } }).status !== 0) throw new Error(`${path} does not start`);
+  return asImage(join(folder, "main.cjs"));
+}
+
+/** A bundle with the image's flags and settings, and what V8 compiled at a start with `--version`. */
+export function asImage(path: string): Program {
+  const program = { path, command: [process.execPath, ...flags, path], environment: { ...settings, NODE_COMPILE_CACHE: join(dirname(path), "compile-cache") } };
+  if (spawnSync(process.execPath, [...flags, path, "--version"], { env: { ...process.env, ...program.environment } }).status !== 0) throw new Error(`${path} does not start`);
   return program;
 }
 

@@ -3,12 +3,12 @@
 //   npm run bench format-adapter/latency      five rounds of 100 reports, 60 ms apart, and five starts; ROUNDS=n for more
 //
 // The old form is renamed to its name before its folder is synced; the figure counts until the ledger's line, which comes after both.
-import { mkdtempSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from "node:fs";
+import { closeSync, fdatasyncSync, fsyncSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, watch, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { median, observeCircumstances, spread, writeReport } from "../report.ts";
-import { bundleAdapter, makePlace, makeReport, start, type Program } from "./adapter.ts";
+import { bundleAdapter, makePlace, makeReport, start, type Place, type Program } from "./adapter.ts";
 
 const rounds = Number(process.env["ROUNDS"] ?? "5");
 const reportsPerRound = 100;
@@ -16,7 +16,25 @@ const apartMs = 60;
 
 const quantile = (values: readonly number[], share: number): number => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
-async function round(program: Program): Promise<{ readonly readyMs: number; readonly latenciesMs: readonly number[]; readonly peakMiB: number }> {
+/** What the disk alone takes for a file of that size to be durable under its name: written and synced, renamed, its folder synced. */
+async function diskAlone(place: Place, count: number): Promise<readonly number[]> {
+  const content = Buffer.from(makeReport(100_000, 1)), durationsMs: number[] = [];
+  for (let index = 0; index < count; index++) {
+    await sleep(apartMs);
+    const beganMs = performance.now(), temporary = join(place.legacy, ".disk-alone"), file = openSync(temporary, "w");
+    writeSync(file, content);
+    fdatasyncSync(file);
+    closeSync(file);
+    renameSync(temporary, join(place.legacy, `disk-alone-${index}`));
+    const folder = openSync(place.legacy, "r");
+    fsyncSync(folder);
+    closeSync(folder);
+    durationsMs.push(performance.now() - beganMs);
+  }
+  return durationsMs;
+}
+
+async function round(program: Program): Promise<{ readonly readyMs: number; readonly latenciesMs: readonly number[]; readonly diskMs: readonly number[]; readonly peakMiB: number }> {
   const place = makePlace();
   const adapter = await start(program, place);
   const ledger = join(place.directory, "state/ledger.log");
@@ -39,8 +57,9 @@ async function round(program: Program): Promise<{ readonly readyMs: number; read
     if (index >= 0) latenciesMs.push(latencyMs); // the first ones warm up
   }
   const peakMiB = adapter.peakMiB();
+  const diskMs = await diskAlone(place, reportsPerRound / 4);
   await adapter.end();
-  return { readyMs: adapter.readyMs, latenciesMs, peakMiB };
+  return { readyMs: adapter.readyMs, latenciesMs, diskMs, peakMiB };
 }
 
 const circumstances = observeCircumstances("no engine");
@@ -55,6 +74,7 @@ for (let index = 0; index < rounds; index++) {
 rmSync(directory, { recursive: true });
 const verdict = (measured: number, most: number, unit: string): string => `${most} ${unit}: ${measured <= most ? "met" : "NOT MET"}`;
 const all = results.flatMap(({ latenciesMs }) => latenciesMs);
+const disk = results.flatMap(({ diskMs }) => diskMs);
 await writeReport("format-adapter-latency", {
   title: "The format adapter: from rename to durable old form",
   circumstances: circumstances(Date.now()),
@@ -62,6 +82,7 @@ await writeReport("format-adapter-latency", {
   rows: [
     ["100 KB report, p50", `${quantile(all, 0.5).toFixed(1)} ms (rounds: ${spread(results.map(({ latenciesMs }) => quantile(latenciesMs, 0.5)), 1)})`, verdict(quantile(all, 0.5), 8, "ms")],
     ["100 KB report, p99", `${quantile(all, 0.99).toFixed(1)} ms (rounds: ${spread(results.map(({ latenciesMs }) => quantile(latenciesMs, 0.99)), 1)})`, verdict(quantile(all, 0.99), 40, "ms")],
+    ["the disk alone: write, sync, rename, sync of the folder", `p50 ${quantile(disk, 0.5).toFixed(1)} ms, p99 ${quantile(disk, 0.99).toFixed(1)} ms`, ""],
     ["cold start to ready", `${spread(results.map(({ readyMs }) => readyMs), 0)} ms`, verdict(median(results.map(({ readyMs }) => readyMs)), 150, "ms")],
     ["peak resident memory", `${spread(results.map(({ peakMiB }) => peakMiB), 0)} MiB`, verdict(median(results.map(({ peakMiB }) => peakMiB)), 96, "MiB")],
   ],
