@@ -152,6 +152,7 @@ const nameBytesMax = 255;
 
 /** Throws NAME when the input's name gives no output of its own: trying again would not help. */
 async function checkOutput(output: string, job: AdaptJob): Promise<void> {
+  if (["", ".", ".."].includes(basename(output)) || output.includes("\0")) throw new ConversionError("NAME", `the adapted report would have no name of its own: ${output}`, { line: 1 });
   if (Buffer.byteLength(basename(output)) > nameBytesMax) throw new ConversionError("NAME", `the adapted report's name would be longer than ${nameBytesMax} bytes: ${output}`, { line: 1 });
   const owner = job.ownerOf(output);
   const isThere = owner !== undefined && (await lstat(owner).then(() => true, () => false));

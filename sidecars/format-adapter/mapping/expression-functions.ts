@@ -2,6 +2,7 @@
 import { compare, formatDecimal, parseDecimal, quotient, rescale, type Decimal, type Rounding } from "./decimal.ts";
 import { EvaluationError, order, valueText, type ExpressionNode, type ExpressionType, type ExpressionValue } from "./expression-node.ts";
 import { ExpressionError } from "./expression-syntax.ts";
+import { partOfText } from "./text-parts.ts";
 import { compilePattern } from "./text-pattern.ts";
 
 /**
@@ -34,9 +35,40 @@ function plain(usage: string, takes: readonly ValueKind[], type: ExpressionType,
   return { usage, takes, min: limits?.min ?? takes.length, max: limits?.max ?? takes.length, prepare: () => ({ type, apply: (values) => apply(values as readonly string[]) }) };
 }
 
-function bounded(result: string): string {
-  if (result.length > textCharactersMax) throw new EvaluationError(`the result is longer than ${textCharactersMax} characters`);
-  return result;
+/** Refuses a result before it is made: a few hundred characters of an expression can ask for terabytes. */
+function checkLength(characters: number): void {
+  if (characters > textCharactersMax) throw new EvaluationError(`the result is longer than ${textCharactersMax} characters`);
+}
+
+function concatenated(texts: readonly string[]): string {
+  checkLength(texts.reduce((sum, each) => sum + each.length, 0));
+  return texts.join("");
+}
+
+function replaced(source: string, what: string, by: string): string {
+  if (what === "") return source;
+  let times = 0;
+  for (let at = source.indexOf(what); at >= 0; at = source.indexOf(what, at + what.length)) times++;
+  checkLength(source.length + times * (by.length - what.length));
+  return source.replaceAll(what, () => by);
+}
+
+/** Without a list of them, which would take many times the memory of a long text. */
+function codePoints(source: string): number {
+  let count = source.length;
+  for (let at = 0; at < source.length; at++) {
+    if ((source.codePointAt(at) ?? 0) <= 0xffff) continue;
+    at++;
+    count--;
+  }
+  return count;
+}
+
+/** Where so many code points end, from the start. */
+function offsetOf(source: string, count: number): number {
+  let at = 0;
+  for (let left = count; left > 0 && at < source.length; left--) at += (source.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
+  return at;
 }
 
 function whole(value: ExpressionValue | undefined): number {
@@ -44,13 +76,13 @@ function whole(value: ExpressionValue | undefined): number {
 }
 
 function substring(source: string, from: number, length: number): string {
-  const characters = Array.from(source);
-  const start = from < 0 ? Math.max(0, characters.length + from) : from;
-  return characters.slice(start, start + Math.max(0, length)).join("");
+  const start = offsetOf(source, from < 0 ? Math.max(0, codePoints(source) + from) : from);
+  const rest = source.slice(start);
+  return rest.slice(0, offsetOf(rest, Math.max(0, length)));
 }
 
 function padded(source: string, width: number, fill: string, before: boolean): string {
-  const missing = width - Array.from(source).length;
+  const missing = width - (source.length > 2 * width ? width : codePoints(source));
   if (missing <= 0) return source;
   const padding = fill.repeat(missing);
   return before ? padding + source : source + padding;
@@ -64,7 +96,7 @@ const pad = (name: string, before: boolean): FunctionShape => ({
   prepare(values, at) {
     const width = constantWhole(values[1], at, `${name} takes its width as a whole number up to ${padMax}`, padMax);
     const fill = constantText(values[2], at, `${name} takes one character to fill with`);
-    if (Array.from(fill).length !== 1) throw new ExpressionError(`${name} takes one character to fill with`, at);
+    if (codePoints(fill) !== 1) throw new ExpressionError(`${name} takes one character to fill with`, at);
     return { type: text, apply: ([source]) => padded(source as string, width, fill, before) };
   },
 });
@@ -81,14 +113,14 @@ const shapes: Readonly<Record<string, FunctionShape>> = {
   upper: plain("upper(text)", ["string"], text, ([source = ""]) => source.toUpperCase()),
   lower: plain("lower(text)", ["string"], text, ([source = ""]) => source.toLowerCase()),
   trim: plain("trim(text)", ["string"], text, ([source = ""]) => source.trim()),
-  concat: plain("concat(text, …)", ["string"], text, (texts) => bounded(texts.join("")), { min: 1, max: 20 }),
-  replace: plain("replace(text, what, by)", ["string", "string", "string"], text, ([source = "", what = "", by = ""]) => (what === "" ? source : bounded(source.split(what).join(by)))),
-  length: plain("length(text)", ["string"], { kind: "number", scale: 0 }, ([source = ""]) => ({ unscaled: Array.from(source).length, scale: 0 })),
+  concat: plain("concat(text, …)", ["string"], text, concatenated, { min: 1, max: 20 }),
+  replace: plain("replace(text, what, by)", ["string", "string", "string"], text, ([source = "", what = "", by = ""]) => replaced(source, what, by)),
+  length: plain("length(text)", ["string"], { kind: "number", scale: 0 }, ([source = ""]) => ({ unscaled: codePoints(source), scale: 0 })),
   contains: plain("contains(text, part)", ["string", "string"], condition, ([source = "", part = ""]) => source.includes(part)),
   startsWith: plain("startsWith(text, part)", ["string", "string"], condition, ([source = "", part = ""]) => source.startsWith(part)),
   endsWith: plain("endsWith(text, part)", ["string", "string"], condition, ([source = "", part = ""]) => source.endsWith(part)),
   substring: { usage: "substring(text, from[, length])", takes: ["string", "number", "number"], min: 2, max: 3, prepare: () => ({ type: text, apply: ([source, from, length]) => substring(source as string, whole(from), length === undefined ? Infinity : whole(length)) }) },
-  part: { usage: "part(text, separator, index)", takes: ["string", "string", "number"], min: 3, max: 3, prepare: () => ({ type: text, apply: ([source = "", separator, index]) => (typeof source !== "string" || typeof separator !== "string" || separator === "" ? source : (source.split(separator).at(whole(index)) ?? "")) }) },
+  part: { usage: "part(text, separator, index)", takes: ["string", "string", "number"], min: 3, max: 3, prepare: () => ({ type: text, apply: ([source = "", separator, index]) => (typeof source !== "string" || typeof separator !== "string" || separator === "" ? source : partOfText(source, separator, whole(index), false)) }) },
   padLeft: pad("padLeft", true),
   padRight: pad("padRight", false),
   matches: {

@@ -11,6 +11,7 @@ import { EvaluationError, valueText, type Environment, type ExpressionValue } fr
 import type { Expression } from "./expression.ts";
 import type { FieldMapping, FieldSource } from "./mapping.ts";
 import { listCells } from "./path.ts";
+import { partOfText } from "./text-parts.ts";
 import { fits, isBareInJson, typeText, type ValueType } from "./types.ts";
 
 /** Makes one field of a row. Throws ConversionError. */
@@ -34,7 +35,7 @@ export function makeField(field: FieldMapping, types: ColumnTypes, expression: E
         return { text: (source.skipsEmpty ? texts.filter((text) => text !== "") : texts).join(source.separator), json: "string" };
       };
     case "split":
-      return (row) => ({ text: partOf(need(row, source.from, types), source), json: "string" });
+      return (row) => ({ text: partOfText(need(row, source.from, types), source.separator, source.index, source.rest), json: "string" });
     case "date":
       return makeDate(source, types);
     case "map":
@@ -49,11 +50,6 @@ export function makeField(field: FieldMapping, types: ColumnTypes, expression: E
         return { text: JSON.stringify(text === "" ? [] : text.split(source.separator)), json: "raw" };
       };
   }
-}
-
-function partOf(text: string, { separator, index, rest }: Source<"split">): string {
-  const parts = text.split(separator);
-  return rest ? parts.slice(index).join(separator) : (parts.at(index) ?? "");
 }
 
 /** An untouched value keeps its characters. */

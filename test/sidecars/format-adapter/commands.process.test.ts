@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { convertText } from "../../../sidecars/format-adapter/convert.ts";
@@ -85,6 +85,17 @@ test("diff adapts the new report first, by a named mapping or the one that detec
   assert.match(command("diff", old, put("v9.csv", "number\n1\n"), "--config", config).text, /v9\.csv:1: VERSION: no rule of detect fits/);
   assert.match(command("diff", old, put("bad.csv", newReport.replace("1.25", "1.255")), "--config", config, "--key", "id").text, /bad\.csv:3: CAST in column amount: the value is not decimal\(2\): "1\.255"/);
   assert.match(command("diff", "--help").text, /^usage: format-adapter diff OLD NEW/);
+});
+
+test("a report whose name would make its adapted form a folder is refused, not tried for ever", () => {
+  const place = mkdtempSync(join(root, "names-"));
+  for (const name of ["in", "out"]) mkdirSync(join(place, name));
+  for (const name of ["...csv", "..csv", "a..csv"]) writeFileSync(join(place, "in", name), "a\n1\n");
+  writeFileSync(join(place, "c.yaml"), `stateDirectory: ${place}/state\nwatch: {dir: ${place}/in, match: "{.*,*}", ready: [complete]}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "${place}/out/{name}"}, fields: {b: a}}}\n`);
+  const { code, text } = command("run", "--once", "--config", join(place, "c.yaml"));
+  assert.equal(code, 75, text);
+  assert.deepEqual(readdirSync(join(place, "out")), ["a."], text);
+  assert.equal(text.match(/would have no name of its own/g)?.length, 2, text);
 });
 
 const configuration = (): string => put("adapter.yaml", `watch: {dir: /in}
