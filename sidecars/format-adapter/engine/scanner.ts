@@ -4,13 +4,13 @@ import { ConversionError } from "../conversion-error.ts";
 import { checkHeader } from "../formats/csv-reader.ts";
 import { countLineEndsOfBytes } from "../formats/line-ends.ts";
 import { refuseUtf16 } from "../formats/byte-order.ts";
-import { JsonAround } from "../formats/json-around.ts";
 import { doubleColumn } from "../formats/json-reader.ts";
-import { checkNested, type JsonCell } from "../formats/json-text.ts";
+import { checkNested, isDeeper } from "../formats/json-text.ts";
 import { readerLimitsDefault, type CellKind, type Row } from "../formats/row.ts";
 import type { EngineInput } from "../formats/options.ts";
 import { wrongRecordEnd } from "./csv-fault.ts";
-import { isUtf8SoFar, notUtf8, validPrefix } from "./utf8.ts";
+import { isUtf8SoFar, notUtf8, unfinishedBytes, validPrefix } from "./utf8.ts";
+import { AroundScan } from "./around-scan.ts";
 import { declarationBytesMax, declarationLength, XmlScan } from "./xml-scan.ts";
 import { afterArray, cellBytes, cellKind, cellKinds, missingKind, scanned, type Core } from "./core.ts";
 
@@ -39,10 +39,6 @@ const slotsTable = 32_768;
 const lineFeed = 10;
 const carriageReturn = 13;
 const openingBrace = 123;
-/** Of the core's arrayPlace. */
-const beforeRecord = 2;
-/** The parent of columns that are no keys of the records. */
-const constantsSlot = 0xffff_fffe;
 /** So much of a wrong record is waited for, to tell what is wrong with it. */
 const explainedBytes = 65_536;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -68,9 +64,7 @@ export class Scanner {
   readonly #indexOf = new Map<string, number>();
   readonly #xml: XmlScan | undefined;
   /** Of a JSON document that is not the list of records itself. */
-  readonly #around: JsonAround | undefined;
-  /** Cells that all rows have in their first columns: where the value is, its length and its kind. */
-  #constants: readonly (readonly [start: number, length: number, kind: number])[] = [];
+  readonly #around: AroundScan | undefined;
 
   constructor(options: ScannerOptions) {
     this.#options = options;
@@ -83,7 +77,7 @@ export class Scanner {
     this.#to = this.#input;
     core.functions.openLines();
     this.#xml = options.input.format === "xml" ? new XmlScan(core, options.input) : undefined;
-    this.#around = options.input.format === "json" && options.input.around !== undefined ? new JsonAround(options.input.around) : undefined;
+    this.#around = options.input.format === "json" && options.input.around !== undefined ? new AroundScan(core, options.input.around) : undefined;
     if (options.input.format === "csv" || options.input.format === "xml") return;
     core.functions.openSlots(core.allocate(slotsMax * 16), core.allocate(slotsMax * 4), slotsMax, core.allocate(slotsTable * 4), slotsTable);
     core.functions.openArray();
@@ -143,10 +137,10 @@ export class Scanner {
       const next = functions.next.value;
       this.#checkUtf8(next);
       if (functions.hasUncompared.value !== 0) this.#compareKeys(rows);
-      if (rows > 0 && this.#constants.length > 0) this.#putConstants(rows);
+      this.#around?.put(this.rowsArea, this.rowBytes, rows);
       if (rows > 0) yield* use(rows);
       this.#consume(next);
-      if (this.#around !== undefined && (this.#around.isList ? functions.arrayPlace.value === afterArray : rows > 0)) {
+      if (this.#around?.isOver(rows) === true) {
         this.#around.resume();
         return void this.#passAround(this.#around, isLast);
       }
@@ -220,14 +214,21 @@ export class Scanner {
     if (!this.#passedMark && this.#core.bytes.subarray(this.#from, this.#from + byteOrderMark.length).equals(byteOrderMark)) this.#from += byteOrderMark.length;
     if (!this.#passedMark) refuseUtf16(this.#core.bytes.subarray(this.#from, this.#to));
     this.#passedMark = true;
-    if (this.#around !== undefined) return (this.#begun = this.#passAround(this.#around, isLast) && this.#beginRecords(this.#around));
+    if (this.#around !== undefined) {
+      this.#begun = this.#passAround(this.#around, isLast);
+      const constants = this.#begun ? this.#around.begin() : [];
+      if (constants.length > 0) this.#addColumns(constants, this.#line);
+      return this.#begun;
+    }
     this.#begun = this.#options.input.format === "xml" ? this.#declaration(isLast) : this.#options.input.format !== "csv" || this.#header(isLast);
     return this.#begun;
   }
 
   /** Takes what stands before or behind the records; whether it is passed and the records begin. */
-  #passAround(around: JsonAround, isLast: boolean): boolean {
-    const bytes = this.#core.bytes.subarray(this.#from, isLast ? this.#to : wholeCharacters(this.#core.bytes, this.#from, this.#to));
+  #passAround(around: AroundScan, isLast: boolean): boolean {
+    const unread = this.#core.bytes.subarray(this.#from, this.#to);
+    // A character or a line end that may be cut off is left for the next time.
+    const bytes = isLast ? unread : unread.subarray(0, unread.length - (unread.at(-1) === carriageReturn ? 1 : unfinishedBytes(unread)));
     let taken = bytes.length;
     try {
       taken = around.take(bytes, (at) => this.#lineOf(this.#from + at));
@@ -236,26 +237,6 @@ export class Scanner {
     }
     this.#consume(this.#from + taken);
     return around.place === "records";
-  }
-
-  /** The next byte is the list's, or the one record's. */
-  #beginRecords(around: JsonAround): boolean {
-    const { functions } = this.#core;
-    if (!around.isList) functions.arrayPlace.value = beforeRecord;
-    this.#constants = [...around.constants].map(([column, cell]) => {
-      const name = Buffer.from(column);
-      functions.addSlot(constantsSlot, this.#core.keep(name), name.length, false);
-      const value = Buffer.from(cell.text);
-      return [this.#core.keep(value), value.length, kindOf(cell)] as const;
-    });
-    if (this.#constants.length > 0) this.#addColumns([...around.constants.keys()], this.#line);
-    return true;
-  }
-
-  #putConstants(rows: number): void {
-    for (let row = 0; row < rows; row++) {
-      for (const [index, [start, length, kind]] of this.#constants.entries()) this.#core.setCell(this.rowsArea + row * this.rowBytes + (index + 1) * cellBytes, start, length, kind);
-    }
   }
 
   /** Passes over the declaration of XML. */
@@ -326,7 +307,7 @@ export class Scanner {
     if (!isUtf8(key)) throw new ConversionError("ENCODING", "the file is not UTF-8", { line });
     if (this.columns.length >= Math.min(columnsMax, slotsMax)) throw new ConversionError("LIMIT", `more than ${Math.min(columnsMax, slotsMax)} keys`, { line });
     const name = key.toString("utf8");
-    if (this.#constants.length > 0 && this.#indexOf.has(name)) throw doubleColumn(name, this.#lineOf(this.#recordStart()));
+    if (this.#around?.constants.has(name) === true) throw doubleColumn(name, this.#lineOf(this.#recordStart()));
     functions.addSlot(functions.keyParent.value, this.#core.keep(key), key.length, false);
     this.#addColumns([name], line);
   }
@@ -380,7 +361,7 @@ export class Scanner {
     const error = this.#options.explain(this.#context() + rest, this.#line, isLast);
     if (this.#options.input.format !== "json" || !(error instanceof ConversionError) || error.code !== "INCOMPLETE") return error;
     // The reader looks into a record when it has all of it, the core as it comes.
-    if (isDeep(rest)) return new ConversionError("LIMIT", `nested deeper than ${readerLimitsDefault.depthMax}`, { line: this.#lineOf(this.#recordStart()) });
+    if (isDeeper(rest, readerLimitsDefault.depthMax)) return new ConversionError("LIMIT", `nested deeper than ${readerLimitsDefault.depthMax}`, { line: this.#lineOf(this.#recordStart()) });
     return new ConversionError("SYNTAX", "the record is not JSON", { line: this.#lineOf(this.#recordStart()), sample: rest });
   }
 
@@ -464,27 +445,4 @@ class CellRow implements Row {
   kind(column: string): CellKind | undefined {
     return this.#scanner.cellKind(this.#row, column);
   }
-}
-
-/** Whether JSON that is not whole has more levels than are allowed. */
-function isDeep(text: string): boolean {
-  let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
-    if (token === "[" || token === "{") depth++;
-    else if (token === "]" || token === "}") depth--;
-    if (depth > readerLimitsDefault.depthMax) return true;
-  }
-  return false;
-}
-
-function kindOf({ kind, text }: JsonCell): number {
-  return kind === "boolean" ? cellKinds.indexOf("boolean") + (text === "true" ? 0 : 1) : cellKinds.indexOf(kind);
-}
-
-/** The end of [from, to) without a character or a line end that may be cut off. */
-function wholeCharacters(bytes: Buffer, from: number, to: number): number {
-  if (to > from && bytes[to - 1] === carriageReturn) return to - 1;
-  let at = to;
-  while (at > from && to - at < 3 && ((bytes[at - 1] ?? 0) & 0xc0) === 0x80) at--;
-  return at > from && (bytes[at - 1] ?? 0) >= 0xc0 ? at - 1 : to;
 }

@@ -29,6 +29,17 @@ export function checkNested(text: string, line: () => number): void {
   }
 }
 
+/** Whether JSON, whole or not, has more levels than these. */
+export function isDeeper(text: string, depthMax: number): boolean {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
+    if (token === "[" || token === "{") depth++;
+    else if (token === "]" || token === "}") depth--;
+    if (depth > depthMax) return true;
+  }
+  return false;
+}
+
 /** JSON text without the white space between its parts, which might hold line ends. */
 export function compactJson(text: string): string {
   return text.replace(/("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g, "$1");
