@@ -160,3 +160,10 @@ test("each fault in the table has its tests, by the titles that they have", () =
     }
   }
 });
+
+test("the list of contents names every section, once, in their order", () => {
+  const sections = [...text.matchAll(/^## (.*)$/gm)].map((match) => match[1] ?? "");
+  const anchorOf = (title: string): string => title.toLowerCase().replaceAll(/[^a-z0-9 -]/g, "").replaceAll(" ", "-");
+  const contents = text.slice(text.indexOf("**Contents**"), text.indexOf("\n\n", text.indexOf("**Contents**")));
+  assert.deepEqual([...contents.matchAll(/\[([^\]]*)\]\(#([^)]*)\)/g)].map((match) => [match[1], match[2]]), sections.map((title) => [title, anchorOf(title)]));
+});
