@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { convertText, startConversion } from "../../../../sidecars/format-adapter/convert.ts";
-import { mappingOf, parseConfig } from "../support.ts";
+import { chooseMapping } from "../../../../sidecars/format-adapter/detect.ts";
+import { mappingOf, parseAdapter, parseConfig } from "../support.ts";
 import { byEngine, byReference, type Outcome } from "../engine/outcomes.ts";
 
 const rows = '{format: json, records: data.rows, columns: {a: "int64?"}}';
@@ -152,6 +153,19 @@ test("settings that mean nothing are told", () => {
   assert.match(problems("{format: json}", '{format: json, indent: 9, file: "/o/{name}"}').join("\n"), /expected a number of spaces from 1 to 8, got "9"/);
   assert.match(problems("{format: json}", '{format: json, envelope: {x: y}, file: "/o/{name}"}').join("\n"), /envelope: needs "records"/);
   assert.match(problems("{format: json}", '{format: json, records: x, envelope: {x: y}, file: "/o/{name}"}').join("\n"), /gives a key that another field gives/);
+});
+
+test("a value before the records, or their keys, tell the version", () => {
+  const mapping = (name: string): string => `  ${name}:\n    in: {format: json, records: rows, strict: false, envelope: {version: meta.v}}\n    out: {format: csv, file: "/o/{name}.${name}"}\n    fields: {a: {from: a, default: none}}\n`;
+  const adapter = parseAdapter(`watch: {dir: /in}\ndetect:\n- {when: {value: {column: version, is: "2"}}, use: two}\n- {when: {header: [b]}, use: one}\nmappings:\n${mapping("one")}${mapping("two")}`);
+  const chosen = (text: string, isAll = true): string => {
+    const choice = chooseMapping(adapter, "x.json", Buffer.from(text), isAll);
+    return choice.kind === "chosen" ? choice.mapping.name : choice.kind;
+  };
+  assert.equal(chosen('{"meta":{"v":2},"rows":[{"a":1}]}'), "two");
+  assert.equal(chosen('{"meta":{"v":3},"rows":[{"b":1}]}'), "one");
+  assert.equal(chosen('{"meta":{"v":3},"ro', false), "undecided");
+  assert.throws(() => chosen('{"meta":{"v":3},"rows":[{"a":1}]}'), { code: "VERSION" });
 });
 
 test("memory does not grow with the document, and its ends are looked at", () => {
