@@ -143,6 +143,12 @@ export class Core {
     return position;
   }
 
+  /** The position of an area of `wanted` bytes in place of that of `length` bytes: the same one, its content kept, when nothing was allocated behind it. */
+  extend(position: number, length: number, wanted: number): number {
+    if (Math.ceil((position + length + slackBytes) / 64) * 64 === this.#free) this.#free = position;
+    return this.allocate(wanted);
+  }
+
   startAt(cell: number): number {
     return this.words[cell >> 2] ?? 0;
   }

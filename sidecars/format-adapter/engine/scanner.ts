@@ -107,7 +107,8 @@ export class Scanner {
   /** Where the next bytes of the report are to be put; never empty. Valid until the next call of any kind. */
   room(): Buffer {
     if (this.#input + this.#inputBytes - this.#to < this.#inputBytes / 4) this.#makeRoom();
-    return this.#core.bytes.subarray(this.#to, this.#input + this.#inputBytes);
+    // Not more than a block at a time, so that a record is found to be too long before much more of it is in memory.
+    return this.#core.bytes.subarray(this.#to, Math.min(this.#input + this.#inputBytes, this.#to + blockBytes));
   }
 
   filled(length: number): void {
@@ -418,8 +419,9 @@ export class Scanner {
     const unread = this.#to - this.#from;
     const wanted = unread > this.#inputBytes / 2 ? this.#inputBytes * 2 : this.#inputBytes;
     if (wanted > this.#inputBytes) {
-      this.#scratch = this.#core.allocate(wanted);
-      this.#input = this.#core.allocate(wanted);
+      // Once as large as the unread input may become: memory that is not written to costs nothing, and the input grows in place behind it.
+      if (this.#inputBytes === blockBytes) this.#scratch = this.#core.allocate(this.#options.recordBytesMax + 2 * blockBytes);
+      this.#input = this.#core.extend(this.#input, this.#inputBytes, wanted);
       this.#inputBytes = wanted;
     }
     this.#core.bytes.copyWithin(this.#input, this.#from, this.#to);

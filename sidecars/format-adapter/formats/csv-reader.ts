@@ -16,12 +16,17 @@ export function createCsvReader(dialect: CsvDialect, handler: RecordHandler, lim
   return new CsvReader(dialect, handler, limits);
 }
 
+const lookCharsMin = 65_536;
+
 class CsvReader implements RecordReader {
   readonly #dialect: CsvDialect;
   readonly #syntax: CsvSyntax;
   readonly #handler: RecordHandler;
   readonly #limits: ReaderLimits;
   #rest = "";
+  /** What came since the rest was looked at: a long record is not looked at again before it may have twice its length. */
+  #recent: string[] = [];
+  #recentChars = 0;
   #line = 1;
   /** Lines at the start that are still to be passed over. */
   #skips: number;
@@ -40,13 +45,28 @@ class CsvReader implements RecordReader {
 
   push(text: string): void {
     if (text === "") return;
-    this.#rest += this.#place === "start" && text.startsWith("\uFEFF") ? text.slice(1) : text;
+    const taken = this.#place === "start" && text.startsWith("\uFEFF") ? text.slice(1) : text;
     this.#begin();
+    this.#recent.push(taken);
+    this.#recentChars += taken.length;
+    const charsMax = this.#limits.recordCharsMax;
+    if (this.#rest.length > lookCharsMin && this.#recentChars < this.#rest.length && this.#rest.length + this.#recentChars <= charsMax) return;
+    this.#join();
     this.#drain(false);
+  }
+
+  #join(): void {
+    this.#rest += this.#recent.join("");
+    this.#recent = [];
+    this.#recentChars = 0;
   }
 
   end({ takeUnfinished }: { readonly takeUnfinished: boolean }): void {
     this.#begin();
+    if (this.#recentChars > 0) {
+      this.#join();
+      this.#drain(false);
+    }
     if (this.#rest !== "") {
       if (!takeUnfinished && !this.#endsWhole()) throw new ConversionError("INCOMPLETE", "the last record has no end of line", { line: this.#line, sample: this.#rest.slice(0, 100) });
       this.#drain(true);
