@@ -1,3 +1,4 @@
+import { join, resolve } from "node:path";
 import { watch, type FSWatcher } from "chokidar";
 import type { Log } from "./log.ts";
 
@@ -13,8 +14,11 @@ export type DirectoryWatch = {
  * Wakes the caller when something in one of the directories may have changed. A hint only: wakes may be missed, late, merged or without cause,
  * so callers scan by themselves, on a wake and periodically. Watches the direct entries of each directory, not the tree below. When the
  * kernel refuses a watch it changes to polling by itself and says so once. `onEntry` is told, before the wake, each entry that an event names.
+ *
+ * `plain` is for folders where thousands of files may come at once: the kernel's events are passed on as they are. Otherwise chokidar looks at
+ * each file and keeps what it saw, 2 KB a file, to tell the kinds of events apart and leave out repeated ones.
  */
-export function watchDirectories(options: { readonly onWake: (directory: string) => void; readonly onEntry?: (path: string) => void; readonly signal: AbortSignal; readonly log: Log; readonly polling?: boolean; readonly pollingIntervalMs?: number }): DirectoryWatch {
+export function watchDirectories(options: { readonly onWake: (directory: string) => void; readonly onEntry?: (path: string) => void; readonly signal: AbortSignal; readonly log: Log; readonly polling?: boolean; readonly pollingIntervalMs?: number; readonly plain?: boolean }): DirectoryWatch {
   // chokidar lets these override what the code asks for, in both directions.
   delete process.env["CHOKIDAR_USEPOLLING"];
   delete process.env["CHOKIDAR_INTERVAL"];
@@ -34,7 +38,10 @@ export function watchDirectories(options: { readonly onWake: (directory: string)
   };
 
   const open = (directory: string): FSWatcher => {
+    const isPlain = options.plain === true && mode === "native";
+    const root = resolve(directory);
     const watcher = watch(directory, {
+      ...(isPlain ? { ignored: (path: string): boolean => resolve(path) !== root } : {}),
       depth: 0,
       ignoreInitial: true,
       atomic: false,
@@ -46,6 +53,12 @@ export function watchDirectories(options: { readonly onWake: (directory: string)
       options.onEntry?.(path);
       wake(directory);
     });
+    if (isPlain) {
+      watcher.on("raw", (_, path) => {
+        if (typeof path === "string") options.onEntry?.(join(directory, path));
+        wake(directory);
+      });
+    }
     watcher.on("error", (error) => onError(directory, error));
     return watcher;
   };

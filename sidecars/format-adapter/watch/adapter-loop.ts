@@ -25,7 +25,7 @@ export function runAdapter(options: AdapterOptions): AdapterLoop {
   const { adapter, clock, signal, log } = options;
   const waker = createWaker();
   const passes = new Passes(options);
-  const watch = watchDirectories({ onWake: () => waker.wake(), onEntry: (path) => passes.announced.tell(path), signal, log });
+  const watch = watchDirectories({ onWake: () => waker.wake(), onEntry: (path) => passes.announced.tell(path), signal, log, plain: true });
   watch.add(adapter.watch.directory);
   let problem: string | undefined = "the first scan is not over";
 
