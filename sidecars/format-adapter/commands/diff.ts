@@ -20,8 +20,8 @@ Compares two reports, record by record. With --mapping or --config the second
 one is a report in the new format: it is adapted first, so that diff tells
 whether the adapted report equals what the old version wrote.
 
-  --key COLUMN[,COLUMN]  compare records with the same values there, in any order
-                         (without: the first with the first, and so on)
+  --key COLUMN[,COLUMN]  compare records with the same values there, whatever
+                         their order (without: first with first, and so on)
   --ignore COLUMN        pass over a column; may be given several times
   --numeric              numbers of one value are equal: 1.10 and 1.1
   --any-column-order     the columns of CSV may stand in another order

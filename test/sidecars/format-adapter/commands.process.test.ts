@@ -87,6 +87,23 @@ test("diff adapts the new report first, by a named mapping or the one that detec
   assert.match(command("diff", "--help").text, /^usage: format-adapter diff OLD NEW/);
 });
 
+test("a new user is told what there is, and what is missing", () => {
+  const absent = join(directory, "absent.yaml");
+  assert.match(command("help").text, /^usage: format-adapter \[COMMAND\][^]*doctor/);
+  for (const name of ["infer", "lint", "test", "explain", "diff", "doctor", "run", "replay"]) {
+    const { code, text } = command(name, "--help");
+    assert.deepEqual([code, text.split("\n")[0]?.startsWith(`usage: format-adapter ${name}`)], [0, true], text);
+    for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
+  }
+  const lint = command("lint", "--config", absent);
+  assert.equal(lint.code, 78);
+  assert.ok(lint.text.includes(`no file was read: ${absent} does not exist or holds no *.yaml; name a configuration by --config FILE`), lint.text);
+  const explain = command("explain", "--config", configuration(), "--sample", join(directory, "absent.csv"));
+  assert.deepEqual([explain.code, /^ENOENT.*absent\.csv'\n$/.test(explain.text)], [64, true], explain.text);
+  const examples = command("test", "--config", put("red.yaml", 'watch: {dir: /in}\nmappings:\n  m:\n    in: {format: csv}\n    out: {format: csv, file: "/o/{name}"}\n    fields: {b: a}\n    examples: [{in: "a\\n1\\n2\\n", out: "b\\n1\\n3\\n"}]\n'));
+  assert.deepEqual([examples.code, examples.text.replace(directory, "")], [78, '/red.yaml:7:16: m: on line 3 of the adapted report expected "3\\n", got "2\\n"\n1 example: 0 hold, 1 not\n']);
+});
+
 test("a report whose name would make its adapted form a folder is refused, not tried for ever", () => {
   const place = mkdtempSync(join(root, "names-"));
   for (const name of ["in", "out"]) mkdirSync(join(place, name));
