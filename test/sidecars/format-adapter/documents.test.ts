@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseDocument } from "yaml";
+import { parse, parseDocument } from "yaml";
 import { convertText } from "../../../sidecars/format-adapter/convert.ts";
 import { createDocumentReader } from "../../../sidecars/format-adapter/formats/document-reader.ts";
 import { createTomlWriter, createYamlWriter } from "../../../sidecars/format-adapter/formats/document-writers.ts";
@@ -133,7 +133,7 @@ test("points in names are levels, in YAML and in TOML, and come back as objects"
   const toml = converted('{format: toml, file: "/o/{name}"}');
   assert.equal(toml, '[[records]]\nid = 1\norder.by."first name" = "Ann"\norder.by.no = "a: b"\norder.total = 1.10\n"a.b" = 1\nz.y = 1.10\n\n[[records]]\nid = 2\norder.by."first name" = ""\norder.by.no = ""\n"a.b" = 2\n');
   const json = converted('{format: ndjson, file: "/o/{name}"}').trimEnd().split("\n");
-  assert.deepEqual(read("yaml", yaml).toString().split(/,?\d+: /).slice(1), json.map((line) => Object.entries(JSON.parse(line, (_, value: unknown, context?: { readonly source?: string }) => (typeof value === "number" ? `#${context?.source}` : value)) as Record<string, unknown>).map(([key, value]) => `${key}=${typeof value === "object" ? `nested ${JSON.stringify(value).replace(/"#([^"]*)"/g, "$1")}` : `number ${String(value).slice(1)}`}`).join(", ")));
+  assert.deepEqual(parse(yaml), json.map((line): unknown => JSON.parse(line)));
   assert.equal(parseDocument(yaml, { version: "1.1" }).errors.length, 0);
 });
 
