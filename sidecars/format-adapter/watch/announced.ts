@@ -8,7 +8,7 @@ const namesMax = 100_000;
 /** Compares what events told with what scans found, so that files that events missed can be counted. */
 export class Announced {
   /** Told by an event, not looked at yet. */
-  readonly #told = new Set<string>();
+  #told = new Set<string>();
   /** Found by a scan without an event so far, since when. */
   readonly #untold = new Map<string, number>();
 
@@ -20,8 +20,8 @@ export class Announced {
 
   /** What events told of since the last call. */
   take(): ReadonlySet<string> {
-    const told = new Set(this.#told);
-    this.#told.clear();
+    const told = this.#told;
+    this.#told = new Set();
     return told;
   }
 

@@ -52,7 +52,8 @@ export class Passes {
   /** One look at the folder. Throws the first transient fault, after trying every report that it need not concern. */
   async look(): Promise<PassOutcome> {
     const { adapter, ledger, metrics, clock } = this.#options;
-    const told = this.announced.take();
+    // Not kept while reports are adapted: after a burst these are many names.
+    let told: ReadonlySet<string> | undefined = this.announced.take();
     const listing = await listCandidates(adapter);
     const folder = await identityOf(adapter.watch.directory);
     await refuseOwnOutput(adapter, folder);
@@ -65,6 +66,7 @@ export class Passes {
     const deletions = await this.#removals.followDeletions(present, folder);
     const [done, fresh] = this.#sort(candidates);
     this.#countMissed(fresh, told);
+    told = undefined;
     const { ready, soon, nextMs } = this.#growing === undefined ? await this.#readiness.select(fresh, listing.names) : await this.#selectGrown(this.#growing, candidates, fresh);
     const { torn, fault } = await this.#adaptAll(ready, folder);
     metrics.waiting.set(this.#waiting.size + fresh.length - ready.length, { adapter: adapter.name });
