@@ -223,7 +223,7 @@ test("the commands test, lint and run --once answer by words and exit code", asy
     const [code] = (await once(child, "close")) as [number | null];
     return [code, text];
   };
-  assert.deepEqual(await command("test"), [0, "0 examples, 0 do not hold\n"]);
+  assert.deepEqual(await command("test"), [0, "v2-to-v1 has no examples\nstock has no examples\n0 examples: 0 hold, 0 not\n"]);
   assert.match((await command("lint"))[1], /has no examples; nothing gates its readiness/);
   assert.equal((await command("run"))[0], 64);
   assert.equal((await command("run", "--once"))[0], 75);
