@@ -1,7 +1,7 @@
 // pure
 import type { ShipperConfig } from "../config.ts";
 import type { LineConfig } from "../sources/line-config.ts";
-import { tailBytesMax } from "../tail/tail-state.ts";
+import { headBytesMax } from "../tail/tail-state.ts";
 import { Core, coreIsAvailable, extraBytesMax } from "./core.ts";
 
 type Lines = ShipperConfig["lines"];
@@ -21,7 +21,7 @@ export function fileLineMax({ container }: Pick<LineConfig, "container">, lines:
 
 /** How much the reader puts before an encoder at most. */
 export function readBytesMax({ chunk, lines }: Pick<ShipperConfig, "chunk" | "lines">, sources: readonly Pick<LineConfig, "container">[]): number {
-  return tailBytesMax + chunk.maxBytes + Math.max(lines.maxBytes, ...sources.map((source) => fileLineMax(source, lines))) + 8;
+  return headBytesMax + chunk.maxBytes + Math.max(lines.maxBytes, ...sources.map((source) => fileLineMax(source, lines))) + 8;
 }
 
 /** The core for these settings, or undefined when neither a source nor a filter has a use for it. */

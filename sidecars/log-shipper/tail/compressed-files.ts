@@ -62,6 +62,8 @@ export class CompressedFiles {
   #ready: Unpacked[] = [];
   /** Path of the file that is being judged. */
   #at: string | undefined;
+  /** When (monotonic) the last look was. */
+  #lookedMs = -Infinity;
   #said = false;
 
   constructor(options: CompressedFilesOptions) {
@@ -73,19 +75,33 @@ export class CompressedFiles {
     return this.#at !== undefined || this.#ready.length > 0;
   }
 
-  /** What was unpacked since; the descriptors are the caller's now. */
-  take(): readonly Unpacked[] {
-    const ready = this.#ready;
+  /**
+   * What was unpacked since; the descriptors are the caller's now. Nothing may be read of `files` meanwhile: a content whose first
+   * bytes were just being read when it was judged is recognised here.
+   */
+  async take(files: ReadonlySet<TrackedFile>): Promise<readonly Unpacked[]> {
+    const taken: Unpacked[] = [];
+    for (const unpacked of this.#ready) {
+      const { found, fd, size } = unpacked;
+      const file = unpacked.file ?? (await followedAs(familyOf(found, files), fd, size, this.#lookedMs));
+      if (file !== undefined && file !== unpacked.file && isReadOn(file, size, this.#lookedMs)) {
+        closeSync(fd);
+        this.#note(identityKey(found.identity), { stamp: stampOf(found), known: { size, file }, againMs: Infinity });
+      } else {
+        taken.push({ found, fd, size, file });
+      }
+    }
     this.#ready = [];
-    return ready;
+    return taken;
   }
 
   /** Begins to judge the first file that needs it; whether one is being judged. */
   look(compressed: readonly FoundCompressed[], context: CompressedLook): boolean {
     const { files, startedNs, nowMs } = context;
+    this.#lookedMs = nowMs;
     for (const found of compressed) {
       const key = identityKey(found.identity);
-      const stamp = `${found.size} ${found.mtimeNs}`;
+      const stamp = stampOf(found);
       const tracked = [...files].find((file) => identityKey(file.identity) === key);
       if (tracked !== undefined) tracked.lastSeenMs = nowMs;
       const known = this.#judged.get(key)?.known;
@@ -105,7 +121,7 @@ export class CompressedFiles {
       this.#note(key, { stamp, known: undefined, againMs: Infinity });
       if (tracked === undefined && !found.matched && (writtenNs < startedNs || found.mtimeNs < startedNs)) continue;
       this.#at = found.path;
-      const family = [...files].filter((file) => found.formerPaths.includes(file.path) && file !== tracked);
+      const family = familyOf(found, files).filter((file) => file !== tracked);
       void this.#judge(found, { tracked, family, contentBytes: facts.contentBytes, nowMs })
         .then((judged) => this.#note(key, { stamp, known: judged, againMs: Infinity }), (error: unknown) => {
           this.#note(key, { stamp, known: undefined, againMs: nowMs + againAfterMs });
@@ -136,17 +152,16 @@ export class CompressedFiles {
 
   async #judge(found: FoundCompressed, context: { readonly tracked: TrackedFile | undefined; readonly family: readonly TrackedFile[]; readonly contentBytes: number; readonly nowMs: number }): Promise<Judgement["known"]> {
     const { tracked, family, contentBytes, nowMs } = context;
-    const isReadOn = (file: TrackedFile, size: number): boolean => isThere(file, nowMs) || file.inFlight > 0 || file.settledUpTo(size);
     if (tracked === undefined) {
       // Mostly a file that was read to its end and then compressed: head and length tell.
       const head = await gunzipHead(found.path, headBytesMax);
-      const same = family.find((file) => sizeOf(file) === contentBytes && isReadOn(file, contentBytes) && beginsWith(file, head));
+      const same = family.find((file) => sizeOf(file) === contentBytes && isReadOn(file, contentBytes, nowMs) && beginsWith(file, head));
       if (same !== undefined) return { size: contentBytes, file: same };
     }
     const modifiedSeconds = Number(found.mtimeNs / 1_000_000n) / 1_000;
     const { fd, size } = await gunzipToUnnamed(found.path, { ...this.#options, modifiedSeconds });
     const file = tracked ?? (await followedAs(family, fd, size, nowMs));
-    if (file !== undefined && file !== tracked && isReadOn(file, size)) {
+    if (file !== undefined && file !== tracked && isReadOn(file, size, nowMs)) {
       closeSync(fd);
       return { size, file };
     }
@@ -162,22 +177,39 @@ export class CompressedFiles {
   }
 }
 
+const stampOf = (found: FoundCompressed): string => `${found.size} ${found.mtimeNs}`;
+
+/** Those that had the file's name before. */
+const familyOf = (found: FoundCompressed, files: ReadonlySet<TrackedFile>): readonly TrackedFile[] => [...files].filter((file) => found.formerPaths.includes(file.path));
+
+/** Whether the content is delivered from the plain file, or was. */
+const isReadOn = (file: TrackedFile, size: number, nowMs: number): boolean => isThere(file, nowMs) || file.inFlight > 0 || file.settledUpTo(size);
+
 /** The followed file that has this content: as its beginning or altogether, where the file can be looked into, else as far as it was read. */
 async function followedAs(family: readonly TrackedFile[], fd: number, size: number, nowMs: number): Promise<TrackedFile | undefined> {
   const whole = await fingerprintAt(fd, size);
   for (const file of family) {
     const { offset, print, fd: plain } = file;
     if (file.gone || size === 0) continue;
+    const reached = Math.max(file.seenTo, file.size, offset);
+    if (offset === 0 && isUnreadAndGone(file, { reached, size, nowMs })) return file;
     // What has just been truncated may still count as open.
     if (plain !== undefined && (await holdsContent(plain, offset, print))) {
       if (sizeOf(file) >= size && (await holdsContent(plain, size, whole))) return file;
       continue;
     }
-    const reached = Math.max(file.seenTo, file.size, offset);
     if (print.headLength === 0 || reached > size || (plain === undefined && isThere(file, nowMs) && reached !== size)) continue;
     if (await holdsContent(fd, offset, print)) return file;
   }
   return undefined;
+}
+
+/**
+ * Of a content nothing was read, so nothing is known of it but how long it was seen to be, and it is no longer in its plain file, which
+ * may have been truncated a moment ago. Whichever content of its name it is taken for: each is read once, from its start.
+ */
+function isUnreadAndGone(file: TrackedFile, { reached, size, nowMs }: { readonly reached: number; readonly size: number; readonly nowMs: number }): boolean {
+  return reached > 0 && reached <= size && (file.fd === undefined ? !isThere(file, nowMs) : sizeOf(file) < reached);
 }
 
 /** Whether the plain file can be read on. */

@@ -6,7 +6,7 @@ import { encodingOf, markBytesMax, type Encoding } from "../encode/encoding.ts";
 import type { EncodedRange, ExtraPairs, RangeEncoder, RecordTime } from "../encode/range-encoder.ts";
 import type { ShapedRange, ShapeMemory, Shaper } from "../shape/shaper.ts";
 import { hashBytes, headBytesMax, observe, tailBytesMax, type Fingerprint } from "./tail-state.ts";
-import { fingerprintAt, holdsContent, readAt, stillHoldsContent, type TrackedFile } from "./tracked-file.ts";
+import { holdsContent, readAt, stillHoldsContent, type TrackedFile } from "./tracked-file.ts";
 
 /**
  * Reads the next range of a tracked file as chunks, one for each outlet. All files share one read buffer, and their encoders may
@@ -46,7 +46,7 @@ export class TailReader {
   readonly #options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly memory: ChunkMemory };
   readonly #buffer: Buffer;
 
-  /** The buffer must hold the bytes of a tail, a chunk and a longest line. */
+  /** The buffer must hold the bytes of a head, a chunk and a longest line. */
   constructor(options: { readonly scope: string; readonly chunkBytes: number; readonly flushMs: number; readonly buffer: Buffer; readonly memory: ChunkMemory }) {
     this.#options = options;
     this.#buffer = options.buffer;
@@ -93,15 +93,17 @@ export class TailReader {
   async #fresh(file: TrackedFile, fd: number, range: RangeOptions, request: { readonly final: boolean; readonly flush: boolean; readonly time: RecordTime; readonly nowMs: number; readonly readMax?: number; readonly force?: true }): Promise<ReadOutcome> {
     const buffer = this.#buffer;
     const { tailLength, tailHash } = file.print;
-    const wanted = Math.min(request.readMax ?? this.#options.chunkBytes + lineEndMax, buffer.length - tailBytesMax, file.size - file.offset);
-    const got = await readAt(fd, buffer, 0, tailLength + wanted, file.offset - tailLength);
+    // With what the fingerprint is made of: read again after a truncation, it would be another content's.
+    const lead = file.offset < headBytesMax ? file.offset : tailLength;
+    const wanted = Math.min(request.readMax ?? this.#options.chunkBytes + lineEndMax, buffer.length - headBytesMax, file.size - file.offset);
+    const got = await readAt(fd, buffer, 0, lead + wanted, file.offset - lead);
     // Compared before and after the read: a truncation in between would give the head of one file and the rest of another.
-    if (got < tailLength + wanted) return { kind: "replaced", reached: file.size };
-    if (hashBytes(buffer.subarray(0, tailLength)) !== tailHash || !stillHoldsContent(fd, file.offset, file.print)) return { kind: "replaced" };
+    if (got < lead + wanted) return { kind: "replaced", reached: file.size };
+    if (hashBytes(buffer.subarray(lead - tailLength, lead)) !== tailHash || !stillHoldsContent(fd, file.offset, file.print)) return { kind: "replaced" };
     const atEnd = file.offset + wanted === file.size;
     const encoded = range.encoder.encode(buffer, {
-      from: tailLength,
-      end: tailLength + wanted,
+      from: lead,
+      end: lead + wanted,
       final: request.final && atEnd,
       discarding: file.discarding,
       cutStreams: file.cutStreams,
@@ -113,7 +115,7 @@ export class TailReader {
       extra: range.extra,
       flush: request.force === true || ((request.final || request.flush) && atEnd),
     });
-    const consumed = encoded.end - tailLength;
+    const consumed = encoded.end - lead;
     // What does not end within a chunk may end within the buffer.
     if (consumed === 0 && !atEnd && request.readMax === undefined) return await this.#fresh(file, fd, range, { ...request, readMax: buffer.length });
     // Records that follow each other without a gap may fill it: they are divided.
@@ -134,7 +136,8 @@ export class TailReader {
     const { cutStreams = 0 } = encoded;
     const streams = file.cutStreams === 0 && cutStreams === 0 ? {} : { startsCutStreams: file.cutStreams, cutStreams };
     const ending = { startsDiscarding: file.discarding, discarding: encoded.discarding, ...streams, final: request.final && atEnd && to === file.size };
-    const print = await this.#printAt(file, fd, to, tail);
+    const head = lead === file.offset ? { headLength: Math.min(headBytesMax, to), headHash: hashBytes(buffer.subarray(0, Math.min(headBytesMax, to))) } : file.print;
+    const print: Fingerprint = { headLength: head.headLength, headHash: head.headHash, tailLength: tail.length, tailHash: hashBytes(tail) };
     if (encoded.droppedLines !== undefined) range.onDroppedLines(encoded.droppedLines);
     const cut: Cut = { from, to, ...request.time, print, ...ending, ...(shaped.memory === undefined ? {} : { shape: shaped.memory }) };
     file.offset = to;
@@ -163,13 +166,6 @@ export class TailReader {
 
   #contentOf(file: TrackedFile): string {
     return contentName(this.#options.scope, file.content);
-  }
-
-  /** The head is read only while it still grows; the tail is in the buffer unless the chunk is shorter than it. */
-  async #printAt(file: TrackedFile, fd: number, to: number, tail: Buffer): Promise<Fingerprint> {
-    const tailLength = Math.min(tailBytesMax, to);
-    if (file.print.headLength < headBytesMax || tail.length < tailLength) return await fingerprintAt(fd, to);
-    return { ...file.print, tailLength, tailHash: hashBytes(tail) };
   }
 }
 

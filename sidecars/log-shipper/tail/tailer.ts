@@ -159,7 +159,7 @@ export class Tailer implements Follower {
   /** Works on every file that is due, once. True when something was cut. */
   async advanceAll(): Promise<boolean> {
     let progressed = false;
-    for (const unpacked of this.#options.compressed?.take() ?? []) this.#readUnpacked(unpacked);
+    for (const unpacked of (await this.#options.compressed?.take(this.#followed.files)) ?? []) this.#readUnpacked(unpacked);
     for (const file of this.#followed.files) {
       if (file.dueMs > this.#options.clock.monotonicMs()) continue;
       progressed = (await this.#worker.advance(file)) || progressed;

@@ -42,7 +42,7 @@ async function expectExactly({ receiver }: Stage, shipper: RunningShipper, expec
   await eventually(() => new Set(idsOf(receiver.unique)).size >= expected.length, { what: `${expected.length} lines` }).catch(() => undefined);
   assert.equal(await shipper.stop(), 0, JSON.stringify(shipper.logged.at(-1)));
   assert.deepEqual(idsOf(receiver.unique).toSorted(), [...expected].toSorted());
-  assert.equal(shipper.metric("lost_bytes_total"), 0);
+  assert.equal(shipper.metric("lost_bytes_total"), 0, shipper.logged.map((line) => JSON.stringify(line)).join("\n"));
 }
 
 const unpackedBy = (shipper: RunningShipper): number => shipper.logged.filter((line) => String(line["msg"]).startsWith("Reading a compressed")).length;
@@ -131,7 +131,8 @@ scenario("Copied, truncated and the copy compressed at once, as logrotate does i
     writeFileSync(copy, readFileSync(path));
     writeFileSync(path, "");
     compress(copy, `${copy}.gz`);
-    await eventually(() => shipper.metric("truncations_total") === expected.length / count, { what: "the truncation to be seen" });
+    // Of what is truncated away before a byte of it is read nothing is seen but the compressed copy.
+    if (open) await eventually(() => shipper.metric("truncations_total") === expected.length / count, { what: "the truncation to be seen" });
   };
   await cycle("20260101", 2_000);
   await cycle("20260102", 2_000);
