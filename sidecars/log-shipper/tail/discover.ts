@@ -5,7 +5,8 @@ import { formerNames, inodeKey, type FileIdentity } from "./tail-state.ts";
 /**
  * One look at the directories of a source's patterns: which files match, and which unmatched names may be rotated forms of
  * matching ones. Everything is read anew each time; wake-ups only decide when. Synchronous on purpose: a look at a directory that
- * is being rotated is as close to one moment as it can be, and a stat costs two microseconds instead of thirty.
+ * is being rotated is as close to one moment as it can be, and a stat costs two microseconds instead of thirty. Where a generation of
+ * a name was found, all older ones are, unless names are moved on a second time during the look.
  */
 export type FoundFile = { readonly path: string; readonly identity: FileIdentity; readonly inode: string; readonly size: number; readonly mtimeNs: bigint };
 /** A name outside the patterns whose shorter form, `formerPath`, is inside. */
@@ -32,6 +33,8 @@ const directoryDepthMax = 8;
 const namesMax = 20_000;
 const matchCacheMax = 50_000;
 const gzipSuffix = ".gz";
+/** Longer than a look takes, with the process being stopped meanwhile. */
+const latelyMs = 10_000;
 
 type Findings = {
   /** How deep each directory was walked. */
@@ -60,9 +63,16 @@ export class Discovery {
   }
 
   look(): Look {
+    const found = this.#find();
+    // A file that was renamed during the look may be missed under both names, though the next one of its name was found.
+    const { siblings } = [...found.depths.keys()].some(changedLately) ? this.#find() : found;
+    return { directories: [...found.depths.keys()], matches: [...found.matches.values()], siblings: [...siblings.values()], compressed: [...found.compressed.values()], unlisted: found.unlisted, truncated: found.namesLeft <= 0 };
+  }
+
+  #find(): Findings {
     const found: Findings = { depths: new Map(), matches: new Map(), siblings: new Map(), compressed: new Map(), unlisted: [], namesLeft: namesMax };
     for (const root of this.#roots) this.#walk(root.directory, root.depth, found);
-    return { directories: [...found.depths.keys()], matches: [...found.matches.values()], siblings: [...found.siblings.values()], compressed: [...found.compressed.values()], unlisted: found.unlisted, truncated: found.namesLeft <= 0 };
+    return found;
   }
 
   matches(path: string): boolean {
@@ -142,6 +152,12 @@ function namesIn(directory: string): readonly string[] | "absent" | undefined {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     return code === "ENOENT" || code === "ENOTDIR" ? "absent" : undefined;
   }
+}
+
+/** Whether names may have come or gone while the directory was looked at. A time in the future, after the clock was set back, counts. */
+function changedLately(directory: string): boolean {
+  const mtimeMs = statOf(directory)?.mtimeMs;
+  return mtimeMs !== undefined && Number(mtimeMs) > Date.now() - latelyMs;
 }
 
 /** Follows symbolic links. Undefined when nothing is there (a name may vanish between the listing and this). */
