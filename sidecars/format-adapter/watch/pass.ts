@@ -77,7 +77,7 @@ export class Passes {
     return { nextMs: Math.min(nextMs, deletions.nextMs, torn > 0 ? tornRetryMs : nextMs), unsettled: soon + torn + deletions.pending };
   }
 
-  /** The adapted ones, and those to look at; neither holds those found unfinished and not changed since. */
+  /** Those that are adapted or refused, and those to look at; neither holds those found unfinished and not changed since. */
   #sort(candidates: readonly Candidate[]): readonly [readonly Candidate[], readonly Candidate[]] {
     const { adapter, ledger } = this.#options;
     const done: Candidate[] = [];

@@ -56,20 +56,23 @@ export class Removals {
   }
 
   /** Removes what `retention` leaves no room for: inputs only when they are adapted and unchanged, outputs only when they are ours. */
-  async keepLimits(adapted: readonly Candidate[]): Promise<void> {
+  async keepLimits(done: readonly Candidate[]): Promise<void> {
     const { adapter } = this.#options;
-    if (adapter.retention.inputs !== undefined) await this.#limitInputs(adapted);
+    if (adapter.retention.inputs !== undefined) await this.#limitInputs(done);
     if (adapter.retention.outputs !== undefined) await this.#limitOutputs();
   }
 
-  async #limitInputs(adapted: readonly Candidate[]): Promise<void> {
+  async #limitInputs(done: readonly Candidate[]): Promise<void> {
     const { adapter, ledger, clock, log } = this.#options;
-    const items = adapted.map(({ path, stat }) => ({ path, mtimeMs: Number(mtimeNsOf(stat) / 1_000_000n), bytes: sizeOf(stat), stat }));
-    for (const { path, stat } of selectExcess(items, adapter.retention.inputs ?? none, clock.nowMs())) {
+    const items = done.flatMap(({ path, stat }) => {
       const entry = ledger.get(adapter.name, path);
+      // A refused one is left where it is, and takes no adapted one's place.
+      return entry?.outcome === "adapted" ? [{ path, mtimeMs: Number(mtimeNsOf(stat) / 1_000_000n), bytes: sizeOf(stat), stat, entry }] : [];
+    });
+    for (const { path, stat, entry } of selectExcess(items, adapter.retention.inputs ?? none, clock.nowMs())) {
       const there = lstatSync(path, { bigint: true, throwIfNoEntry: false });
       // Nothing may come between look and removal in this process; another one that renames in this very moment loses its report.
-      if (entry?.outcome !== "adapted" || there === undefined || statKey(there) !== stat) continue;
+      if (there === undefined || statKey(there) !== stat) continue;
       unlinkSync(path);
       log.info({ path, adapter: adapter.name }, "Removed an adapted report beyond the limits of retention.inputs");
       await this.#endInput(entry);

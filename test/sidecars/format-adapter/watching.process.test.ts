@@ -184,6 +184,8 @@ test("retention removes the oldest adapted inputs and outputs, never an input th
   const again = await start(place);
   await ready(again);
   assert.deepEqual(published(place), ["r4.csv", "r5.csv", "r6.csv"]);
+  // The refused report takes no adapted one's place, though it is younger than all of them.
+  assert.deepEqual(readdirSync(place.reports).toSorted(), ["bad.csv", "r5.csv", "r6.csv"]);
   await end(again);
 });
 
