@@ -126,7 +126,12 @@ class TreeBuilder {
     if (isAlias(node)) return this.#alias(node.source, node, depth);
     if (hasTag(node)) throw this.#error("SYNTAX", `the tag ${node.tag ?? ""} is not supported`, node);
     if ("anchor" in node && node.anchor !== undefined && this.#aliasDepth === 0) this.#anchors.set(node.anchor, node);
-    if (isScalar(node)) return scalarLeaf(String(node.value), node.type === "PLAIN");
+    if (isScalar(node)) {
+      const text = String(node.value);
+      if (!text.isWellFormed()) throw this.#error("SYNTAX", "half a surrogate pair, which is no character", node);
+      // The failsafe schema gives a tag to no scalar that has none: one that is there says that this is text.
+      return scalarLeaf(text, node.type === "PLAIN" && node.tag === undefined);
+    }
     this.#open.add(node);
     const tree = this.#collection(node, depth);
     this.#open.delete(node);
@@ -143,6 +148,7 @@ class TreeBuilder {
       if (key !== null && hasTag(key)) throw this.#error("SYNTAX", `the tag ${key.tag ?? ""} is not supported`, key);
       if (key?.type === "PLAIN" && key.value === "<<") throw this.#error("SYNTAX", 'merge keys ("<<") are not part of YAML 1.2; quote it if it is a key', key);
       const name = key === null ? "" : String(key.value);
+      if (!name.isWellFormed()) throw this.#error("SYNTAX", "half a surrogate pair, which is no character", key ?? node);
       if (entries.has(name)) throw new ConversionError("COLUMN", `the key "${name}" appears twice`, { line: this.#lineOf(key ?? node), column: name });
       entries.set(name, this.build(pair.value, depth + 1));
     }
