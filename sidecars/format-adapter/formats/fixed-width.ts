@@ -53,7 +53,7 @@ export function createFixedWidthWriter(layout: FixedLayout, eol: "lf" | "crlf", 
     if (/[\r\n]/.test(text)) throw new ConversionError("CAST", "a line of fixed width cannot hold a line end", { line: 1, column: name, sample: text });
     const padding = pad.repeat(width - length);
     const written = align === "left" ? text + padding : padding + text;
-    if (text !== "" && trimmed(written, align, pad) !== text) throw new ConversionError("CAST", `the value and its padding ${JSON.stringify(pad)} could not be told apart`, { line: 1, column: name, sample: text });
+    if (trimmed(written, align, pad) !== text) throw new ConversionError("CAST", `the value and its padding ${JSON.stringify(pad)} could not be told apart`, { line: 1, column: name, sample: text });
     return written;
   };
   return {

@@ -43,6 +43,8 @@ const cases: readonly (readonly [name: string, input: string, output: string, fi
   ["fixed width written", ndjson, `format: fixed-width, eol: crlf, ${layout}`, "name: b, id: a", '{"a":7,"b":"é"}\n', "0007é    \r\n"],
   ["fixed width: a value too wide", ndjson, `format: fixed-width, ${layout}`, "name: b, id: a", '{"a":7,"b":"x"}\n{"a":12345,"b":"x"}\n', { code: "CAST", line: 2, column: "id" }],
   ["fixed width: a value that ends in its padding", ndjson, `format: fixed-width, ${layout}`, "name: b, id: a", '{"a":7,"b":"x "}\n', { code: "CAST", line: 1, column: "name" }],
+  ["fixed width: an empty value that would be read as zero", ndjson, `format: fixed-width, ${layout}`, "name: b, id: a", '{"a":0,"b":""}\n{"a":"","b":"x"}\n', { code: "CAST", line: 2, column: "id" }],
+  ["fixed width: nothing that would be read as zero", ndjson, `format: fixed-width, ${layout}`, "name: b, id: a", '{"a":0,"b":null}\n{"a":null,"b":"x"}\n', { code: "CAST", line: 2, column: "id" }],
   ["XML read as NDJSON", "format: xml, records: /r/i", ndjson, 'id: "@id", price: {from: price, type: decimal(2)}, currency: price/@c', '<r><i id="01"><price c="EUR">1.10</price></i></r>', '{"id":"01","price":1.10,"currency":"EUR"}\n'],
   ["XML lists joined", "format: xml, records: /r/i, lists: [t]", "format: csv", 't: {from: t, joinList: {sep: "|"}}', "<r><i><t>a</t><t>b</t></i></r>", "t\na|b\n"],
   ["XML written", ndjson, "format: xml, root: r, record: i", '"@id": a, p/@c: b, p: c, q/s: d', '{"a":"\\"<\\n","b":"x","c":"]]>&\\r","d":""}\n', '<?xml version="1.0" encoding="UTF-8"?>\n<r>\n<i id="&quot;&lt;&#10;"><p c="x">]]&gt;&amp;&#13;</p><q><s/></q></i>\n</r>\n'],
