@@ -37,7 +37,7 @@ export function datePieces(pattern: string): { readonly kind: "ok"; readonly pie
   return { kind: "ok", pieces };
 }
 
-/** A formatter. It gives undefined where digits would be lost. */
+/** A formatter. It gives undefined where digits would be lost, for a year that has not four digits, and for an offset that is not whole minutes. */
 export function compileDateFormat(pattern: string, zoneName: string): { readonly kind: "ok"; readonly format: DateFormat } | Wrong {
   const isEpoch = pattern === "unix" || pattern === "unix-ms";
   const parts = datePieces(pattern === "rfc3339" || isEpoch ? "yyyy-MM-dd'T'HH:mm:ss" : pattern);
@@ -46,11 +46,17 @@ export function compileDateFormat(pattern: string, zoneName: string): { readonly
   if (zone === undefined) return noZone(zoneName);
   if (isEpoch) return { kind: "ok", format: (moment) => formatEpoch(moment, pattern === "unix" ? 0 : 3) };
   const pieces = parts.pieces.map(formatPiece);
+  const writes = (letters: string): boolean => pattern === "rfc3339" || parts.pieces.some((piece) => "letters" in piece && piece.letters === letters);
+  const [writesYear, writesOffset] = [writes("yyyy"), writes("XXX")];
   return {
     kind: "ok",
     format(moment) {
       const offsetMs = zone.offsetMs(moment.epochMs);
       const shown: Shown = { date: new Date(moment.epochMs + offsetMs), offsetMs, fraction: moment.fraction };
+      const year = shown.date.getUTCFullYear();
+      if (writesYear && (year < 0 || year > 9999)) return undefined;
+      // Clocks of long ago were apart by seconds, for which an offset has no room.
+      if (writesOffset && offsetMs % 60_000 !== 0) return undefined;
       let text = "";
       for (const piece of pieces) text += piece(shown);
       return pattern === "rfc3339" ? `${text}${moment.fraction === "" ? "" : `.${moment.fraction}`}${offsetText(offsetMs)}` : text;

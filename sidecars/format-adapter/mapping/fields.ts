@@ -86,7 +86,7 @@ function makeDate({ from, input, output }: Source<"date">, types: ColumnTypes): 
     const moment = parsed.parse(text);
     if (moment === undefined) throw new ConversionError("CAST", `the value is not ${expected}`, { line: row.line, column: from, sample: text });
     const result = formatted.format(moment);
-    if (result === undefined) throw new ConversionError("CAST", `the time has more digits than ${output.pattern} keeps`, { line: row.line, column: from, sample: text });
+    if (result === undefined) throw new ConversionError("CAST", `the time cannot be written as ${output.pattern} and be the same: it has more digits, a year that has not four digits, or an offset with seconds`, { line: row.line, column: from, sample: text });
     return { text: result, json };
   };
 }

@@ -140,6 +140,14 @@ for (const [text, form, expected] of [
   ["2026-01-02T03:04:05.000Z", { out: "unix" }, "1767323045"],
   ["2026-07-01T12:00:00Z", { out: "yyyy-MM-dd'T'HH:mmXXX", zone: "Asia/Kolkata" }, "2026-07-01T17:30+05:30"],
   ["30.02.2026", { in: "dd.MM.yyyy" }, "CAST"],
+  ["1767312000123", { in: "unix", out: "rfc3339" }, "CAST"], // milliseconds, taken for seconds: the year 57973
+  ["1767312000123", { in: "unix", out: "d MMM yyyy" }, "CAST"],
+  ["253402300799", { in: "unix", out: "yyyy-MM-dd" }, "9999-12-31"],
+  ["253402300800", { in: "unix", out: "yyyy-MM-dd" }, "CAST"],
+  ["-62167219201", { in: "unix", out: "yyyy" }, "CAST"],
+  ["253402300800", { in: "unix", out: "dd/MM HH:mm" }, "01/01 00:00"],
+  ["1950-07-01T00:00:00Z", { out: "rfc3339", zone: "Africa/Monrovia" }, "CAST"], // 44 minutes and 30 seconds behind
+  ["1950-07-01T00:00:00Z", { out: "yyyy-MM-dd HH:mm:ss", zone: "Africa/Monrovia" }, "1950-06-30 23:15:30"],
   ["", { in: "dd.MM.yyyy" }, ""],
 ] as const) test(`${text} by ${JSON.stringify(form)} is ${expected}`, () => {
   const result = convertText(mappingOf({ in: "{format: csv}", fields: `{t: {from: t, date: ${JSON.stringify(form)}}, x: x}` }), `t,x\n${text},1\n`);
