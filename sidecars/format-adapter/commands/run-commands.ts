@@ -3,7 +3,9 @@ import { systemClock } from "../../../kit/clock.ts";
 import { exitCode } from "../../../kit/exit-code.ts";
 import { MetricRegistry } from "../../../kit/metrics.ts";
 import type { CommandContext } from "../../../kit/process.ts";
+import type { AdapterConfig } from "../adapter-config.ts";
 import { adaptOnce } from "../watch/adapter-loop.ts";
+import { codeOf, describeFault, FolderFault } from "../watch/faults.ts";
 import { registerAdapterMetrics } from "../adapter-metrics.ts";
 import type { Config } from "../config.ts";
 import type { AdapterOptions } from "../record.ts";
@@ -12,7 +14,8 @@ import { openState, tidyOutputs, watchedFolders, type State } from "../state/sta
 
 export const runUsage = `usage: format-adapter run --once [--config FILE]
 Adapts the reports that are finished now, and ends.
-Exit code 0: done; 75: a report was refused, or another adapter is at work.
+Exit code 0: done; 75: a report was refused, a folder could not be read or
+written, or another adapter is at work.
 `;
 export const replayUsage = `usage: format-adapter replay [NAME...] [--config FILE]
 Takes refused reports up again, by the running adapter when there is one. NAME
@@ -33,10 +36,21 @@ export async function runOnce(context: CommandContext<Config>): Promise<number> 
     return exitCode.retry;
   }
   await tidyOutputs(config, state.owner, systemClock.nowMs());
-  let refused = 0;
-  for (const options of optionsOf(context, state)) refused += await adaptOnce(options);
+  let left = 0;
+  for (const options of optionsOf(context, state)) left += await withFaultsTold(options.adapter, print, async () => await adaptOnce(options));
   await state.close();
-  return refused === 0 ? exitCode.ok : exitCode.retry;
+  return left === 0 ? exitCode.ok : exitCode.retry;
+}
+
+/** One for what the system or a folder is in the way of, which is printed with its remedy; the other adapters go on. */
+async function withFaultsTold(adapter: AdapterConfig, print: (text: string) => void, run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (codeOf(error) === "" && !(error instanceof FolderFault)) throw error;
+    print(`${adapter.name}: ${describeFault(adapter, error)}\n`);
+    return 1;
+  }
 }
 
 /** `replay [NAME...]`: takes reports in quarantine up again, by the running adapter if there is one; 75 when one was refused or left. */

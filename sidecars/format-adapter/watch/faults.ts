@@ -5,6 +5,9 @@ import type { AdapterConfig } from "../adapter-config.ts";
 /** Faults that the next report would meet too. */
 export const commonFaults: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM", "EIO"]);
 
+/** A folder cannot be what it is configured to be, until somebody mounts another one. */
+export class FolderFault extends Error {}
+
 export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -5,7 +5,7 @@ import { adapterHash, detectHash, mappingHash, type AdapterConfig } from "../ada
 import { Announced } from "./announced.ts";
 import { listCandidates, type Candidate, type Ignored } from "./candidates.ts";
 import { dispatch, type Turn } from "./dispatch.ts";
-import { codeOf, commonFaults } from "./faults.ts";
+import { codeOf, commonFaults, FolderFault } from "./faults.ts";
 import { GrowingReports } from "./growing.ts";
 import type { LedgerEntry } from "../state/ledger-log.ts";
 import { tidyQuarantine } from "../state/quarantine.ts";
@@ -213,7 +213,7 @@ export async function identityOf(path: string): Promise<string> {
 async function refuseOwnOutput(adapter: AdapterConfig, watched: string): Promise<void> {
   for (const directory of new Set(adapter.mappings.map((mapping) => dirname(mapping.output.file)))) {
     const found = await identityOf(directory).catch(() => undefined); // it is made when it is needed
-    if (found === watched) throw new Error(`${directory} is the watched folder ${adapter.watch.directory} by another name, where an adapted report would be taken for input; mount another folder there`);
+    if (found === watched) throw new FolderFault(`${directory} is the watched folder ${adapter.watch.directory} by another name, where an adapted report would be taken for input; mount another folder there`);
   }
 }
 

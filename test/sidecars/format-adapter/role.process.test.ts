@@ -228,4 +228,6 @@ test("the commands test, lint and run --once answer by words and exit code", asy
   assert.equal((await command("run"))[0], 64);
   assert.equal((await command("run", "--once"))[0], 75);
   assert.deepEqual(published(place).map((name) => basename(name)), ["orders-1.csv"]);
+  rmSync(place.reports, { recursive: true });
+  assert.match((await command("run", "--once")).join(": "), /^75: orders: cannot adapt in .*: ENOENT: .*; mount the volume that holds /m);
 });
