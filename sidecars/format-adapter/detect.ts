@@ -134,7 +134,10 @@ function readsWhole(input: InputOptions, bytes: Uint8Array): boolean {
   }
 }
 
-/** As chooseMapping, from a source that is read until it is known; gives what was read too. */
+/** What is held to tell a version: as much as a record may be. */
+const heldBytesMax = 16_777_216;
+
+/** As chooseMapping, from a source that is read until it is known; gives what was read too. Throws LIMIT when much of it tells nothing. */
 export async function detectMapping(adapter: Detecting, name: string, source: { read(room: Buffer): Promise<number> }): Promise<{ readonly bytes: Buffer; readonly mapping: Mapping }> {
   let bytes = Buffer.alloc(0);
   const [only] = adapter.mappings;
@@ -142,12 +145,15 @@ export async function detectMapping(adapter: Detecting, name: string, source: { 
   let wanted = blockBytes;
   for (;;) {
     const block = wanted === blockBytes ? blocks.take() : Buffer.allocUnsafe(wanted);
-    const count = await source.read(block);
+    let count = await source.read(block.subarray(0, wanted));
+    // Packed reports come in small pieces, each of which would have all be looked at again.
+    for (let more = bytes.length === 0 ? 0 : count; more > 0 && count < wanted; count += more) more = await source.read(block.subarray(count, wanted));
     bytes = Buffer.concat([bytes, block.subarray(0, count)]);
     if (wanted === blockBytes) blocks.give(block);
     const choice = chooseMapping(adapter, name, bytes, count === 0);
     if (choice.kind === "chosen") return { bytes, mapping: choice.mapping };
     if (count > 0) {
+      if (bytes.length >= heldBytesMax) throw new ConversionError("LIMIT", `the first ${heldBytesMax} bytes of the report do not tell its version; let the first record come earlier, or tell versions by name:`, { line: 1 });
       // Twice as much each time, so that a long first record is not read over and over.
       wanted = bytes.length;
       continue;

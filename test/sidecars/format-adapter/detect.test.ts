@@ -65,6 +65,22 @@ test("a report is read until its version is known, and no further", async () => 
   assert.ok(found.bytes.equals(bytes.subarray(0, at)) && at >= 300_000 && at < 700_000, `${at} bytes`);
 });
 
+test("a report that never tells its version is refused before it fills the memory", async () => {
+  const start = Buffer.from("<report>");
+  const element = Buffer.from(`<note>${"x".repeat(65_536)}</note>`);
+  let taken = 0;
+  const source = {
+    read(room: Buffer): Promise<number> {
+      const count = (taken === 0 ? start : element).copy(room);
+      taken += count;
+      return Promise.resolve(count);
+    },
+  };
+  const adapter = parseAdapter('watch: {dir: /in}\ndetect: [{when: {header: [id]}, use: x}]\nmappings:\n  x: {in: {format: xml, records: /report/item}, out: {format: csv, file: "/o/{name}"}, fields: {id: id}}\n');
+  await assert.rejects(detectMapping(adapter, "r.xml", source), (error: unknown) => error instanceof ConversionError && error.code === "LIMIT");
+  assert.ok(taken < 18_000_000, `${taken} bytes`);
+});
+
 for (const [rule, reason] of [["{use: v2}", /needs "use: mapping" and "when:"/], ["{when: {}, use: v2}", /needs "use: mapping" and "when:"/], ["{when: {value: {column: v}}, use: v2}", /needs "column" and "is"/], ["{when: {name: 'a/b'}, use: v2}", /a glob on the file's name/], ["{when: {header: [a]}, use: v9}", /expected one of v3, v2, j/]] as const) {
   test(`refused: the rule ${rule}`, () => {
     const outcome = parseConfig(configuration(rule));
