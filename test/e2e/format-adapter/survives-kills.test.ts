@@ -117,20 +117,21 @@ test("where the consumer leaves the reports, each is published once: a kill and 
   await sh(app, "rm -rf /reports/* /legacy/* /state/*");
 });
 
-test("a report of 60 MB is adapted within a memory limit of 64 MiB", { timeout: 300_000 }, async () => {
+for (const megabytes of [60, 2_000]) test(`a report of ${megabytes} MB is adapted within a memory limit of 64 MiB`, { timeout: 400_000 }, async () => {
   const piece = toCsvReport(Array.from({ length: 20_000 }, (_, index) => makeOrder(index + 1, new Date(Date.UTC(2026, 0, 1)))));
   const header = piece.slice(0, piece.indexOf("\n") + 1);
-  const repeats = Math.ceil(60_000_000 / piece.length);
+  const repeats = Math.ceil((megabytes * 1_000_000) / piece.length);
   writeFileSync(path("reports/.large.tmp"), header);
   for (let index = 0; index < repeats; index++) writeFileSync(path("reports/.large.tmp"), piece.slice(header.length), { flag: "a" });
   await sh(app, "mv /reports/.large.tmp /reports/orders-large.csv");
   const adapter = await createAdapter(64);
   await adapter.start();
-  await eventually(() => published().length === 1, { timeoutMs: 200_000, intervalMs: 200, what: "the large report" }).catch(async (error: unknown) => {
+  await eventually(() => published().length === 1, { timeoutMs: 300_000, intervalMs: 200, what: "the large report" }).catch(async (error: unknown) => {
     const { State: state } = await adapter.inspect();
     throw new Error(`running ${state.Running}, killed for memory ${state.OOMKilled}\n${await logsOf(adapter)}`, { cause: error });
   });
   assert.equal(await sh(app, "wc -l < /legacy/orders-large.csv"), String(1 + repeats * 20_000));
   await adapter.stop({ t: 10 });
   assert.equal((await adapter.inspect()).State.ExitCode, 0);
+  await sh(app, "rm -rf /reports/* /legacy/* /state/*");
 });
