@@ -81,6 +81,25 @@ test("of a file that is not YAML the first wrong place is told, neither its echo
   assert.equal(faults("workers: 1\nworkers: 2\nmode: pod\nmode: session\n").length, 2);
 });
 
+for (const [text, expected] of [
+  ['{1: x, "1": y}', "c.yaml:1:8"],
+  ['{true: a, "true": b}', "c.yaml:1:11"],
+  ["{a: {&k b: 1, *k : 2}}", "c.yaml:1:15"],
+  ["{01: x, 1: y}", ["01", "1"]],
+  ["{1.10: x, 1.1: y}", ["1.10", "1.1"]],
+  ["{0x10: x, 16: y, '': z}", ["0x10", "16", ""]],
+] as const) {
+  test(`the keys of a map go by their text: ${text}`, () => {
+    const { node, problems } = readYaml("c.yaml", text);
+    if (typeof expected === "string") {
+      assert.deepEqual(problems.map(({ origin, message }) => [origin, message]), [[expected, "is not YAML: Map keys must be unique"]]);
+      return;
+    }
+    assert.deepEqual(problems, []);
+    assert.deepEqual(node?.kind === "map" ? [...node.entries.keys()] : undefined, expected);
+  });
+}
+
 test("what is wrong between settings is told at the setting that the message is about", () => {
   const range = object({ span: object({ from: integer({ doc: "first", default: 0 }), to: integer({ doc: "last", default: 9 }) }, { doc: "a span", check: ({ from, to }) => (from > to ? [{ path: ["to"], message: "must not be below from" }] : []) }) });
   const problems = (text: string): string[] => {
