@@ -90,7 +90,7 @@ function readAdapter(node: NodeReader, index: number): AdapterConfig | undefined
   if (readWatchOutcome === undefined || mappings.length === 0) return undefined;
   const whole = mappings.filter((mapping) => mapping !== undefined);
   for (const mapping of whole) {
-    if (posix.normalize(posix.dirname(mapping.output.file)) === posix.normalize(readWatchOutcome.directory)) parts.get("mappings")?.problem(`"${mapping.name}" writes into the watched folder ${readWatchOutcome.directory}, where its output would be taken for input; choose another folder`);
+    if (folderOf(posix.dirname(mapping.output.file)) === folderOf(readWatchOutcome.directory)) parts.get("mappings")?.problem(`"${mapping.name}" writes into the watched folder ${readWatchOutcome.directory}, where its output would be taken for input; choose another folder`);
     const isAppended = readWatchOutcome.ready.append !== undefined;
     if (isAppended !== mapping.output.file.includes("{segment}")) parts.get("mappings")?.problem(isAppended ? `"${mapping.name}" needs {segment} in ${mapping.output.file}, as in {name}.{segment}.csv: each piece of a growing report is a file of its own` : `"${mapping.name}" has {segment} in ${mapping.output.file}, which only "ready: [append]" makes`);
     if (isAppended && mapping.input.format !== "csv" && mapping.input.format !== "ndjson") parts.get("mappings")?.problem(`"${mapping.name}" reads ${mapping.input.format}; only csv and ndjson can be adapted while they grow`);
@@ -99,6 +99,11 @@ function readAdapter(node: NodeReader, index: number): AdapterConfig | undefined
     if (!mapping.output.file.includes("{name}") && /[*?[{]/.test(readWatchOutcome.match)) parts.get("mappings")?.problem(`"${mapping.name}" writes every input to the one file ${mapping.output.file}; put {name} into it`);
   }
   return { name, watch: readWatchOutcome, ...rules, detect, mappings: whole };
+}
+
+/** One spelling of an absolute path, to compare by. Links are not followed. */
+export function folderOf(path: string): string {
+  return posix.resolve("/", path);
 }
 
 function checkTogether(adapters: readonly AdapterConfig[], node: RawNode & { readonly kind: "list" }, path: string, context: ParseContext): void {

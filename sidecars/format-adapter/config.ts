@@ -1,8 +1,9 @@
 // pure
+import { posix } from "node:path";
 import type { RawNode } from "../../kit/config/raw.ts";
-import { choice, durationMs, integer, object, sizeBytes, string, type ConfigOf } from "../../kit/config/schema.ts";
+import { choice, durationMs, integer, object, sizeBytes, string, type ConfigOf, type CrossProblem } from "../../kit/config/schema.ts";
 import { adminSpec, logSpec, shutdownSpec } from "../../kit/process-spec.ts";
-import { adaptersField, foldShorthand } from "./adapter-config.ts";
+import { adaptersField, folderOf, foldShorthand, type AdapterConfig } from "./adapter-config.ts";
 import { exporterField } from "./exporter/exporter-config.ts";
 
 const inner = object(
@@ -24,8 +25,19 @@ const inner = object(
     adapters: adaptersField,
     exporter: exporterField,
   },
-  { doc: "the format adapter" },
+  { doc: "the format adapter", check: stateFault },
 );
+
+/** The state's files among reports would be taken for reports, by us or by who reads them. Nothing is watched below a folder, so state may be there. */
+function stateFault({ stateDirectory, adapters }: { readonly stateDirectory: string; readonly adapters: readonly AdapterConfig[] }): readonly CrossProblem[] {
+  const state = folderOf(stateDirectory);
+  for (const { watch, mappings } of adapters) {
+    const writer = mappings.find(({ output }) => folderOf(posix.dirname(output.file)) === state);
+    const use = folderOf(watch.directory) === state ? "the watched folder" : writer === undefined ? undefined : `the folder into which "${writer.name}" writes`;
+    if (use !== undefined) return [{ path: ["stateDirectory"], message: `is ${use}, where its files would be among the reports; give the state a folder of its own` }];
+  }
+  return [];
+}
 
 /** The role's whole configuration. */
 export const spec: typeof inner = { ...inner, parse: (node, path, context) => inner.parse(withoutAdapters(foldShorthand(node, context.problems)), path, context) };

@@ -69,8 +69,16 @@ for (const [name, text, expected] of [
   ["a folder named after the input", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}/x.csv"}, fields: {x: x}}\n', /\{name\} may stand in the last part alone/],
   ["an unknown zone", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: {from: q, date: {out: "yyyy", zone: Mars}}}}\n', /the time zone "Mars" is not known/],
   ["an example without an expectation", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: q}, examples: [{in: "a"}]}\n', /needs either "out" or "error"/],
+  ["state in the watched folder", 'stateDirectory: /in\nwatch: {dir: /in}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /^adapter\.yaml:1:17: stateDirectory: is the watched folder, .*give the state a folder of its own$/],
+  ["state in the watched folder, spelt in another way", 'watch: {dir: "/data/../in/"}\nstateDirectory: /in\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /^adapter\.yaml:2:17: stateDirectory: is the watched folder/],
+  ["state among the adapted reports", 'stateDirectory: /o/\nwatch: {dir: /in}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /^adapter\.yaml:1:17: stateDirectory: is the folder into which "m" writes/],
+  ["output into the watched folder, spelt in another way", 'watch: {dir: /o/}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /writes into the watched folder/],
   ["a verb that does not go with another", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: {const: q, from: z}}}\n', /fields\.x\.from: is not a setting/],
 ] as const) test(`refused: ${name}`, () => assert.match(problemsOf(text).join("\n"), expected));
+
+test("state below the watched folder is fine: nothing is watched there", () => {
+  assert.deepEqual(problemsOf('stateDirectory: /in/state\nwatch: {dir: /in}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n'), []);
+});
 
 const one = (fields: string, extra = ""): string => `watch: {dir: /in}\nmappings:\n  a:\n    in: {format: csv}\n    out: {format: csv, file: "/o/{name}"}\n    fields: ${fields}\n${extra}`;
 
