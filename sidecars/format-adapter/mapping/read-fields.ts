@@ -38,6 +38,7 @@ export function readSource(node: NodeReader, columns: ReadonlyMap<string, ValueT
       return readConst(parts.get("const"));
     case "join": {
       const joined = parts.get("join")?.list()?.map((each) => each.text("the name of a column"));
+      if (joined?.length === 0) parts.get("join")?.problem("needs at least one column");
       return joined === undefined || joined.includes(undefined) ? undefined : { kind, from: joined.filter((each) => each !== undefined), separator: parts.get("sep")?.text("a separator") ?? "", skipsEmpty: parts.get("skipEmpty")?.oneOf(["true", "false"]) === "true" };
     }
     case "split":

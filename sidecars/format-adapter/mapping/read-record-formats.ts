@@ -40,5 +40,6 @@ function readLayout(node: NodeReader, parts: Parts): FixedLayout {
     if (pad.length !== 1 || /[\r\n]/.test(pad)) column.problem(`"pad" must be one character that is no line end, got ${JSON.stringify(pad)}`);
     return { name, width: Number(text), align: settings?.get("align")?.oneOf(["left", "right"]) ?? "left", pad };
   });
+  if (place?.raw.kind === "map" && columns.length === 0) place.problem("needs at least one column, such as {id: 8}");
   return { layout: columns, unit: parts.get("unit")?.oneOf(["characters", "bytes"]) ?? "characters" };
 }

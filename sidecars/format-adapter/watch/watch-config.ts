@@ -41,7 +41,7 @@ export function readWatch(node: NodeReader): WatchConfig | undefined {
   if (!parts.has("dir")) node.problem('needs "dir": the folder to watch');
   if (directory !== undefined && !directory.startsWith("/")) parts.get("dir")?.problem(`expected an absolute path, got "${directory}"`);
   const match = parts.get("match")?.text("a glob on the file's name") ?? "*";
-  if (match.includes("/")) parts.get("match")?.problem(`expected a glob on the file's name, got "${match}"`);
+  if (match === "" || match.includes("/")) parts.get("match")?.problem(`expected a glob on the file's name, got "${match}"`);
   const reconcileMs = readDuration(parts.get("reconcile"), { otherwise: 10_000, leastMs: 50 });
   const ready = parts.has("ready") ? readReady(parts.get("ready")) : readyDefault;
   return directory === undefined ? undefined : { directory, match, ready, reconcileMs };

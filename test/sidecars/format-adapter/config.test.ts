@@ -73,6 +73,10 @@ for (const [name, text, expected] of [
   ["state in the watched folder, spelt in another way", 'watch: {dir: "/data/../in/"}\nstateDirectory: /in\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /^adapter\.yaml:2:17: stateDirectory: is the watched folder/],
   ["state among the adapted reports", 'stateDirectory: /o/\nwatch: {dir: /in}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /^adapter\.yaml:1:17: stateDirectory: is the folder into which "m" writes/],
   ["output into the watched folder, spelt in another way", 'watch: {dir: /o/}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /writes into the watched folder/],
+  ["no match", 'watch: {dir: /in, match: ""}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /^adapter\.yaml:1:26: adapters\[0\]\.watch\.match: expected a glob on the file's name, got ""$/],
+  ["a join of nothing", 'watch: {dir: /in}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: {join: []}}}}\n', /^adapter\.yaml:2:\d+: adapters\[0\]\.mappings\.m\.fields\.x\.join: needs at least one column$/],
+  ["a layout without columns that comes in", 'watch: {dir: /in}\nmappings: {m: {in: {format: fixed-width, layout: {}}, out: {format: csv, file: "/o/{name}"}, fields: {x: x}}}\n', /mappings\.m\.in\.layout: needs at least one column, such as \{id: 8\}/],
+  ["a layout without columns that goes out", 'watch: {dir: /in}\nmappings: {m: {in: {format: csv}, out: {format: fixed-width, layout: {}, file: "/o/{name}"}, fields: {x: x}}}\n', /mappings\.m\.out\.layout: needs at least one column, such as \{id: 8\}/],
   ["a verb that does not go with another", 'watch: {dir: /in}\nmappings:\n  a: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {x: {const: q, from: z}}}\n', /fields\.x\.from: is not a setting/],
 ] as const) test(`refused: ${name}`, () => assert.match(problemsOf(text).join("\n"), expected));
 
