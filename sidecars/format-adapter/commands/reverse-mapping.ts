@@ -1,6 +1,6 @@
 // pure
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
-import { datePieces } from "../mapping/date-pattern.ts";
+import { compileDateParse, datePieces } from "../mapping/date-pattern.ts";
 import type { FieldMapping, Mapping } from "../mapping/mapping.ts";
 import { typeText } from "../mapping/types.ts";
 
@@ -109,6 +109,8 @@ function undoDate(name: string, { from, input, output }: FieldMapping["source"] 
   };
   const kept = new Set(lettersOf(output.pattern).map((letters) => letters[0]));
   const lost = [...new Set(lettersOf(input.pattern).map((letters) => letters[0]))].filter((letter) => letter !== undefined && letter !== "X" && letter !== "a" && !kept.has(letter) && !(letter === "H" && kept.has("h")) && !(letter === "h" && kept.has("H")));
+  const read = compileDateParse({ ...output, overlap: "earlier", gap: "error" });
+  if (read.kind === "wrong" && lost.length === 0) return { reason: `the pattern ${output.pattern} cannot be read: ${read.reason}` };
   if (lost.length > 0) return { reason: `the pattern ${output.pattern} leaves parts of the time out` };
   if (input.pattern === "rfc3339" && !isNamed(output.pattern) && !kept.has("S")) return { reason: `the pattern ${output.pattern} leaves fractions of a second out` };
   if (input.pattern === "rfc3339" || input.pattern.includes("XXX")) return { reason: "the offset in which the time was written is not kept" };

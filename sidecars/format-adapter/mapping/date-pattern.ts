@@ -25,6 +25,7 @@ type Wrong = { readonly kind: "wrong"; readonly reason: string };
 
 /** The parts of a pattern; the reason when it is none. */
 export function datePieces(pattern: string): { readonly kind: "ok"; readonly pieces: readonly DatePiece[] } | Wrong {
+  if (pattern === "") return { kind: "wrong", reason: "the date pattern is empty; leave it out for rfc3339" };
   const pieces: DatePiece[] = [];
   for (const [part] of pattern.matchAll(token)) {
     if (part === "'") return { kind: "wrong", reason: "a quote in the date pattern is not closed" };
@@ -117,7 +118,23 @@ export function compileDateParse(input: DateInput): { readonly kind: "ok"; reado
   if (new Set(kinds).size < kinds.length) return { kind: "wrong", reason: "a part of the time stands in the date pattern twice" };
   if (!has("yyyy") || !has("MM", "M", "MMM") || !has("dd", "d")) return { kind: "wrong", reason: "to be read, a date needs its year, month and day: yyyy, MM, dd" };
   if (has("hh", "h") !== has("a") || (has("hh", "h") && has("HH", "H"))) return { kind: "wrong", reason: "hh goes with a, and not with HH" };
+  const unclear = unclearPair(parts.pieces);
+  if (unclear !== undefined) return { kind: "wrong", reason: `"${unclear[0]}" and "${unclear[1]}" have one digit or two, and nothing but digits is between them: a time can be read in several ways; write ${unclear.map((each) => each.repeat(2)).join(" or ")}` };
   return { kind: "ok", parse: parser(parts.pieces, zone, input) };
+}
+
+/** Two numbers of no fixed width in one run of digits: 111 would be January 11 and November 1. */
+function unclearPair(pieces: readonly DatePiece[]): readonly [string, string] | undefined {
+  let before: string | undefined;
+  for (const piece of pieces) {
+    const isDigits = "text" in piece ? /^\d*$/.test(piece.text) : !["MMM", "a", "XXX"].includes(piece.letters);
+    if (!isDigits) before = undefined;
+    else if ("letters" in piece && ["M", "d", "H", "h"].includes(piece.letters)) {
+      if (before !== undefined) return [before, piece.letters];
+      before = piece.letters;
+    }
+  }
+  return undefined;
 }
 
 /** The text of every part, found by one regular expression without choices of length that could be tried again. */

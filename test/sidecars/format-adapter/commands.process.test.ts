@@ -181,7 +181,7 @@ test("a mapping and its reverse give the report again", () => {
 
 for (const [fields, reason] of [
   ["{a: {from: a, default: x}}", /a missing value becomes/], ["{a: {from: a, map: {x: '1', y: '1'}}}", /several values become/], ["{a: {from: a, map: {x: '1'}, else: keep}}", /unlisted values/],
-  ["{a: {join: [a, b]}}", /where its parts end/], ["{a: {from: a, date: {in: 'dd.MM.yyyy HH:mm', out: dd.MM.yyyy}}}", /leaves parts of the time out/], ["{a: {from: a, date: {out: rfc3339}}}", /offset/], ["{a: {from: a, split: {sep: '-', index: 0}}}", /does not tell the rest/],
+  ["{a: {join: [a, b]}}", /where its parts end/], ["{a: {from: a, date: {in: 'dd.MM.yyyy HH:mm', out: dd.MM.yyyy}}}", /leaves parts of the time out/], ["{a: {from: a, date: {in: yyyy-MM-dd, out: yyyyMd}}}", /the pattern yyyyMd cannot be read: "M" and "d"/], ["{a: {from: a, date: {out: rfc3339}}}", /offset/], ["{a: {from: a, split: {sep: '-', index: 0}}}", /does not tell the rest/],
 ] as const) {
   test(`not undone: ${fields}`, () => {
     const reverse = reverseMapping(mappingOf({ in: "{format: csv}", fields }));

@@ -86,6 +86,27 @@ test("state below the watched folder is fine: nothing is watched there", () => {
 
 const one = (fields: string, extra = ""): string => `watch: {dir: /in}\nmappings:\n  a:\n    in: {format: csv}\n    out: {format: csv, file: "/o/{name}"}\n    fields: ${fields}\n${extra}`;
 
+for (const [date, expected] of [
+  ['{out: ""}', /^adapter\.yaml:6:\d+: adapters\[0\]\.mappings\.a\.fields\.x\.date\.out: the date pattern is empty; leave it out for rfc3339$/],
+  ['{in: ""}', /date\.in: the date pattern is empty/],
+  ["{in: yyyyMd}", /date\.in: "M" and "d" have one digit or two, and nothing but digits is between them: a time can be read in several ways; write MM or dd$/],
+  ["{in: \"yyyyM'1'd\"}", /date\.in: "M" and "d" have one digit or two/],
+  ["{in: yyyy-M-dHHmm}", undefined],
+  ["{in: yyyy-MM-dHmm}", /date\.in: "d" and "H" have .* write dd or HH$/],
+  ["{in: \"d'1'mmyyyyM\"}", /date\.in: "d" and "M" have .* write dd or MM$/],
+  ["{in: yyyyMMd}", undefined],
+  ["{in: yyyyMdd}", undefined],
+  ["{in: dMMMyyyy}", undefined],
+  ["{in: \"yyyyM'1-'d\"}", undefined],
+  ["{out: yyyyMd}", undefined],
+] as const) {
+  test(`a date ${date} is ${expected === undefined ? "taken" : "refused"}`, () => {
+    const problems = problemsOf(one(`{x: {from: q, date: ${date}}}`));
+    if (expected === undefined) assert.deepEqual(problems, []);
+    else assert.match(problems.join("\n"), expected);
+  });
+}
+
 test("the mapping's hash changes with what it makes, not with its examples or layout", () => {
   const hash = (text: string): string => mappingHash(parseAdapter(text).mappings[0] ?? assert.fail());
   assert.equal(hash(one("{x: a}")), hash(one("# words\n      x: a", '    examples: [{in: "a\\n1\\n", out: "x\\n1\\n"}]\n')));
