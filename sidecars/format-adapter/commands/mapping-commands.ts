@@ -6,7 +6,7 @@ import type { Config } from "../config.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { detectMapping } from "../detect.ts";
 import { runExamples } from "../examples.ts";
-import { unpack } from "../formats/compression.ts";
+import { sourceOf, unpack } from "../formats/compression.ts";
 import { ReportInput } from "../report-input.ts";
 import { given, guarded, ReportFault } from "./command-line.ts";
 import { explainMapping, fieldPaths } from "./explain-mapping.ts";
@@ -123,15 +123,4 @@ async function readStart(path: string): Promise<Buffer> {
     packed.close();
     await file.close();
   }
-}
-
-function sourceOf(bytes: Buffer): { read(room: Buffer): Promise<number> } {
-  let at = 0;
-  return {
-    read(room) {
-      const count = bytes.copy(room, 0, at);
-      at += count;
-      return Promise.resolve(count);
-    },
-  };
 }

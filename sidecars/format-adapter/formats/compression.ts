@@ -12,6 +12,18 @@ export type ByteSource = {
   read(room: Buffer): Promise<number>;
 };
 
+/** Bytes that are in memory already. */
+export function sourceOf(bytes: Buffer): ByteSource {
+  let at = 0;
+  return {
+    read(room) {
+      const count = bytes.copy(room, 0, at);
+      at += count;
+      return Promise.resolve(count);
+    },
+  };
+}
+
 /** No bomb is seen in what is smaller. */
 export const freeBytes = 67_108_864;
 /** deflate packs a run of one byte 1032 times, a table of plain reports hardly 30 times. */

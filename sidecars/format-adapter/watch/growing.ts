@@ -7,6 +7,7 @@ import type { Candidate } from "./candidates.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { convertReport } from "../convert.ts";
 import { detectMapping } from "../detect.ts";
+import { sourceOf } from "../formats/compression.ts";
 import type { Turn } from "./dispatch.ts";
 import { contentHashOf } from "../hash/content-hash.ts";
 import type { LedgerEntry, StreamPosition } from "../state/ledger-log.ts";
@@ -157,17 +158,6 @@ export class GrowingReports {
     countRefusal(this.#options, error);
     await ledger.putDurably({ ...base, stat: idOnly(base.stat), mapping: mapping?.name ?? "", mappingHash: hash, outcome: "adapted", output: why.before?.output, stream: position });
   }
-}
-
-function sourceOf(bytes: Buffer): { read(room: Buffer): Promise<number> } {
-  let at = 0;
-  return {
-    read(room) {
-      const count = bytes.copy(room, 0, at);
-      at += count;
-      return Promise.resolve(count);
-    },
-  };
 }
 
 /** The last number that must not be used again: a segment that was under way may be there already. */
