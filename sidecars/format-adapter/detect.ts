@@ -123,13 +123,16 @@ function sniff(input: InputOptions, bytes: Uint8Array, column: string | undefine
 
 /** Whether the bytes are a whole report of this format. */
 function readsWhole(input: InputOptions, bytes: Uint8Array): boolean {
+  let isRead = false;
   try {
     const reader = createSniffer(input, { onColumns: () => undefined, onRow: () => undefined });
     reader.push(bytes);
+    isRead = true;
     reader.end({ takeUnfinished: false });
     return true;
   } catch (error) {
-    if (error instanceof ConversionError) return false;
+    // That the place of the records is missing is told of whole reports alone.
+    if (error instanceof ConversionError) return isRead && error.code === "COLUMN";
     throw error;
   }
 }

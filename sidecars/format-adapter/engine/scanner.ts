@@ -139,6 +139,7 @@ export class Scanner {
       this.#checkUtf8(next);
       if (functions.hasUncompared.value !== 0) this.#compareKeys(rows);
       this.#around?.put(this.rowsArea, this.rowBytes, rows);
+      this.#xml?.passed(this.#from, next, { line: this.#line, isRecord: rows > 0 || outcome === scanned.newColumns });
       if (rows > 0) yield* use(rows);
       this.#consume(next);
       if (this.#around?.isOver(rows) === true) {
@@ -166,6 +167,7 @@ export class Scanner {
     const rest = this.#rest();
     if (this.#xml?.isOver === false) throw this.#wrong(true);
     if (input.format === "csv" ? rest !== "" : rest.trim() !== "") throw this.#wrong(true);
+    this.#xml?.checkRecords();
   }
 
   row(index: number): Row {

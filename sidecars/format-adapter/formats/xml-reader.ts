@@ -5,6 +5,7 @@ import { countLineEnds } from "./line-ends.ts";
 import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
 import { EnvelopeValues, wantedElements, type WantedElement, type XmlEnvelopeValue } from "./xml-envelope.ts";
 import { isDeclaration, outermostScope, XmlNames, type XmlScope } from "./xml-names.ts";
+import { XmlRecordsPlace } from "./xml-records-place.ts";
 import { isWhite, Unfinished, xmlLimits, XmlText, type XmlElement, type XmlTag } from "./xml-text.ts";
 
 /**
@@ -21,6 +22,8 @@ export type XmlDialect = {
   readonly namespaces?: ReadonlyMap<string, string>;
   /** Values of the elements around the records that become columns of each. */
   readonly envelope?: readonly XmlEnvelopeValue[];
+  /** Whether a report without records must have no other elements in their place. */
+  readonly strict?: boolean;
 };
 
 /** An element around the records that is open. */
@@ -30,10 +33,11 @@ type Open = { readonly written: string; readonly scope: XmlScope; readonly wante
  * Reads records of XML one at a time: memory holds one record, not the file. Strict (see XmlText); UTF-8 alone. Text beside elements, and an
  * element that comes twice in one record without being a list, are errors, since a row could not hold them. White space between elements is
  * nothing; in an element without others it is kept. What stands outside of the records is checked and passed over, but for what `envelope` names:
- * a record has the values that stand before it in the elements that it is in.
+ * a record has the values that stand before it in the elements that it is in. A report without records is refused at its end unless
+ * `recordsPlace` finds it empty.
  */
-export function createXmlReader(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits): RecordReader {
-  return new XmlReader(dialect, handler, limits);
+export function createXmlReader(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits, recordsPlace = new XmlRecordsPlace(dialect)): RecordReader {
+  return new XmlReader(dialect, handler, limits, recordsPlace);
 }
 
 class XmlReader implements RecordReader {
@@ -51,8 +55,10 @@ class XmlReader implements RecordReader {
   readonly #lists: ReadonlySet<string>;
   readonly #names: XmlNames | undefined;
   readonly #wanted: WantedElement;
+  readonly #recordsPlace: XmlRecordsPlace;
 
-  constructor(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits) {
+  constructor(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits, recordsPlace: XmlRecordsPlace) {
+    this.#recordsPlace = recordsPlace;
     this.#names = dialect.namespaces === undefined ? undefined : new XmlNames(dialect.namespaces);
     this.#wanted = wantedElements(dialect.envelope ?? []);
     this.#dialect = dialect;
@@ -75,7 +81,10 @@ class XmlReader implements RecordReader {
   }
 
   end(): void {
-    if (this.#place === "afterRoot" && isWhite(this.#rest)) return;
+    if (this.#place === "afterRoot" && isWhite(this.#rest)) {
+      if (!this.#hadRecord) this.#recordsPlace.check();
+      return;
+    }
     const open = this.#open.at(-1)?.written;
     throw new ConversionError("INCOMPLETE", this.#rest !== "" ? "it ends in the middle of something" : open === undefined ? "there is no root element" : `<${open}> is not closed`, { line: this.#line, sample: this.#rest });
   }
@@ -145,6 +154,7 @@ class XmlReader implements RecordReader {
     const isStep = this.#matched === depth && depth < records.length && records[depth] === tag.name;
     const wanted = (depth === 0 ? this.#wanted : this.#open[depth - 1]?.wanted)?.children.get(tag.name);
     const values = new EnvelopeValues();
+    if (!this.#hadRecord && this.#matched === depth && (isStep ? depth + 1 < records.length : wanted === undefined)) this.#recordsPlace.met({ name: tag.name, line: this.#line }, depth, isStep);
     if (isStep && depth + 1 === records.length) this.#record(text, { written, tag, scope });
     else if (wanted !== undefined && wanted.textColumns.length > 0) this.#value(text, { written, tag, wanted });
     else {

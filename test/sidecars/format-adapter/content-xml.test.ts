@@ -1,5 +1,9 @@
 // Contents of XML that readers are known to be attacked or deceived with, and what becomes of each.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { convertText } from "../../../sidecars/format-adapter/convert.ts";
 import { contentTable } from "./content.ts";
+import { mappingOf } from "./support.ts";
 
 const nested = (depth: number): string => `<r><i>${"<a>".repeat(depth)}x${"</a>".repeat(depth)}</i></r>`;
 const laughs = '<?xml version="1.0"?>\n<!DOCTYPE r [\n<!ENTITY a "ha">\n<!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">\n<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">\n]>\n<r><i><a>&c;</a></i></r>';
@@ -55,3 +59,47 @@ for (const [by, input] of [["engine", "{format: xml, records: /r/i, strict: fals
     ["values that look like other things", "<r><i><a>00123</a></i><i><a>1.10</a></i><i><a>NO</a></i><i><a> </a></i><i><a/></i></r>", '{"a":"00123"}\n{"a":"1.10"}\n{"a":"NO"}\n{"a":" "}\n{"a":"none"}\n'],
   ] as const).map(([name, content, expected]) => [`${by}: ${name}`, content, expected] as const));
 }
+
+// Reports without records: an empty one is one, another kind of report is not.
+const place = (line: number, column: string): { readonly code: string; readonly line: number; readonly column: string } => ({ code: "COLUMN", line, column });
+for (const [by, more] of [["engine", ""], ["reader", ', lists: ["none"]']] as const) {
+  const input = (records: string, strict = true): string => `{format: xml, records: ${records}, strict: ${strict}${more}}`;
+  contentTable({ in: input("/r/i"), fields: "{a: a}", out: '{format: csv, file: "/o/{name}"}' }, ([
+    ["an empty report", "<r/>", "a\n"],
+    ["an empty report with a closing tag", "<?xml version='1.0'?>\n<!DOCTYPE r>\n<r x='1'> <!-- <q/> -->\n</r>\n", "a\n"],
+    ["another root", "<?xml version='1.0'?>\n<!-- x -->\r\n<?p?><q><i><a>1</a></i></q>", place(3, "/r/i")],
+    ["another root that is empty", "\n<q/>\n", place(2, "/r/i")],
+    ["another root, strict or not", "<q><i><a>1</a></i></q>", place(1, "/r/i"), input("/r/i", false)],
+    ["another root around the right one", "<q>\n<r><i><a>1</a></i></r></q>", place(1, "/r/i")],
+    ["records of another name", "<r>\n<item><a>1</a></item>\n<item><a>2</a></item></r>", place(2, "/r/i")],
+    ["records of another name, not strict", "<r><item><a>1</a></item></r>", "a\n", input("/r/i", false)],
+    ["other elements before the records", "<r><x><i/></x><y/>\n<i><a>1</a></i></r>", "a\n1\n"],
+    ["other elements behind the records", "<r><i><a>1</a></i><x/></r>", "a\n1\n"],
+    ["a record alone that has another name", "<q><a>1</a></q>", place(1, "/r"), input("/r", false)],
+    ["an element around the records is missing", "<r>\n<x/>\n<y><i><a>1</a></i></y></r>", place(2, "/r/g/i"), input("/r/g/i", false)],
+    ["the root is empty, the records stand deeper", "\n<r></r>", place(2, "/r/g/i"), input("/r/g/i", false)],
+    ["an empty element around the records, among others", "<r><x/><g/><y/></r>", "a\n", input("/r/g/i")],
+    ["the second of the elements around the records has others", "<r><g></g>\n<g><x/></g></r>", place(2, "/r/g/i"), input("/r/g/i")],
+    ["an element of that name elsewhere", "<r><x><g><i><a>1</a></i></g></x></r>", place(1, "/r/g/i"), input("/r/g/i", false)],
+    ["what is not XML is told first", "<q>\n<i></q>", { code: "SYNTAX", line: 2 }],
+    ["another root that is not closed", "<q>\n<i/>", { code: "INCOMPLETE", line: 2 }],
+  ] as const).map(([name, content, expected, other]) => [`${by}, no records: ${name}`, content, expected, other ?? input("/r/i")] as const));
+}
+contentTable({ in: '{format: xml, records: "/o:r/o:i", namespaces: {o: "urn:o"}, envelope: {t: "../o:info/@t"}}', fields: "{a: {from: \"o:a\", default: none}, t: t}" }, [
+  ["reader, no records: what in.envelope names may stand there", '<r xmlns="urn:o"><info t="1"/></r>', ""],
+  ["reader, no records: another element may not", '<r xmlns="urn:o"><info t="1"/>\n<more/></r>', place(2, "/o:r/o:i")],
+  ["reader, no records: a root of another namespace", '<r xmlns="urn:x"><i><a>1</a></i></r>', place(1, "/o:r/o:i")],
+]);
+
+test("the message of a report of another kind names what was met", () => {
+  for (const more of ["", ', lists: ["none"]']) {
+    const message = (content: string): string => {
+      const outcome = convertText(mappingOf({ in: `{format: xml, records: /r/g/i${more}}`, fields: "{a: a}" }), content);
+      return outcome.kind === "failed" ? outcome.error.message : "";
+    };
+    assert.match(message("<q/>"), /no element \/r, .*its root is <q>/);
+    assert.match(message("<r><x/></r>"), /no element \/r\/g, .*<x> stands there/);
+    assert.match(message("<r/>"), /no element \/r\/g, but its records are to be \/r\/g\/i$/);
+    assert.match(message("<r><g><item/></g></r>"), /no record \/r\/g\/i, but <item>/);
+  }
+});

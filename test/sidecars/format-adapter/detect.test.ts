@@ -65,6 +65,15 @@ test("a report is read until its version is known, and no further", async () => 
   assert.ok(found.bytes.equals(bytes.subarray(0, at)) && at >= 300_000 && at < 700_000, `${at} bytes`);
 });
 
+for (const [input, text] of [["format: xml, records: /r/i", "<q/>"], ["format: json, records: x", "{}"]] as const) {
+  test(`a whole report whose records are missing is not waited for: ${input}`, () => {
+    const adapter = parseAdapter(`watch: {dir: /in}\ndetect: [{when: {header: [id]}, use: c}, {when: {header: [id]}, use: x}]\nmappings:\n  c: {in: {format: csv}, out: {format: csv, file: "/c/{name}"}, fields: {id: id}}\n  x: {in: {${input}}, out: {format: csv, file: "/o/{name}"}, fields: {id: id}}\n`);
+    const choice = chooseMapping(adapter, "r", Buffer.from(text), true);
+    assert.ok(choice.kind === "undecided" && choice.atEnd instanceof ConversionError);
+    assert.equal(choice.atEnd.code, "VERSION");
+  });
+}
+
 test("a report that never tells its version is refused before it fills the memory", async () => {
   const start = Buffer.from("<report>");
   const element = Buffer.from(`<note>${"x".repeat(65_536)}</note>`);
