@@ -15,7 +15,7 @@ import type { Turn } from "./watch/dispatch.ts";
 import { Publication } from "./publish/publish.ts";
 import { byteOffsetOfLine, randomAccess, ReportInput } from "./report-input.ts";
 import type { RowRefusals } from "./row-refusals.ts";
-import { statKey } from "./stat-key.ts";
+import { mayHideWrite, statKey } from "./stat-key.ts";
 
 /** What became of one try to adapt one file. */
 export type AdaptOutcome =
@@ -48,6 +48,8 @@ export type AdaptJob = {
   readonly turn: Turn;
   readonly signal: AbortSignal;
   readonly monotonicMs: () => number;
+  /** The wall clock, which the times of files are compared with. */
+  readonly nowMs: () => number;
   /** Which other report was last adapted to this path. */
   ownerOf(output: string): string | undefined;
   /** Whether another report is just being adapted to this path. If not, nobody else may until `release`. */
@@ -63,8 +65,10 @@ export type AdaptJob = {
 
 /**
  * Reads a report once, adapts and publishes it. The file is read through one descriptor and its stat compared before and after, so that a torn
- * read is never published. Faults of the input are an outcome; faults of the system (no space, no rights, I/O) are thrown, as is the signal's
- * reason when it is aborted between two blocks; nothing half-done stays then.
+ * read is never published; one written so lately that its stat may not show the next write (`mayHideWrite`) is read and hashed once more. A write
+ * of the same size and tick that follows this second reading is not seen, nor one amid the pages of a report that is not read in order. Faults of
+ * the input are an outcome; faults of the system (no space, no rights, I/O) are thrown, as is the signal's reason when it is aborted between two
+ * blocks; nothing half-done stays then.
  */
 export async function adaptFile(job: AdaptJob): Promise<AdaptOutcome> {
   // A pipe that took the file's place since the scan must not hold us up, nor a link lead us out of the folder.
@@ -82,10 +86,12 @@ export async function adaptFile(job: AdaptJob): Promise<AdaptOutcome> {
 
 async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcome> {
   const { path, adapter, signal } = job;
+  const startedMs = job.nowMs();
   const stat = await file.stat({ bigint: true });
   if (!stat.isFile()) return { kind: "gone" };
   const before = statKey(stat);
   const packed = new ReportInput(file);
+  const isTorn = async (): Promise<boolean> => (mayHideWrite(stat.mtimeNs, startedMs) && !(await packed.isStill())) || statKey(await file.stat({ bigint: true })) !== before;
   let input: UnpackedSource | undefined;
   const { complete } = adapter.watch.ready;
   let mapping: Mapping | undefined;
@@ -106,7 +112,7 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     const opened = publication;
     const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), file: randomAccess(file, Number(stat.size)), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal, pace: new Pace(job.monotonicMs) });
     await packed.readRest();
-    if (statKey(await file.stat({ bigint: true })) !== before) {
+    if (await isTorn()) {
       await publication.abandon();
       return { kind: "torn" };
     }
@@ -120,7 +126,7 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     if (!(error instanceof ConversionError)) throw error;
     await packed.readRest();
     const place = input?.compression === "none" ? await byteOffsetOf(error, file, mapping) : undefined;
-    if (statKey(await file.stat({ bigint: true })) !== before) return { kind: "torn" };
+    if (await isTorn()) return { kind: "torn" };
     if (error.code === "INCOMPLETE" && complete) return { kind: "waiting", stat: before, reason: error.message };
     return { kind: "refused", error, mapping, stat: before, content: packed.contentHash(), byteOffsetOfLine: place };
   } finally {

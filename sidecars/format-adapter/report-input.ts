@@ -35,6 +35,24 @@ export class ReportInput {
     }
   }
 
+  /** Whether the file, read once more, is what was read; after `readRest`. */
+  async isStill(): Promise<boolean> {
+    const again = new ContentHash();
+    const block = blocks.take();
+    try {
+      for (let at = 0; at <= this.bytes; ) {
+        const { bytesRead } = await this.#file.read(block, 0, block.length, at);
+        if (bytesRead === 0) break;
+        at += bytesRead;
+        again.update(block.subarray(0, bytesRead));
+      }
+      return again.digest() === this.contentHash();
+    } finally {
+      again.release();
+      blocks.give(block);
+    }
+  }
+
   contentHash(): string {
     return this.#hash.digest();
   }

@@ -27,3 +27,15 @@ export function sizeOf(key: string): number {
 export function mtimeNsOf(key: string): bigint {
   return BigInt(key.split(".", 4)[3] ?? 0);
 }
+
+/** Longer than a tick of the kernel's clock, 10 ms at most, by which file systems take their times before Linux 6.13. */
+const tickMs = 20;
+
+/**
+ * Whether a write that follows a stat may leave the stat as it is: the file was written so shortly before that the next write may fall into the
+ * same tick. `nowMs` is the wall clock just before the stat; an mtime in the future counts as recent. Not told are writes behind the mtime's
+ * back (utimes, mmap), and those of a host whose clock is more than that behind ours.
+ */
+export function mayHideWrite(mtimeNs: bigint, nowMs: number): boolean {
+  return mtimeNs >= BigInt(Math.floor(nowMs) - tickMs) * 1_000_000n;
+}

@@ -179,6 +179,7 @@ export async function adaptReport(options: AdapterOptions, report: { readonly pa
   return await adaptFile({
     ...report, adapter, owner, directories, signal,
     monotonicMs: () => clock.monotonicMs(),
+    nowMs: () => clock.nowMs(),
     ownerOf: (output) => ledger.ownerOf(output, adapter.name, path),
     isTaken: (output) => ledger.isTaken(output, adapter.name, path),
     release: (output) => ledger.release(output),
