@@ -302,7 +302,8 @@ class TomlParser {
 
   #error(message: string): ConversionError {
     const rest = this.#text.slice(this.#at, this.#at + 40);
-    return new ConversionError(this.#text.slice(this.#at).trim() === "" ? "INCOMPLETE" : "SYNTAX", `not TOML: ${message}`, { line: this.#line(), sample: rest });
+    // Where line ends may stand they are passed over before: one that is left ends what was begun, and nothing that follows would mend it.
+    return new ConversionError(/^[ \t]*\r?$/.test(this.#text.slice(this.#at)) ? "INCOMPLETE" : "SYNTAX", `not TOML: ${message}`, { line: this.#line(), sample: rest });
   }
 
   #fail(message: string): never {

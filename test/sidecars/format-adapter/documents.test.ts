@@ -80,6 +80,8 @@ check("toml", "an inline table is closed for additions", "a = {b = {c = 1}}\n[a.
 check("toml", "a leading zero is no number", "a = 01\n", "SYNTAX 1");
 check("toml", "a day that is none is refused", "a = 2026-02-30\n", "SYNTAX 1");
 check("toml", "a list that is cut is not finished", "a = [1,\n2", "INCOMPLETE 1");
+for (const text of ["a", "a ", "a.", "a = ", "[a", "[[a]", 'a = "x', "a = {b", "a = {b = 1,\n", 'a = """x\n', "a\r"]) check("toml", `${JSON.stringify(text)} is not finished`, text, `INCOMPLETE ${text.endsWith("\n") ? 2 : 1}`);
+for (const text of ["a", "a ", "a.", "a = ", "[a", "[[a]", 'a = "x', "a = {b", "a = {b ="]) for (const end of ["\n", "\r\n", "\n\n"]) check("toml", `${JSON.stringify(text + end)} is wrong: no line end may stand there`, text + end, "SYNTAX 1");
 check("toml", "lists nested deep are refused", `a = ${"[".repeat(50_000)}\n`, "LIMIT 1");
 check("toml", "keys nested deep are refused", `${"a.".repeat(50_000)}a = 1\n`, "LIMIT 1");
 check("toml", "__proto__ is a column", "__proto__ = 1\n", ["1: __proto__=number 1"]);
