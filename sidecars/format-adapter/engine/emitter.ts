@@ -1,7 +1,7 @@
 // pure
 import type { Row } from "../formats/row.ts";
 import { createJsonArrayWriter, createNdjsonWriter, type OutCell, type TextWriter } from "../formats/writers.ts";
-import { createCsvWriter } from "../formats/csv-writer.ts";
+import { createCsvWriter, quotedStart } from "../formats/csv-writer.ts";
 import type { EngineOutput } from "../formats/options.ts";
 import { jsonFrame, type JsonFrame } from "../formats/json-frame.ts";
 import { jsonLayout } from "../formats/json-layout.ts";
@@ -55,6 +55,8 @@ export class Emitter {
   #madeFor = -1;
   /** Which of the plan's checks have a column, in the order of the core's checks. */
   #checked: readonly number[] = [];
+  /** Whether nothing was handed over yet. */
+  #isStart = true;
   rows = 0;
 
   constructor(core: Core, scanner: Scanner, plan: EnginePlan, output: EngineOutput) {
@@ -122,7 +124,9 @@ export class Emitter {
   }
 
   *flush(): Generator<Uint8Array> {
-    if (this.#at > this.#area) yield this.#core.bytes.subarray(this.#area, this.#at);
+    const made = this.#core.bytes.subarray(this.#area, this.#at);
+    if (made.length > 0) yield this.#isStart && this.#output.format === "csv" ? quotedStart(made, this.#output) : made;
+    this.#isStart &&= made.length === 0;
     this.#at = this.#area;
   }
 
@@ -181,7 +185,8 @@ export class Emitter {
     if (output.format !== "csv") return this.#literal(cell.json === "raw" ? cell.text : cell.json === "null" ? "null" : JSON.stringify(cell.text));
     // Beside another field, since an only and empty one is written in its own way.
     const names = this.#plan.fields.length === 1 ? ["a"] : ["a", "b"];
-    const line = createCsvWriter(names, output).row(names.map((_, index) => (index === 0 ? cell : { text: "", json: "string" as const })));
+    // With a header, since no other record is written as the first of a report is.
+    const line = createCsvWriter(names, { ...output, header: true }).row(names.map((_, index) => (index === 0 ? cell : { text: "", json: "string" as const })));
     const eolLength = output.eol === "crlf" ? 2 : 1;
     const restLength = names.length === 1 ? 0 : output.delimiter.length + (output.quote === "all" ? 2 : 0);
     return this.#literal(line.slice(0, line.length - eolLength - restLength));

@@ -174,6 +174,24 @@ const refusedSettings: readonly (readonly [what: string, parts: { readonly in?: 
 ];
 for (const [what, dialect, reason] of refusedSettings) test(`CSV: refused in a configuration: ${what}`, () => assert.throws(() => mapped(dialect), reason));
 
+const markFields = '{"\\uFEFFa": a, b: b}';
+for (const [what, dialect, report, expected] of [
+  ["a header", { fields: markFields }, "a,b\n1,2\n", '"\uFEFFa",b\n1,2\n'],
+  ["a header behind a BOM", { fields: markFields, out: "bom: true" }, "a,b\n1,2\n", "\uFEFF\uFEFFa,b\n1,2\n"],
+  ["a header that is quoted anyway", { fields: markFields, out: "quote: all" }, "a,b\n1,2\n", '"\uFEFFa","b"\n"1","2"\n'],
+  ["a value behind a header", {}, "a,b\n\uFEFF1,2\n", "a,b\n\uFEFF1,2\n"],
+  ["the first value, but no other", { out: "header: false" }, "a,b\n\uFEFF1,\uFEFF2\n\uFEFF3,4\n", '"\uFEFF1",\uFEFF2\n\uFEFF3,4\n'],
+  ["the first value, which is all there is", { out: "header: false, eol: crlf", fields: "{a: a}", in: "columns: {a: string, b: string}" }, "a,b\n\uFEFF1,2\n", '"\uFEFF1"\r\n'],
+  ["a constant", { out: "header: false", fields: '{a: {const: "\\uFEFFx"}, b: b}', in: "columns: {a: string, b: string}, strict: false" }, "a,b\n1,2\n3,4\n", '"\uFEFFx",2\n\uFEFFx,4\n'],
+  ["a value in quotes", { out: "header: false" }, 'a,b\n"\uFEFF,1",2\n', '"\uFEFF,1",2\n'],
+  ["a value behind a BOM", { out: "header: false, bom: true" }, "a,b\n\uFEFF1,2\n", "\uFEFF\uFEFF1,2\n"],
+  ["a value where nothing may be quoted", { out: "header: false, quote: none" }, "a,b\n\uFEFF1,2\n", "CAST line 2 column a"],
+] as const) test(`CSV: a report that would begin with U+FEFF begins with a quote, so that it is not taken for a BOM: ${what}`, () => {
+  const mapping = mapped(dialect);
+  for (const size of [1_000_000, 1, 3]) assert.equal(madeOf(mapping, Buffer.from(report), size), expected, `in pieces of ${size}`);
+  if (isEngineOutput(mapping.output)) assert.deepEqual(byReference(mapping, report), { text: expected, refused: [], dropped: 0 });
+});
+
 test("CSV: a formula is kept, made text or a wrong value, as the mapping says", () => {
   const made = (more: string): string => madeOf(mapped({ more }), Buffer.from("a,b\n-1,@x\n=cmd,2\n"), 3);
   assert.equal(made(""), "a,b\n-1,@x\n=cmd,2\n");
