@@ -70,9 +70,14 @@ function renderFamily({ name, type, help, unit, samples }: Family, format: Expos
   return head.join("") + told.map((sample) => renderSample(sample)).join("");
 }
 
-function renderSample({ name, labels, value, timestamp }: Sample): string {
+function renderSample(sample: Sample): string {
+  return `${renderSeries(sample)} ${sample.value}${sample.timestamp === undefined ? "" : ` ${sample.timestamp}`}\n`;
+}
+
+/** A name and its labels. */
+export function renderSeries({ name, labels }: Pick<Sample, "name" | "labels">): string {
   const inside = labels.map(([label, text]) => `${label}="${escape(text, true)}"`).join(",");
-  return `${name}${inside === "" ? "" : `{${inside}}`} ${value}${timestamp === undefined ? "" : ` ${timestamp}`}\n`;
+  return `${name}${inside === "" ? "" : `{${inside}}`}`;
 }
 
 function escape(text: string, quotes: boolean): string {

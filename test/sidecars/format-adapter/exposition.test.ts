@@ -60,3 +60,19 @@ test("samples of one metric are put together, wherever their records stand", () 
   assert.ok(failed.kind === "failed");
   assert.deepEqual([failed.error.code, failed.error.column], ["CAST", "value"]);
 });
+
+for (const [what, out, report, expected] of [
+  ["a series that comes twice", "prometheus", 'a,1,x,"{""m"":""1""}",\n"b",2,x,{},\na,3,x,"{""m"":""1""}",\n', "CAST line 4 column name"],
+  ["a series without labels that comes twice", "prometheus", "a,1,,{},\na,2,,{},\n", "CAST line 3 column name"],
+  ["labels in another order are the same series", "prometheus", 'a,1,x,"{""m"":""1"",""n"":""2""}",\na,2,x,"{""n"":""2"",""m"":""1""}",\n', "CAST line 3 column name"],
+  ["an empty label is none", "prometheus", 'a,1,x,"{""m"":""""}",\na,2,x,{},\n', "CAST line 3 column name"],
+  ["the same at another time", "prometheus", "a,1,x,{},1\na,2,x,{},2\n", "CAST line 3 column name"],
+  ["the same at another time", "openmetrics", "a,1,x,{},1\na,2,x,{},2\n", 2],
+  ["the same at the same time", "openmetrics", "a,1,x,{},1\na,2,x,{},1\n", "CAST line 3 column name"],
+  ["another value of a label, and another label", "prometheus", 'a,1,x,{},\na,1,y,{},\na,1,x,"{""m"":""x""}",\n', 3],
+  ["texts that look alike when put together", "prometheus", 'a,1,"x"",m=""y",{},\na,1,x,"{""m"":""y""}",\n', 2],
+  ["a label that is a field and in labels", "prometheus", 'a,1,x,"{""l"":""y""}",\n', "CAST line 2 column labels"],
+] as const) test(`${out} output: ${what}`, () => {
+  const outcome = convertText(mappingOf({ in: "{format: csv}", out: `{format: ${out}, file: "/o/{name}"}`, fields: "{name: n, value: v, l: l, labels: g, timestamp: t}" }), `n,v,l,g,t\n${report}`);
+  assert.equal(outcome.kind === "converted" ? outcome.rows : `${outcome.error.code} line ${outcome.error.line} column ${outcome.error.column}`, expected);
+});
