@@ -4,8 +4,8 @@ import { ConversionError } from "../conversion-error.ts";
 /** What becomes of a value that a spreadsheet would take for a formula: written as it is, made text by a single quote before it, or refused. */
 export type FormulaPolicy = "keep" | "quote" | "refuse";
 
-/** What begins a formula in the common spreadsheets (OWASP, CSV injection). A number is none. */
-const formula = /^[=+\-@\t\r](?!\d+(?:\.\d+)?$)/;
+/** What begins a formula in the common spreadsheets (OWASP, CSV injection). A number with its sign is none. */
+const formula = /^(?:[=@\t\r]|[+-](?!\d+(?:\.\d+)?$))/;
 
 export function isFormula(text: string): boolean {
   return formula.test(text);

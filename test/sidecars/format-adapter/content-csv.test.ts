@@ -107,6 +107,7 @@ const values: readonly Case[] = [
   ["formulas are copied", 'a,b\n=1+1,@x\n"=cmd|\'/C calc\'!A1",-2\n', "a,b\n=1+1,@x\n=cmd|'/C calc'!A1,-2\n"],
   ["formulas are made text", 'a,b\n=1+1,@x\n"=HYPERLINK(""x"",""y"")",-2\n', 'a,b\n\'=1+1,\'@x\n"\'=HYPERLINK(""x"",""y"")",-2\n', { more: "formulas: quote" }],
   ["formulas are refused", "a,b\n1,-2.5\n1,-2+3\n", "CAST line 3 column b", { more: "formulas: refuse" }],
+  ["a number is none behind a sign alone", "a,b\n=1,@2.5\n+1,-2.5\n\t1,1\n", "a,b\n'=1,'@2.5\n+1,-2.5\n'\t1,1\n", { more: "formulas: quote" }],
   ["a tab begins a formula too", "a,b\n\t=1,2\n", "CAST line 2 column a", { more: "formulas: refuse" }],
 ];
 
