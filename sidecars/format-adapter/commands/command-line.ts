@@ -9,18 +9,21 @@ import { formatsIn, readInput } from "../mapping/read-format.ts";
 
 export type Print = (text: string) => void;
 
+/** Where commands tell what they cannot work with: not among what they make, which may go into a file. */
+export const tellError: Print = (text) => void process.stderr.write(text);
+
 /** What a command was given, or the exit code with which it ends at once. */
 export type Given = { readonly values: Readonly<Record<string, unknown>>; readonly positionals: readonly string[] } | number;
 
-/** Reads the arguments of a command. Its usage is printed for --help and behind what is wrong. */
-export function given(argv: readonly string[], print: Print, usage: string, options: Readonly<Record<string, { readonly type: "string" | "boolean"; readonly multiple?: boolean }>>): Given {
+/** Reads the arguments of a command. Its usage is printed for --help, and told as an error behind what is wrong. */
+export function given(argv: readonly string[], print: Print, usage: string, options: Readonly<Record<string, { readonly type: "string" | "boolean"; readonly multiple?: boolean }>>, complain = tellError): Given {
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options: { ...options, help: { type: "boolean" } }, allowPositionals: true });
     if (values["help"] !== true) return { values, positionals };
     print(usage);
     return exitCode.ok;
   } catch (error) {
-    print(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    complain(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
     return exitCode.usage;
   }
 }
@@ -40,14 +43,14 @@ export class ReportFault extends Error {
   }
 }
 
-/** Runs a command; what is wrong with its arguments or files is printed, with the code for wrong usage. */
-export async function guarded(run: () => Promise<number>, print: Print): Promise<number> {
+/** Runs a command; what is wrong with its arguments or files is told as an error, with the code for wrong usage. */
+export async function guarded(run: () => Promise<number>, complain = tellError): Promise<number> {
   try {
     return await run();
   } catch (error) {
     const isSystem = error instanceof Error && "syscall" in error;
     if (!(error instanceof CommandFault) && !(error instanceof ReportFault) && !isSystem) throw error;
-    print(`${error.message}\n`);
+    complain(`${error.message}\n`);
     return exitCode.usage;
   }
 }
@@ -61,11 +64,11 @@ export function formatOfName(path: string): string {
   return formatsIn.includes(ending) ? ending : Object.hasOwn(endings, ending) ? (endings[ending] ?? "") : "";
 }
 
-/** How a report of these settings is read, as `in:` says it. Throws CommandFault. */
-export function inputOfSettings(settings: Readonly<Record<string, unknown>>, path: string): InputFormat {
+/** How a report of these settings is read, as `in:` says it; `option` is the one that names another format. Throws CommandFault. */
+export function inputOfSettings(settings: Readonly<Record<string, unknown>>, path: string, option = "--format"): InputFormat {
   const problems: Problem[] = [];
   const { node } = readYaml("format", JSON.stringify(settings));
   const input = node === undefined ? undefined : readInput(readNode(node, "", problems));
   if (problems.length === 0 && input !== undefined) return input;
-  throw new CommandFault(`cannot tell how to read ${path}: ${problems.map(({ message }) => message).join("; ")}. Name the format by --format, or rename the file`);
+  throw new CommandFault(`cannot tell how to read ${path}: ${problems.map(({ message }) => message).join("; ")}. Name the format by ${option}, or rename the file`);
 }

@@ -10,7 +10,7 @@ import { unpack } from "../formats/compression.ts";
 import { isBinary, type InputOptions } from "../formats/options.ts";
 import type { Mapping } from "../mapping/mapping.ts";
 import { ReportInput } from "../report-input.ts";
-import { CommandFault, formatOfName, given, guarded, inputOfSettings, listOf, ReportFault, type Print } from "./command-line.ts";
+import { CommandFault, formatOfName, given, guarded, inputOfSettings, listOf, ReportFault, tellError, type Print } from "./command-line.ts";
 import type { ValueForm } from "./compare-values.ts";
 import { diffDefaults, DiffFault, diffReports, type DiffOptions } from "./report-diff.ts";
 import { inputOfOutput, isTyped, readAdapted, readRecords, type RecordSource } from "./read-records.ts";
@@ -45,12 +45,12 @@ const options = {
 
 /** `diff`, of two reports in one form. */
 export async function diffPlain(argv: readonly string[], print: Print): Promise<number> {
-  return await guarded(async () => await diff(argv, print, undefined), print);
+  return await guarded(async () => await diff(argv, print, undefined));
 }
 
 /** `diff`, with the second report adapted by a mapping of the configuration. */
 export async function diffAdapted({ config, argv, print }: CommandContext<Config>): Promise<number> {
-  return await guarded(async () => await diff(argv, print, config), print);
+  return await guarded(async () => await diff(argv, print, config));
 }
 
 async function diff(argv: readonly string[], print: Print, config: Config | undefined): Promise<number> {
@@ -58,7 +58,7 @@ async function diff(argv: readonly string[], print: Print, config: Config | unde
   if (typeof args === "number") return args;
   const [first, second, ...more] = args.positionals;
   if (first === undefined || second === undefined || more.length > 0) {
-    print(`diff takes two reports, got ${args.positionals.length}\n${diffUsage}`);
+    tellError(`diff takes two reports, got ${args.positionals.length}\n${diffUsage}`);
     return exitCode.usage;
   }
   const reports = config === undefined ? plainReports(first, second, args.values) : await adaptedReports(first, second, config, args.values);

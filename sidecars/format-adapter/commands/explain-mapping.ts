@@ -29,8 +29,8 @@ function pathOf(planned: PlannedField | undefined): FieldPath {
   return planned?.kernel !== undefined && compileKernel(new Core(), planned.kernel, () => 1) !== undefined ? "compiled" : "slow";
 }
 
-/** The mapping in words: its format, its filter, its fields; with a sample, also what its first record goes through. */
-export function explainMapping(mapping: Mapping, sample?: Uint8Array): string {
+/** The mapping in words: its format, its filter, its fields; with a sample, also what its first record goes through, and whether that is refused. */
+export function explainMapping(mapping: Mapping, sample?: Uint8Array): { readonly text: string; readonly isRefused: boolean } {
   const { plan } = compileMapping(mapping);
   const byEngine = isEngineInput(mapping.input) && isEngineOutput(mapping.output);
   const lines = [`${mapping.name}: ${mapping.input.format} to ${mapping.output.format}, ${byEngine ? "by the engine" : "record by record: the engine does not read and write both of these formats"}`];
@@ -38,8 +38,8 @@ export function explainMapping(mapping: Mapping, sample?: Uint8Array): string {
   if (plan.where !== undefined) lines.push(`  where    ${mapping.where ?? ""}: ${byEngine && compileFilter(new Core(), plan.where.node, () => 1) !== undefined ? words.compiled : words.slow}`);
   for (const { field, path } of fieldPaths(mapping)) lines.push(`  field    ${field.name}: ${sourceText(field)}: ${words[path]}`);
   if (mapping.onError.kind !== "fail-file") lines.push(`  onError  ${mapping.onError.kind}, ${mapping.onError.rowsMax === undefined ? `at most ${mapping.onError.percentMax} %` : `at most ${mapping.onError.rowsMax} records`}`);
-  if (sample !== undefined) lines.push(...explainSample(mapping, sample));
-  return `${lines.join("\n")}\n`;
+  const explained = sample === undefined ? { lines: [], isRefused: false } : explainSample(mapping, sample);
+  return { text: `${[...lines, ...explained.lines].join("\n")}\n`, isRefused: explained.isRefused };
 }
 
 function sourceText({ source }: FieldMapping): string {
@@ -65,8 +65,10 @@ function sourceText({ source }: FieldMapping): string {
 }
 
 /** What the first record of a report becomes, field by field. */
-function explainSample(mapping: Mapping, sample: Uint8Array): readonly string[] {
+function explainSample(mapping: Mapping, sample: Uint8Array): { readonly lines: readonly string[]; readonly isRefused: boolean } {
   const lines: string[] = [];
+  let isRefused = false;
+  let isLeftOut = false;
   const stop = new Error("the first record is there");
   const { plan, checkColumns } = compileMapping(mapping);
   const show = (text: string | undefined): string => (text === undefined ? "missing" : JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text));
@@ -75,6 +77,7 @@ function explainSample(mapping: Mapping, sample: Uint8Array): readonly string[] 
       lines.push(`  ${what}: ${run()}`);
     } catch (error) {
       if (!(error instanceof ConversionError)) throw error;
+      isRefused ||= !isLeftOut;
       lines.push(`  ${what}: ${error.code}${error.column === undefined ? "" : ` in ${error.column}`}: ${error.message}${error.sample === undefined ? "" : `: ${show(error.sample)}`}`);
     }
   };
@@ -95,7 +98,7 @@ function explainSample(mapping: Mapping, sample: Uint8Array): readonly string[] 
       }
     }
     const { where } = plan;
-    if (where !== undefined) attempt("where", () => (where.keep(row) ? "kept" : "left out"));
+    if (where !== undefined) attempt("where", () => ((isLeftOut = !where.keep(row)) ? "left out" : "kept"));
     for (const [index, field] of plan.fields.entries()) {
       const source = mapping.fields[index];
       const columns = source === undefined ? [] : columnsOf(source, (text) => expressionColumns(mapping, text));
@@ -114,10 +117,13 @@ function explainSample(mapping: Mapping, sample: Uint8Array): readonly string[] 
     reader.push(sample);
     reader.end({ takeUnfinished: true });
   } catch (error) {
-    if (error instanceof ConversionError) lines.push(`the sample: ${error.code} on line ${error.line}: ${error.message}`);
-    else if (error !== stop) throw error;
+    if (error !== stop && !(error instanceof ConversionError)) throw error;
+    if (error instanceof ConversionError) {
+      isRefused = true;
+      lines.push(`the sample: ${error.code} on line ${error.line}: ${error.message}`);
+    }
   }
-  return lines;
+  return { lines, isRefused };
 }
 
 function expressionColumns(mapping: Mapping, text: string): readonly string[] {

@@ -10,7 +10,7 @@ import type { Mapping } from "../mapping/mapping.ts";
 import { readNode } from "../mapping/node-reader.ts";
 import { readMapping } from "../mapping/read-mapping.ts";
 import { ReportInput } from "../report-input.ts";
-import { CommandFault, formatOfName, given, guarded, inputOfSettings, ReportFault, type Print } from "./command-line.ts";
+import { CommandFault, formatOfName, given, guarded, inputOfSettings, ReportFault, tellError, type Print } from "./command-line.ts";
 import { different } from "./diff.ts";
 import { draftMapping, draftText, todosOf, type Draft, type Sample } from "./infer/draft.ts";
 import { settingsOf, type FormatSettings } from "./infer/settings.ts";
@@ -36,14 +36,14 @@ const startBytes = 262_144;
 const exampleRecordsMax = 5;
 const exampleBytesMax = 8_192;
 
-/** `infer`: drafts a mapping. */
-export async function infer(argv: readonly string[], print: Print): Promise<number> {
+/** `infer`: drafts a mapping. The draft alone is printed; what is wrong goes to `complain`. */
+export async function infer(argv: readonly string[], print: Print, complain = tellError): Promise<number> {
   return await guarded(async () => {
-    const args = given(argv, print, inferUsage, { "old-format": { type: "string" }, "new-format": { type: "string" } });
+    const args = given(argv, print, inferUsage, { "old-format": { type: "string" }, "new-format": { type: "string" } }, complain);
     if (typeof args === "number") return args;
     const [oldPath, newPath, ...more] = args.positionals;
     if (oldPath === undefined || newPath === undefined || more.length > 0) {
-      print(`infer takes two samples, got ${args.positionals.length}\n${inferUsage}`);
+      complain(`infer takes two samples, got ${args.positionals.length}\n${inferUsage}`);
       return exitCode.usage;
     }
     const [old, recent] = [await readSample(oldPath, args.values["old-format"]), await readSample(newPath, args.values["new-format"])];
@@ -61,7 +61,7 @@ export async function infer(argv: readonly string[], print: Print): Promise<numb
     const comments = [`Drafted from ${counts}.`, ...verdict.lines, ...(todos.length === 0 ? [] : [`Not found (${todos.length}):`, ...todos.map((todo) => `  ${todo}`)]), ...(examples.length === 0 ? ["No example: the beginning of the sample could not be cut out or adapted; write one by hand."] : [])];
     print(`${comments.map((comment) => `# ${comment}\n`).join("")}${draftText(draft, { ...options, examples })}`);
     return verdict.isEqual && todos.length === 0 ? exitCode.ok : different;
-  }, print);
+  }, complain);
 }
 
 type Opened = { readonly sample: Sample; readonly settings: FormatSettings; /** As it begins, unpacked. */ readonly start: string; readonly isWhole: boolean; readonly lines: readonly number[] };
@@ -70,7 +70,7 @@ async function readSample(path: string, format: unknown): Promise<Opened> {
   const { text: start, isWhole } = await startOf(path);
   const settings = settingsOf(typeof format === "string" ? format : formatOfName(path), start);
   if (settings === undefined) throw new CommandFault(`cannot tell the format of ${path}; name it by --old-format or --new-format`);
-  const input = inputOfSettings(settings.input, path);
+  const input = inputOfSettings(settings.input, path, "--old-format or --new-format");
   const records = await firstRecords(readRecords(path, input, isTyped(input) ? "json" : "text"));
   return { sample: { settings: settings.input, records: records.map(({ values }) => values), isTyped: isTyped(input) }, settings, start, isWhole, lines: records.map(({ line }) => line) };
 }

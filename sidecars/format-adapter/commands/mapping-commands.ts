@@ -8,7 +8,7 @@ import { detectMapping } from "../detect.ts";
 import { runExamples } from "../examples.ts";
 import { sourceOf, unpack } from "../formats/compression.ts";
 import { ReportInput } from "../report-input.ts";
-import { given, guarded, ReportFault } from "./command-line.ts";
+import { given, guarded, ReportFault, tellError } from "./command-line.ts";
 import { explainMapping, fieldPaths } from "./explain-mapping.ts";
 import { reverseMapping } from "./reverse-mapping.ts";
 import { watchHints } from "../watch/watch-hints.ts";
@@ -25,7 +25,8 @@ Exit code 0: the configuration is right; 78: it is not.
 const explainUsage = `usage: format-adapter explain [--sample REPORT] [--mapping NAME] [--config FILE]
 Tells how each field is made, and at what cost; with a report, which mapping is
 for it and what its first record goes through.
-Exit code 0; 64: there is no such mapping or report.
+Exit code 0; 64: there is no such mapping or report; 75: the report, or its
+first record, would be refused.
 `;
 
 /** What each command of this file says of itself. */
@@ -72,7 +73,7 @@ export function lint({ config, argv, print }: CommandContext<Config>): Promise<n
 
 /** `explain`: how each field is made. */
 export async function explain(context: CommandContext<Config>): Promise<number> {
-  return await guarded(async () => await explainMappings(context), context.print);
+  return await guarded(async () => await explainMappings(context));
 }
 
 async function explainMappings({ config, argv, print }: CommandContext<Config>): Promise<number> {
@@ -81,22 +82,27 @@ async function explainMappings({ config, argv, print }: CommandContext<Config>):
   const { sample: path, mapping: wanted } = args.values;
   const sample = typeof path === "string" ? await readStart(path) : undefined;
   let shown = 0;
-  let unfit = 0;
+  let refused = 0;
+  let taken = 0;
   for (const adapter of config.adapters) {
     const bySample = sample === undefined || typeof path !== "string" || typeof wanted === "string" ? undefined : await detectMapping(adapter, basename(path), sourceOf(sample)).then((found) => found.mapping.name, (error: unknown) => {
       if (!(error instanceof ConversionError)) throw error;
       print(`${adapter.name}: ${path}:${error.line}: ${error.code}: ${error.message}\n`);
-      unfit++;
+      refused++;
       return "";
     });
     for (const mapping of adapter.mappings) {
       if ((typeof wanted === "string" && mapping.name !== wanted) || (bySample !== undefined && mapping.name !== bySample)) continue;
-      print(explainMapping(mapping, sample));
+      const { text, isRefused } = explainMapping(mapping, sample);
+      print(text);
       shown++;
+      if (isRefused) refused++;
+      else taken++;
     }
   }
-  if (shown === 0 && unfit === 0) print(`no mapping has the name "${String(wanted)}"; there are ${config.adapters.flatMap((adapter) => adapter.mappings.map((mapping) => mapping.name)).join(", ")}\n`);
-  return shown === 0 ? exitCode.usage : exitCode.ok;
+  if (shown === 0 && refused === 0) tellError(`no mapping has the name "${String(wanted)}"; there are ${config.adapters.flatMap((adapter) => adapter.mappings.map((mapping) => mapping.name)).join(", ")}\n`);
+  // Another adapter's reports may not be for this one.
+  return refused > 0 && taken === 0 ? exitCode.retry : shown === 0 ? exitCode.usage : exitCode.ok;
 }
 
 /** The first record is in it, unless it is larger than any may be. */

@@ -15,8 +15,13 @@ const put = (name: string, text: string): string => {
 };
 
 function command(...argv: readonly string[]): { readonly code: number | null; readonly text: string } {
+  const { code, stdout, stderr } = commandOutput(...argv);
+  return { code, text: `${stdout}${stderr}` };
+}
+
+function commandOutput(...argv: readonly string[]): { readonly code: number | null; readonly stdout: string; readonly stderr: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [entry, ...argv], { env: {}, encoding: "utf8", timeout: 30_000 });
-  return { code: status, text: `${stdout}${stderr}` };
+  return { code: status, stdout, stderr };
 }
 
 const newReport = "order,created_at,first,last,amount,qty,status\n7,2026-01-02T03:04:05Z,Ann,Lee,10.50,3,NEW\n8,2026-02-02T03:04:05Z,Bob,May,1.25,2,PAID\n9,2026-02-03T03:04:05Z,Cyd,Fox,2.00,5,NEW\n";
@@ -157,6 +162,25 @@ the first record, on line 2:
   field created: created_at "2026-01-02T03:04:05Z" -> "02.01.2026"
 `);
   assert.equal(command("explain", "--config", configuration(), "--mapping", "absent").code, 64);
+});
+
+test("explain ends with 75 when the report, or its first record, would be refused", () => {
+  const codeFor = (report: string, ...more: readonly string[]): number | null => command("explain", "--config", configuration(), "--sample", put("explained.csv", report), ...more).code;
+  assert.equal(codeFor("number\n1\n"), 75, "no mapping is for it");
+  assert.equal(codeFor(newReport.replace("10.50", "10.505")), 75, "a value is not of its type");
+  assert.equal(codeFor("id,s\n1,NEW\n"), 75, "a column is missing");
+  assert.equal(codeFor('id,s,t\n1,"NEW\n'), 75, "it is not CSV");
+  assert.equal(codeFor("id,s,t\n1,OLD,01.02.2026 03:04\n"), 75, "a field cannot be made");
+  assert.equal(codeFor(newReport, "--mapping", "plain"), 75, "it is for another mapping");
+  assert.equal(codeFor("id,s,t\n1,NEW,01.02.2026 03:04\n"), 0);
+});
+
+test("what a command cannot work with is told as an error, not among what it makes", () => {
+  const absent = join(directory, "absent.csv");
+  for (const argv of [["infer", absent], ["infer", absent, absent], ["diff", absent, absent], ["diff", "--keys"], ["explain", "--config", configuration(), "--mapping", "absent"], ["lint", "--config", configuration(), "--revers"]]) {
+    const { code, stdout, stderr } = commandOutput(...argv);
+    assert.deepEqual([code, stdout, stderr === ""], [64, "", false], argv.join(" "));
+  }
 });
 
 test("lint tells what cannot be undone, and gives the mapping back of what can", () => {

@@ -153,13 +153,17 @@ test("of a large sample the first records are the example", async () => {
 for (const [what, argv, expected] of [
   ["one sample alone", ["a.csv"], /^infer takes two samples, got 1\nusage: /],
   ["a sample that is not there", ["absent.csv", "absent.csv"], /ENOENT/],
+  ["a format that there is not", ["a.csv", "a.csv", "--old-format=xls"], /^cannot tell how to read .*a\.csv: .*Name the format by --old-format or --new-format, or rename the file\n$/],
+  ["an option that there is not", ["--format=csv"], /^Unknown option '--format'[^]*\nusage: /],
   ["a sample of an unknown form", ["a.xyz", "a.xyz"], /cannot tell the format of .*a\.xyz; name it by --old-format or --new-format/],
 ] as const) {
   test(`infer tells what is wrong with ${what}`, async () => {
     writeFileSync(join(directory, "a.csv"), "a\n1\n");
     writeFileSync(join(directory, "a.xyz"), "a\n1\n");
-    let text = "";
-    assert.equal(await infer(argv.map((name) => join(directory, name)), (part) => (text += part)), 64);
+    let [draft, text] = ["", ""];
+    const paths = argv.map((name) => (name.startsWith("--") ? name : join(directory, name)));
+    assert.equal(await infer(paths, (part) => (draft += part), (part) => (text += part)), 64);
     assert.match(text, expected);
+    assert.equal(draft, "", "what is printed is the draft alone");
   });
 }
