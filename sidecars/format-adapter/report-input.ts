@@ -9,6 +9,8 @@ export class ReportInput {
   readonly #file: FileHandle;
   readonly #hash = new ContentHash();
   #isOver = false;
+  /** The hash of the first reading, once that is compared with another. */
+  #content: string | undefined;
   bytes = 0;
 
   constructor(file: FileHandle) {
@@ -35,8 +37,11 @@ export class ReportInput {
     }
   }
 
-  /** Whether the file, read once more, is what was read; after `readRest`. */
+  /** Whether the file, read once more, is what was read; after `readRest`, and nothing may be read by `read` afterwards. */
   async isStill(): Promise<boolean> {
+    // One hash at a time, since their number is limited.
+    this.#content = this.contentHash();
+    this.#hash.release();
     const again = new ContentHash();
     const block = blocks.take();
     try {
@@ -46,7 +51,7 @@ export class ReportInput {
         at += bytesRead;
         again.update(block.subarray(0, bytesRead));
       }
-      return again.digest() === this.contentHash();
+      return again.digest() === this.#content;
     } finally {
       again.release();
       blocks.give(block);
@@ -54,7 +59,7 @@ export class ReportInput {
   }
 
   contentHash(): string {
-    return this.#hash.digest();
+    return this.#content ?? this.#hash.digest();
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { adaptFile, type AdaptOutcome } from "../../../sidecars/format-adapter/adapt-file.ts";
+import { contentHashOf } from "../../../sidecars/format-adapter/hash/content-hash.ts";
 import { DirectorySync } from "../../../sidecars/format-adapter/publish/directory-sync.ts";
 import { mayHideWrite } from "../../../sidecars/format-adapter/stat-key.ts";
 import { parseAdapter } from "./support.ts";
@@ -77,7 +78,7 @@ test("nor is it refused for what stands there half way", async (context) => {
 
 test("a report written just now that stays as it is is published", async (context) => {
   const { outcome, output } = await adaptHidden(context, { writtenMsAgo: 0, rewriteTo: report("1") });
-  assert.deepEqual([outcome.kind, output], ["adapted", report("1")]);
+  assert.deepEqual([outcome.kind, output, outcome.kind === "adapted" && outcome.content], ["adapted", report("1"), contentHashOf(Buffer.from(report("1")))]);
 });
 
 test("a report written long before is not read twice: its stat would show a write", async (context) => {
