@@ -1,15 +1,13 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
 import { Unfinished, XmlText } from "../formats/xml-text.ts";
-import { createXmlReader, type XmlDialect } from "../formats/xml-reader.ts";
+import type { XmlDialect } from "../formats/xml-reader.ts";
 import { XmlRecordsPlace } from "../formats/xml-records-place.ts";
-import { readerLimitsDefault, type RecordReader } from "../formats/row.ts";
 import type { Core } from "./core.ts";
+import { XmlOutline } from "./xml-outline.ts";
 
 const places = { afterDoctype: 1, inside: 2, afterRoot: 3 } as const;
 const record = 0x3fff_ffff;
-/** A reader that has read this takes no declaration. */
-const behindDeclaration = "<!---->";
 export const declarationBytesMax = 1_024;
 
 /** How long the XML declaration is with which a report may begin; undefined when that is not there yet. Throws ConversionError when it is not UTF-8. */
@@ -29,14 +27,14 @@ export function declarationLength(bytes: Buffer): number | undefined {
 /** What the core keeps of an XML document. */
 export class XmlScan {
   readonly #core: Core;
-  readonly #dialect: XmlDialect;
   #hadRecord = false;
-  /** What stands before the first record, once that is looked at; by `reader` until it is decided. */
-  #before: { readonly place: XmlRecordsPlace; readonly reader: RecordReader } | undefined;
+  readonly #place: XmlRecordsPlace;
+  readonly #outline: XmlOutline;
 
   constructor(core: Core, dialect: XmlDialect) {
     this.#core = core;
-    this.#dialect = dialect;
+    this.#place = new XmlRecordsPlace(dialect);
+    this.#outline = new XmlOutline(dialect.records, this.#place);
     const { functions } = core;
     const length = functions.xmlAreaBytes();
     const area = core.allocate(length);
@@ -56,24 +54,12 @@ export class XmlScan {
   /** The core has passed over [from, to), which begins on this line; `isRecord` when there or behind it is a record. */
   passed(from: number, to: number, { line, isRecord }: { readonly line: number; readonly isRecord: boolean }): void {
     this.#hadRecord ||= isRecord;
-    if (this.#hadRecord) this.#before = undefined;
-    if (this.#hadRecord || from === to) return;
-    this.#before ??= this.#beginning(line);
-    // The reader is slower than the core: it is asked no more than it must.
-    if (!this.#before.place.isDecided) this.#before.reader.push(this.#text(from, to - from));
+    if (!this.#hadRecord && !this.#place.isDecided) this.#outline.take(this.#core.bytes.subarray(from, to), line);
   }
 
   /** A report without records has come to its end. Throws COLUMN when it is not an empty one. */
   checkRecords(): void {
-    if (!this.#hadRecord) this.#before?.place.check();
-  }
-
-  #beginning(line: number): { readonly place: XmlRecordsPlace; readonly reader: RecordReader } {
-    const place = new XmlRecordsPlace(this.#dialect, line - 1);
-    const reader = createXmlReader(this.#dialect, { onColumns: () => undefined, onRow: () => undefined }, readerLimitsDefault, place);
-    // The declaration has been read.
-    reader.push(behindDeclaration);
-    return { place, reader };
+    if (!this.#hadRecord) this.#place.check();
   }
 
   /** Gives the nodes that had values without having columns cells behind the `columns` that there are; the names of the new columns. */
@@ -108,7 +94,7 @@ export class XmlScan {
       case places.afterDoctype:
         return "<!DOCTYPE x>";
       default:
-        return behindDeclaration;
+        return "<!---->";
     }
   }
 }

@@ -34,10 +34,10 @@ type Open = { readonly written: string; readonly scope: XmlScope; readonly wante
  * element that comes twice in one record without being a list, are errors, since a row could not hold them. White space between elements is
  * nothing; in an element without others it is kept. What stands outside of the records is checked and passed over, but for what `envelope` names:
  * a record has the values that stand before it in the elements that it is in. A report without records is refused at its end unless
- * `recordsPlace` finds it empty.
+ * it is an empty one (see XmlRecordsPlace).
  */
-export function createXmlReader(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits, recordsPlace = new XmlRecordsPlace(dialect)): RecordReader {
-  return new XmlReader(dialect, handler, limits, recordsPlace);
+export function createXmlReader(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits): RecordReader {
+  return new XmlReader(dialect, handler, limits);
 }
 
 class XmlReader implements RecordReader {
@@ -57,8 +57,8 @@ class XmlReader implements RecordReader {
   readonly #wanted: WantedElement;
   readonly #recordsPlace: XmlRecordsPlace;
 
-  constructor(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits, recordsPlace: XmlRecordsPlace) {
-    this.#recordsPlace = recordsPlace;
+  constructor(dialect: XmlDialect, handler: RecordHandler, limits: ReaderLimits) {
+    this.#recordsPlace = new XmlRecordsPlace(dialect);
     this.#names = dialect.namespaces === undefined ? undefined : new XmlNames(dialect.namespaces);
     this.#wanted = wantedElements(dialect.envelope ?? []);
     this.#dialect = dialect;

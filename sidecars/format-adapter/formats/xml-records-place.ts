@@ -11,7 +11,6 @@ type Met = { readonly name: string; readonly line: number };
 export class XmlRecordsPlace {
   readonly #records: readonly string[];
   readonly #isStrict: boolean;
-  readonly #linesBefore: number;
   /** How many steps of the path there were, one in the other; the record is none of them. */
   #reached = 0;
   /** The line of the last of them. */
@@ -19,11 +18,9 @@ export class XmlRecordsPlace {
   /** The first element that stands where the next step would. */
   #other: Met | undefined;
 
-  /** `linesBefore` are added to the lines that are told. */
-  constructor(dialect: { readonly records: readonly string[]; readonly strict?: boolean }, linesBefore = 0) {
+  constructor(dialect: { readonly records: readonly string[]; readonly strict?: boolean }) {
     this.#records = dialect.records;
     this.#isStrict = dialect.strict === true;
-    this.#linesBefore = linesBefore;
   }
 
   /** An element before the first record that stands in the first `depth` steps of the path: the next step, which is not the record, or another element. */
@@ -44,7 +41,7 @@ export class XmlRecordsPlace {
   /** The report is over and had no record. Throws COLUMN when it is not an empty one. */
   check(): void {
     const path = `/${this.#records.join("/")}`;
-    const place = { line: (this.#other?.line ?? this.#line) + this.#linesBefore, column: path };
+    const place = { line: this.#other?.line ?? this.#line, column: path };
     const found = this.#other?.name;
     if (!this.#isThere) {
       const missing = `/${this.#records.slice(0, this.#reached + 1).join("/")}`;

@@ -80,6 +80,7 @@ for (const [by, more] of [["engine", ""], ["reader", ', lists: ["none"]']] as co
     ["the root is empty, the records stand deeper", "\n<r></r>", place(2, "/r/g/i"), input("/r/g/i", false)],
     ["an empty element around the records, among others", "<r><x/><g/><y/></r>", "a\n", input("/r/g/i")],
     ["the second of the elements around the records has others", "<r><g></g>\n<g><x/></g></r>", place(2, "/r/g/i"), input("/r/g/i")],
+    ["markup that looks like elements", "<!DOCTYPE r SYSTEM '>'>\n<r a='/>'><!-- <g> --><?p <g> ?><![CDATA[<g>]]>\n<x y=\"/>\" z='\"'/></r>", place(3, "/r/g/i"), input("/r/g/i", false)],
     ["an element of that name elsewhere", "<r><x><g><i><a>1</a></i></g></x></r>", place(1, "/r/g/i"), input("/r/g/i", false)],
     ["what is not XML is told first", "<q>\n<i></q>", { code: "SYNTAX", line: 2 }],
     ["another root that is not closed", "<q>\n<i/>", { code: "INCOMPLETE", line: 2 }],
