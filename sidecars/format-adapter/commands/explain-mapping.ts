@@ -98,7 +98,11 @@ function explainSample(mapping: Mapping, sample: Uint8Array): { readonly lines: 
       }
     }
     const { where } = plan;
-    if (where !== undefined) attempt("where", () => ((isLeftOut = !where.keep(row)) ? "left out" : "kept"));
+    if (where !== undefined)
+      attempt("where", () => {
+        isLeftOut = !where.keep(row);
+        return isLeftOut ? "left out" : "kept";
+      });
     for (const [index, field] of plan.fields.entries()) {
       const source = mapping.fields[index];
       const columns = source === undefined ? [] : columnsOf(source, (text) => expressionColumns(mapping, text));

@@ -173,6 +173,8 @@ test("explain ends with 75 when the report, or its first record, would be refuse
   assert.equal(codeFor("id,s,t\n1,OLD,01.02.2026 03:04\n"), 75, "a field cannot be made");
   assert.equal(codeFor(newReport, "--mapping", "plain"), 75, "it is for another mapping");
   assert.equal(codeFor("id,s,t\n1,NEW,01.02.2026 03:04\n"), 0);
+  const filtered = put("filtered.yaml", 'watch: {dir: /in}\nmappings: {m: {in: {format: csv, columns: {q: int64, s: string}}, where: q > 0, out: {format: csv, file: "/o/{name}.csv"}, fields: {s: {from: s, map: {NEW: n}}}}}\n');
+  for (const [quantity, code] of [[0, 0], [1, 75]]) assert.equal(command("explain", "--config", filtered, "--sample", put("filtered.csv", `q,s\n${quantity},OLD\n`)).code, code, "a record that is left out is not refused");
 });
 
 test("what a command cannot work with is told as an error, not among what it makes", () => {
