@@ -343,8 +343,13 @@ export class Scanner {
   /** Passes over a record of CSV that is wrong, when its end is certain and the report may go on without it; throws otherwise. False when its end is not there yet. */
   #leaveOut(isLast: boolean): boolean {
     const { input, onFault } = this.#options;
-    // What is wrong with JSON is told by the whole record, so that it does not depend on where the reads are cut.
-    if ((input.format === "json" || input.format === "ndjson") && !isLast && this.#to - this.#from < explainedBytes) return false;
+    // What is wrong with JSON and XML is told by the whole record, so that it does not depend on where the reads are cut.
+    if (input.format !== "csv" && !isLast && this.#to - this.#from < explainedBytes) return false;
+    if (input.format === "xml" && !isLast) {
+      const error = this.#wrong(false);
+      if (error instanceof ConversionError && error.code === "INCOMPLETE") return false;
+      throw error;
+    }
     if (onFault === undefined || input.format !== "csv") throw this.#wrong(isLast);
     const end = wrongRecordEnd(this.#core.bytes.subarray(this.#from, this.#to), input, isLast);
     if (end === "unknown") throw this.#wrong(isLast);

@@ -167,6 +167,13 @@ function saxesRefuses(document: string): string | undefined {
   return refused;
 }
 
+test("XML: what is wrong with a record is told by all of it, however it is cut", () => {
+  const long = "x".repeat(100_000);
+  for (const document of ["<r><i><i a='1'></i><i a='1'></i></r>", `<r><i><b a='1'/><b a='1'/>${long}</r>`, `<r><i><b a='1'/><b a='1'/>${long}</i></r>`]) {
+    for (const size of [1, 7, 1_000, 70_001]) if (size > 1 || document.length < 1_000) assert.deepEqual(read("engine", document, { size }), read("reference", document), `${size}: ${document.slice(0, 60)}`);
+  }
+});
+
 test("XML: a text of megabytes in one record comes out whole, however it is cut", () => {
   const long = "y&amp;".repeat(600_000);
   assert.deepEqual(read("engine", `<r><i><a>${long}</a></i></r>`, { size: 100_003 }), ok([1, { a: long.replaceAll("&amp;", "&") }]));
