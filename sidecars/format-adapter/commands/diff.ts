@@ -1,4 +1,3 @@
-import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { parseSizeBytes } from "../../../kit/config/units.ts";
 import { exitCode } from "../../../kit/exit-code.ts";
@@ -6,10 +5,9 @@ import type { CommandContext } from "../../../kit/process.ts";
 import type { Config } from "../config.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { detectMapping } from "../detect.ts";
-import { unpack } from "../formats/compression.ts";
 import { isBinary, type InputOptions } from "../formats/options.ts";
 import type { Mapping } from "../mapping/mapping.ts";
-import { ReportInput } from "../report-input.ts";
+import { withReport } from "./open-report.ts";
 import { CommandFault, formatOfName, given, guarded, inputOfSettings, listOf, ReportFault, tellError, type Print } from "./command-line.ts";
 import type { ValueForm } from "./compare-values.ts";
 import { diffDefaults, DiffFault, diffReports, type DiffOptions } from "./report-diff.ts";
@@ -119,16 +117,9 @@ async function mappingFor(path: string, config: Config, wanted: unknown): Promis
   }
   const [adapter, second] = config.adapters;
   if (adapter === undefined || second !== undefined) throw new CommandFault(`there are ${config.adapters.length} adapters; say by --mapping how to adapt ${path}, by one of ${names.join(", ")}`);
-  const file = await open(path);
-  const packed = new ReportInput(file);
-  const source = await unpack(packed);
   try {
-    return (await detectMapping(adapter, basename(path), source)).mapping;
+    return await withReport(path, async (source) => (await detectMapping(adapter, basename(path), source)).mapping);
   } catch (error) {
     throw error instanceof ConversionError ? new ReportFault(path, error) : error;
-  } finally {
-    source.close();
-    packed.close();
-    await file.close();
   }
 }

@@ -1,15 +1,13 @@
-import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { readYaml } from "../../../kit/config/yaml-source.ts";
 import type { Problem } from "../../../kit/config/problem.ts";
 import { exitCode } from "../../../kit/exit-code.ts";
 import { convertText } from "../convert.ts";
-import { unpack } from "../formats/compression.ts";
 import { isBinary } from "../formats/options.ts";
 import type { Mapping } from "../mapping/mapping.ts";
 import { readNode } from "../mapping/node-reader.ts";
 import { readMapping } from "../mapping/read-mapping.ts";
-import { ReportInput } from "../report-input.ts";
+import { withReport } from "./open-report.ts";
 import { CommandFault, formatOfName, given, guarded, inputOfSettings, ReportFault, tellError, type Print } from "./command-line.ts";
 import { different } from "./diff.ts";
 import { draftMapping, draftText, todosOf, type Draft, type Sample } from "./infer/draft.ts";
@@ -76,19 +74,12 @@ async function readSample(path: string, format: unknown): Promise<Opened> {
 }
 
 async function startOf(path: string): Promise<{ readonly text: string; readonly isWhole: boolean }> {
-  const file = await open(path);
-  const packed = new ReportInput(file);
-  const source = await unpack(packed);
-  try {
+  return await withReport(path, async (source) => {
     const bytes = Buffer.alloc(startBytes);
     let length = 0;
     for (let count = 1; count > 0 && length < bytes.length; length += count) count = await source.read(bytes.subarray(length));
     return { text: bytes.subarray(0, length).toString("utf8"), isWhole: length < bytes.length };
-  } finally {
-    source.close();
-    packed.close();
-    await file.close();
-  }
+  });
 }
 
 async function firstRecords(records: AsyncIterable<ReadRecord>): Promise<readonly ReadRecord[]> {

@@ -1,4 +1,3 @@
-import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { exitCode } from "../../../kit/exit-code.ts";
 import type { CommandContext } from "../../../kit/process.ts";
@@ -6,8 +5,8 @@ import type { Config } from "../config.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { detectMapping } from "../detect.ts";
 import { runExamples } from "../examples.ts";
-import { sourceOf, unpack } from "../formats/compression.ts";
-import { ReportInput } from "../report-input.ts";
+import { sourceOf } from "../formats/compression.ts";
+import { withReport } from "./open-report.ts";
 import { given, guarded, ReportFault, tellError } from "./command-line.ts";
 import { explainMapping, fieldPaths } from "./explain-mapping.ts";
 import { reverseMapping } from "./reverse-mapping.ts";
@@ -110,23 +109,18 @@ const sampleBytesMax = 33_554_432;
 
 /** The beginning of a report, unpacked. */
 async function readStart(path: string): Promise<Buffer> {
-  const file = await open(path);
-  const packed = new ReportInput(file);
-  const source = await unpack(packed);
   try {
-    const blocks: Buffer[] = [];
-    let length = 0;
-    for (let count = 1; count > 0 && length < sampleBytesMax; length += count) {
-      const block = Buffer.alloc(262_144);
-      count = await source.read(block);
-      blocks.push(block.subarray(0, count));
-    }
-    return Buffer.concat(blocks);
+    return await withReport(path, async (source) => {
+      const blocks: Buffer[] = [];
+      let length = 0;
+      for (let count = 1; count > 0 && length < sampleBytesMax; length += count) {
+        const block = Buffer.alloc(262_144);
+        count = await source.read(block);
+        blocks.push(block.subarray(0, count));
+      }
+      return Buffer.concat(blocks);
+    });
   } catch (error) {
     throw error instanceof ConversionError ? new ReportFault(path, error) : error;
-  } finally {
-    source.close();
-    packed.close();
-    await file.close();
   }
 }

@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { BoundedQueue } from "../../../kit/bounded-queue.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { convertReport } from "../convert.ts";
-import { unpack } from "../formats/compression.ts";
 import { createByteReader } from "../formats/create-reader.ts";
 import { compactJson } from "../formats/json-text.ts";
 import type { InputOptions, OutputOptions } from "../formats/options.ts";
 import { readParquet } from "../formats/parquet/parquet-reader.ts";
 import type { RecordHandler, Row } from "../formats/row.ts";
 import { isFlat, type Mapping } from "../mapping/mapping.ts";
-import { randomAccess, ReportInput } from "../report-input.ts";
+import { withFile, withReport } from "./open-report.ts";
+import { randomAccess } from "../report-input.ts";
 import { inputOfSettings, ReportFault } from "./command-line.ts";
 import type { ValueForm } from "./compare-values.ts";
 
@@ -43,27 +43,17 @@ const blockBytes = 262_144;
 /** Reads a report of this format. Iterating throws ReportFault and what the system refuses. */
 export function readRecords(path: string, input: InputOptions, form: ValueForm = "text"): RecordSource {
   return sourceOf(path, input, form, async ({ reader, digest, give, signal }) => {
-    const file = await open(path);
-    try {
-      if (input.format === "parquet") return await readParquet(randomAccess(file, (await file.stat()).size), reader.handler, { signal, onStep: give });
-      const packed = new ReportInput(file);
-      const source = await unpack(packed);
-      try {
-        const bytes = createByteReader(input, reader.handler);
-        const block = Buffer.allocUnsafe(blockBytes);
-        for (let count = await source.read(block); count > 0 && !signal.aborted; count = await source.read(block)) {
-          digest.update(block.subarray(0, count));
-          bytes.push(block.subarray(0, count));
-          await give();
-        }
-        if (!signal.aborted) bytes.end({ takeUnfinished: true });
-      } finally {
-        source.close();
-        packed.close();
+    if (input.format === "parquet") return await withFile(path, async (file) => await readParquet(randomAccess(file, (await file.stat()).size), reader.handler, { signal, onStep: give }));
+    await withReport(path, async (source) => {
+      const bytes = createByteReader(input, reader.handler);
+      const block = Buffer.allocUnsafe(blockBytes);
+      for (let count = await source.read(block); count > 0 && !signal.aborted; count = await source.read(block)) {
+        digest.update(block.subarray(0, count));
+        bytes.push(block.subarray(0, count));
+        await give();
       }
-    } finally {
-      await file.close();
-    }
+      if (!signal.aborted) bytes.end({ takeUnfinished: true });
+    });
   });
 }
 
@@ -101,19 +91,9 @@ function readAdaptedFile(path: string, mapping: Mapping, made: InputOptions, for
 }
 
 async function adapt(path: string, mapping: Mapping, signal: AbortSignal, write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
-  const file = await open(path);
-  try {
-    const packed = new ReportInput(file);
-    const source = await unpack(packed);
-    try {
-      await convertReport({ mapping, source, file: randomAccess(file, (await file.stat()).size), write, takeUnfinished: true, signal });
-    } finally {
-      source.close();
-      packed.close();
-    }
-  } finally {
-    await file.close();
-  }
+  await withReport(path, async (source, file) => {
+    await convertReport({ mapping, source, file: randomAccess(file, (await file.stat()).size), write, takeUnfinished: true, signal });
+  });
 }
 
 /** How what a mapping writes is read. */

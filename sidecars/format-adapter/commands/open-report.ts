@@ -1,0 +1,30 @@
+import { open, type FileHandle } from "node:fs/promises";
+import { unpack, type ByteSource } from "../formats/compression.ts";
+import { ReportInput } from "../report-input.ts";
+
+/** Opens a file; it is closed when `use` is over. Throws what the system refuses. */
+export async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+  const file = await open(path);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Opens a report and gives its bytes, unpacked; they are closed when `use` is over. Throws what the system refuses, and ConversionError. */
+export async function withReport<T>(path: string, use: (source: ByteSource, file: FileHandle) => Promise<T>): Promise<T> {
+  return await withFile(path, async (file) => {
+    const packed = new ReportInput(file);
+    try {
+      const source = await unpack(packed);
+      try {
+        return await use(source, file);
+      } finally {
+        source.close();
+      }
+    } finally {
+      packed.close();
+    }
+  });
+}
