@@ -16,7 +16,7 @@ after(async () => await rm(place, { recursive: true }));
 
 type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 function run(node: string, script: string, ...words: readonly string[]): Ended {
-  const { status, stdout, stderr } = spawnSync(node, [script, ...words], { encoding: "utf8", env: { ...process.env, PODKIT_HOME: join(place, "home") }, timeout: 30_000 });
+  const { status, stdout, stderr } = spawnSync(node, [script, ...words], { encoding: "utf8", env: { ...process.env, PODKIT_HOME: join(place, "home") }, timeout: 120_000 });
   return { code: status, stdout, stderr };
 }
 
@@ -95,7 +95,7 @@ for (const words of [["get", "pods"], ["describe", "pods"], ["logs"]]) {
 
 test("serve leaves nothing behind when the engine does not answer", () => {
   const home = join(place, "serve-home");
-  const { status, stderr } = spawnSync(process.execPath, [entry, "serve"], { encoding: "utf8", env: { ...process.env, PODKIT_HOME: home, DOCKER_HOST: `unix://${place}/none.sock` }, timeout: 30_000 });
+  const { status, stderr } = spawnSync(process.execPath, [entry, "serve"], { encoding: "utf8", env: { ...process.env, PODKIT_HOME: home, DOCKER_HOST: `unix://${place}/none.sock` }, timeout: 120_000 });
   assert.equal(status, 69, stderr);
   assert.match(stderr, /^error: Cannot connect to Docker: Docker does not answer at /);
   assert.equal(existsSync(home), false);
@@ -103,13 +103,13 @@ test("serve leaves nothing behind when the engine does not answer", () => {
 
 const needsFullDevice = { skip: existsSync("/dev/full") ? false : "no /dev/full on this machine" };
 test("an output that takes nothing is told in one message, with exit code 69", needsFullDevice, () => {
-  const { status, stderr } = spawnSync("/bin/sh", ["-c", '"$0" "$1" --help > /dev/full', process.execPath, entry], { encoding: "utf8", timeout: 30_000 });
+  const { status, stderr } = spawnSync("/bin/sh", ["-c", '"$0" "$1" --help > /dev/full', process.execPath, entry], { encoding: "utf8", timeout: 120_000 });
   assert.equal(status, 69, stderr);
   assert.match(stderr, /^error: Cannot write to standard output: ENOSPC[^\n]*\nremedy: the disk is full[^\n]*\n$/);
 });
 
 test("messages that nobody can be told end the command with 69 too", needsFullDevice, () => {
-  assert.equal(spawnSync("/bin/sh", ["-c", '"$0" "$1" upp 2> /dev/full', process.execPath, entry], { timeout: 30_000 }).status, 69);
+  assert.equal(spawnSync("/bin/sh", ["-c", '"$0" "$1" upp 2> /dev/full', process.execPath, entry], { timeout: 120_000 }).status, 69);
 });
 
 test("an older Node hands over to the one that npm carries, with exit code and words", needsOlderNode, async () => {

@@ -43,7 +43,7 @@ async function apply(api: Connection, objects: readonly ApiObject[]): Promise<{ 
   const applied: Applied[] = [];
   const words: string[] = [];
   await applyAll(objects, applied, {
-    api, clock: systemClock, signal: AbortSignal.timeout(10_000),
+    api, clock: systemClock, signal: AbortSignal.timeout(120_000),
     onStep: ({ object, step }) => words.push(`${object.kind} ${step.kind}`), onReplacing: (object, changed) => words.push(`${object.kind} replacing: ${changed}`),
   });
   return { words, applied };
@@ -81,13 +81,13 @@ test("a namespace that does not exist is refused before anything is applied", as
   assert.equal(await api.get(configMaps, { namespace: "default", name: "m" }), undefined);
 });
 
-const checkWait = (what: string, statuses: readonly PodStatus[], expected: (outcome: WaitOutcome) => void, timeoutMs = 10_000): void => {
+const checkWait = (what: string, statuses: readonly PodStatus[], expected: (outcome: WaitOutcome) => void, timeoutMs = 120_000): void => {
   test(`waiting for a Pod ${what}`, async () => {
     const api = await withDefaultNamespace(newApi());
     const { applied } = await apply(api, [manifest()]);
     const seen: string[] = [];
     const wait = waitForPods(applied.map(({ object }) => object).filter((object): object is Pod => object.kind === "Pod"), {
-      api, clock: systemClock, timeoutMs, patience: usualPatience, signal: AbortSignal.timeout(20_000),
+      api, clock: systemClock, timeoutMs, patience: usualPatience, signal: AbortSignal.timeout(120_000),
       onProgress: (views: readonly PodView[]) => seen.push(JSON.stringify(views[0]?.pod.status?.containerStatuses?.[0]?.state ?? {})),
     });
     for (const status of statuses) {
@@ -110,7 +110,7 @@ test("a Pod that somebody removes while it is waited for is told", async () => {
   const api = await withDefaultNamespace(newApi());
   const { applied } = await apply(api, [manifest()]);
   let shown = 0;
-  const wait = waitForPods(applied.map(({ object }) => object).filter((object): object is Pod => object.kind === "Pod"), { api, clock: systemClock, timeoutMs: 10_000, patience: usualPatience, signal: AbortSignal.timeout(20_000), onProgress: () => shown++ });
+  const wait = waitForPods(applied.map(({ object }) => object).filter((object): object is Pod => object.kind === "Pod"), { api, clock: systemClock, timeoutMs: 120_000, patience: usualPatience, signal: AbortSignal.timeout(120_000), onProgress: () => shown++ });
   await eventually(() => shown > 0);
   await api.delete(pods, { namespace: "default", name: "web" }, { gracePeriodSeconds: 0 });
   assert.equal((await wait).kind, "removed");
@@ -122,7 +122,7 @@ test("a wait that is interrupted rejects with the interruption", async () => {
   const interruption = new AbortController();
   const reason = new Error("stop");
   await assert.rejects(
-    waitForPods(applied.map(({ object }) => object).filter((object): object is Pod => object.kind === "Pod"), { api, clock: systemClock, timeoutMs: 10_000, patience: usualPatience, signal: interruption.signal, onProgress: () => interruption.abort(reason) }),
+    waitForPods(applied.map(({ object }) => object).filter((object): object is Pod => object.kind === "Pod"), { api, clock: systemClock, timeoutMs: 120_000, patience: usualPatience, signal: interruption.signal, onProgress: () => interruption.abort(reason) }),
     (error) => error === reason,
   );
 });
@@ -131,7 +131,7 @@ test("removal takes what exists and waits until it is gone, but not for a newer 
   const api = await withDefaultNamespace(newApi());
   const { applied } = await apply(api, [manifest(), map({})]);
   const gone: string[] = [];
-  const options = { api, clock: systemClock, signal: AbortSignal.timeout(10_000), onGone: (object: ApiObject) => gone.push(object.kind) };
+  const options = { api, clock: systemClock, signal: AbortSignal.timeout(120_000), onGone: (object: ApiObject) => gone.push(object.kind) };
   const found = await deleteAll([manifest(), map({}), { ...map({}), metadata: { name: "absent", namespace: "default" } }], options);
   assert.deepEqual(found.map((object) => object.kind), ["Pod", "ConfigMap"]);
   await apply(api, [manifest()]);

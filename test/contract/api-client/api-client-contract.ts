@@ -16,7 +16,7 @@ export const configMapNamed = (name: string, data: Readonly<Record<string, strin
 /** What the in-process core and the HTTP client both promise. `open` gives an API with the namespace `default`. */
 export function apiClientContract(name: string, open: () => Promise<ClientFixture>): void {
   const check = (sentence: string, body: (client: ApiClient, fixture: ClientFixture) => Promise<void>): void => {
-    test(`${name}: ${sentence}`, { timeout: 20_000 }, async () => {
+    test(`${name}: ${sentence}`, { timeout: 180_000 }, async () => {
       const fixture = await open();
       try {
         await body(fixture.client, fixture);

@@ -66,7 +66,7 @@ export function runtimeContract(name: string, o: { readonly prefix: string; read
       await engine.runtime.close();
     });
     const check = (sentence: string, run: () => Promise<void>): void => {
-      test(sentence, { timeout: 60_000 }, async () => {
+      test(sentence, { timeout: 180_000 }, async () => {
         try {
           await run();
         } finally {

@@ -8,7 +8,7 @@ export type StoreFactory = (options?: { readonly historyRevisions?: number }) =>
 /** What every store promises. */
 export function storeContract(name: string, open: StoreFactory): void {
   const check = (sentence: string, body: (store: Store) => Promise<void>, options: { readonly historyRevisions?: number } = {}): void => {
-    test(`${name}: ${sentence}`, { timeout: 30_000 }, async () => {
+    test(`${name}: ${sentence}`, { timeout: 180_000 }, async () => {
       const store = await open(options);
       try {
         await body(store);
@@ -63,7 +63,7 @@ export function storeContract(name: string, open: StoreFactory): void {
     await store.create("/p/a", "1");
     await store.create("/q/a", "1");
     await store.update("/p/a", "2", 1);
-    const reader = read(store.watch("/p/", { afterRevision: 1, signal: AbortSignal.timeout(20_000) }));
+    const reader = read(store.watch("/p/", { afterRevision: 1, signal: AbortSignal.timeout(120_000) }));
     assert.deepEqual(await reader.next(), { kind: "put", key: "/p/a", value: "2", revision: 3, previous: { value: "1", revision: 1 } });
     const waiting = reader.next();
     await store.create("/q/b", "1");
@@ -75,7 +75,7 @@ export function storeContract(name: string, open: StoreFactory): void {
   });
 
   check("a watch that is woken and overtaken by other keys in the same turn misses nothing", async (store) => {
-    const reader = read(store.watch("/p/", { afterRevision: 0, signal: AbortSignal.timeout(20_000) }));
+    const reader = read(store.watch("/p/", { afterRevision: 0, signal: AbortSignal.timeout(120_000) }));
     for (let round = 0; round < 20; round++) {
       const next = reader.next();
       await new Promise((resolve) => setImmediate(resolve));
@@ -88,7 +88,7 @@ export function storeContract(name: string, open: StoreFactory): void {
   check("a watch resumed from any event gives exactly the rest", async (store) => {
     for (let index = 0; index < 40; index++) await store.create(`/p/${index}`, "1");
     for (const from of [0, 1, 17, 39]) {
-      const reader = read(store.watch("/p/", { afterRevision: from, signal: AbortSignal.timeout(20_000) }));
+      const reader = read(store.watch("/p/", { afterRevision: from, signal: AbortSignal.timeout(120_000) }));
       const rest: number[] = [];
       while (rest.at(-1) !== 40) rest.push((await reader.next()).revision);
       assert.deepEqual(rest, Array.from({ length: 40 - from }, (_, index) => from + index + 1));
@@ -97,7 +97,7 @@ export function storeContract(name: string, open: StoreFactory): void {
   });
 
   check("a mark of progress never names an event that was not yet taken", async (store) => {
-    const watch = store.watch("/p/", { afterRevision: 0, signal: AbortSignal.timeout(20_000) });
+    const watch = store.watch("/p/", { afterRevision: 0, signal: AbortSignal.timeout(120_000) });
     const reader = read(watch);
     await store.create("/p/a", "1");
     assert.equal((await reader.next()).revision, 1);
@@ -112,7 +112,7 @@ export function storeContract(name: string, open: StoreFactory): void {
   });
 
   check("a watch from the future is refused", async (store) => {
-    await assert.rejects(read(store.watch("/", { afterRevision: 1, signal: AbortSignal.timeout(20_000) })).next(), isStoreError("FutureRevision"));
+    await assert.rejects(read(store.watch("/", { afterRevision: 1, signal: AbortSignal.timeout(120_000) })).next(), isStoreError("FutureRevision"));
   });
 
   check("a watch ends without an error when its signal aborts", async (store) => {
@@ -137,8 +137,8 @@ export function storeContract(name: string, open: StoreFactory): void {
     assert.deepEqual((await store.list("/")).entries, [{ key: "/a", value: "3", revision: 5 }]);
     assert.deepEqual((await store.list("/", { atRevision: 4 })).entries, [{ key: "/a", value: "2", revision: 2 }]);
     await assert.rejects(store.list("/", { atRevision: 3 }), isStoreError("Compacted"));
-    await assert.rejects(read(store.watch("/", { afterRevision: 3, signal: AbortSignal.timeout(20_000) })).next(), isStoreError("Compacted"));
-    const reader = read(store.watch("/", { afterRevision: 4, signal: AbortSignal.timeout(20_000) }));
+    await assert.rejects(read(store.watch("/", { afterRevision: 3, signal: AbortSignal.timeout(120_000) })).next(), isStoreError("Compacted"));
+    const reader = read(store.watch("/", { afterRevision: 4, signal: AbortSignal.timeout(120_000) }));
     assert.deepEqual(await reader.next(), { kind: "put", key: "/a", value: "3", revision: 5, previous: { value: "2", revision: 2 } });
     await reader.stop();
     await store.compact(2);
@@ -146,7 +146,7 @@ export function storeContract(name: string, open: StoreFactory): void {
   });
 
   check("history is bounded without being asked, and a watcher that does not read is cut off instead of kept in memory", async (store) => {
-    const reader = read(store.watch("/", { afterRevision: 0, signal: AbortSignal.timeout(20_000) }));
+    const reader = read(store.watch("/", { afterRevision: 0, signal: AbortSignal.timeout(120_000) }));
     await store.create("/a", "0");
     await reader.next();
     let revision = 1;
@@ -159,9 +159,9 @@ export function storeContract(name: string, open: StoreFactory): void {
     await assert.rejects((async () => { for (;;) await reader.next(); })(), isStoreError("Compacted"));
   }, { historyRevisions: 100 });
 
-  test(`${name}: a closed store refuses work and ends its watches`, { timeout: 10_000 }, async () => {
+  test(`${name}: a closed store refuses work and ends its watches`, { timeout: 180_000 }, async () => {
     const store = await open();
-    const over = (async () => { for await (const _ of store.watch("/", { afterRevision: 0, signal: AbortSignal.timeout(20_000) })); })();
+    const over = (async () => { for await (const _ of store.watch("/", { afterRevision: 0, signal: AbortSignal.timeout(120_000) })); })();
     const last = store.create("/a", "1");
     await store.close();
     assert.deepEqual(await last, { kind: "created", revision: 1 });
@@ -170,7 +170,7 @@ export function storeContract(name: string, open: StoreFactory): void {
     await assert.rejects(store.get("/a"), isStoreError("Closed"));
   });
 
-  test(`${name}: a hundred random operations leave what a plain map leaves, and a watch from the start replays to the same`, { timeout: 60_000 }, async () => {
+  test(`${name}: a hundred random operations leave what a plain map leaves, and a watch from the start replays to the same`, { timeout: 180_000 }, async () => {
     const key = fc.constantFrom("/p/a", "/p/b", "/p/c", "/q/a");
     const operation = fc.oneof(
       fc.record({ verb: fc.constant("create" as const), key, value: fc.string({ maxLength: 5 }) }),

@@ -26,7 +26,7 @@ spec:
 /** More than a store's log has room for in the pages it has already. */
 const bigConfigMap = `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: big }\ndata: { text: "${"x".repeat(200_000)}" }\n`;
 
-test("up on a full disk says so at once with the remedy and exit code 69, and makes nothing", { skip, timeout: 60_000 }, async () => {
+test("up on a full disk says so at once with the remedy and exit code 69, and makes nothing", { skip, timeout: 180_000 }, async () => {
   await using disk = await createTinyDisk(mebibyte);
   await disk.fill();
   const manifest = await cluster.file("m.yaml", pod("web"));

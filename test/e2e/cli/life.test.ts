@@ -177,7 +177,7 @@ spec:
       readinessProbe: { exec: { command: ["false"] }, periodSeconds: 1 }
 `);
   const terminal = cluster.onTerminal(["up", "-f", slow]);
-  await eventually(() => terminal.output().includes("readiness probe not passed yet"), { timeoutMs: 30_000 });
+  await eventually(() => terminal.output().includes("readiness probe not passed yet"));
   assert.ok(terminal.output().includes("\u001B["), "a terminal gets colours and redraws");
   const child = await eventually(async () => (await readFile(`/proc/${terminal.pid}/task/${terminal.pid}/children`, "utf8")).trim().split(" ")[0] || undefined);
   process.kill(Number(child), "SIGINT");
@@ -190,7 +190,7 @@ spec:
 
 test("without a terminal an interrupted up leaves what it started and says so, and down --all removes it without a control plane", async () => {
   const waiting = cluster.start(["up", "-f", join(cluster.home, "slow.yaml")]);
-  await eventually(() => waiting.output().includes("readiness probe not passed yet"), { timeoutMs: 30_000 });
+  await eventually(() => waiting.output().includes("readiness probe not passed yet"));
   waiting.kill("SIGINT");
   const { code, stderr } = await waiting.ended;
   assert.equal(code, 75);
@@ -215,7 +215,7 @@ test("two ups at once share one control plane and one Pod; standard input and th
 
 test("a control plane that serve started stays when nothing is left, and ends with SIGTERM", async () => {
   const serving = cluster.start(["serve"]);
-  await eventually(async () => (await cluster.run(["version"])).stdout.includes("process"), { timeoutMs: 30_000, intervalMs: 200 });
+  await eventually(async () => (await cluster.run(["version"])).stdout.includes("process"), { intervalMs: 200 });
   assert.match((await cluster.expect(75, ["serve"])).stderr, /runs already \(process \d+/);
   await cluster.expect(0, ["up", "-f", manifest]);
   assert.match((await cluster.expect(0, ["down", "-f", manifest])).stderr, /keeps running, since `podkit serve` started it/);

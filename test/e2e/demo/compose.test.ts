@@ -11,7 +11,7 @@ Object.assign(process.env, await composeEnvironment());
 
 const folder = join(import.meta.dirname, "../../../manifests/demo/compose");
 
-test("the same demo runs under docker compose on a pause service", { timeout: 170_000 }, async (t) => {
+test("the same demo runs under docker compose on a pause service", { timeout: 400_000 }, async (t) => {
   const environment = await new DockerComposeEnvironment(folder, "compose.yaml").withDefaultWaitStrategy(Wait.forAll([])).up();
   t.after(async () => await environment.down({ removeVolumes: true }));
   const follow = async (service: string): Promise<() => string> => {
@@ -21,9 +21,9 @@ test("the same demo runs under docker compose on a pause service", { timeout: 17
     return () => seen;
   };
   const [receiver, app, reader] = await Promise.all([follow("receiver"), follow("app"), follow("report-reader")]);
-  await eventually(() => /"distinct":\d{3,},"repeated":\d+,"missing":0/.test(receiver()), { timeoutMs: 90_000, what: "the receiver to have 100 lines" });
-  await eventually(() => /\d+ orders, [1-9]\d* reports, 0 stale reads, \d+ events acknowledged/.test(app()), { timeoutMs: 60_000 });
-  await eventually(() => reader().includes("Read an old report"), { timeoutMs: 60_000 });
+  await eventually(() => /"distinct":\d{3,},"repeated":\d+,"missing":0/.test(receiver()), { timeoutMs: 120_000, what: "the receiver to have 100 lines" });
+  await eventually(() => /\d+ orders, [1-9]\d* reports, 0 stale reads, \d+ events acknowledged/.test(app()));
+  await eventually(() => reader().includes("Read an old report"));
   assert.doesNotMatch(reader(), /not in the old format/);
   assert.doesNotMatch(app(), /[1-9]\d* stale reads/);
 });

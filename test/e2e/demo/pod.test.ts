@@ -25,7 +25,7 @@ async function calls(pod: string, command: string): Promise<number> {
   return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, "m").exec(stdout)?.[1] ?? 0);
 }
 
-test("the demo's sidecars do their work on real data, and not a line is lost, not even the last", { timeout: 170_000 }, async (t) => {
+test("the demo's sidecars do their work on real data, and not a line is lost, not even the last", { timeout: 400_000 }, async (t) => {
   const hurried = (await manifest("pod.yaml")).replace("image: podkit/demo-app:0.1.0\n", 'image: podkit/demo-app:0.1.0\n      env: [{name: ORDERS_PER_SECOND, value: "100"}, {name: LOG_BYTES_MAX, value: "20000"}, {name: REPORT_SECONDS, value: "1"}]\n');
   assert.match(hurried, /LOG_BYTES_MAX/);
   const files = ["-f", join(demo, "redis.yaml"), "-f", join(demo, "receiver.yaml"), "-f", await cluster.file("pod.yaml", hurried)];
@@ -40,12 +40,12 @@ test("the demo's sidecars do their work on real data, and not a line is lost, no
     const totals = await eventually(async () => {
       const now = lastTotals(await logs("demo-receiver", "receiver"));
       return now !== undefined && now.distinct > 1200 && now;
-    }, { timeoutMs: 60_000, intervalMs: 500 });
+    }, { intervalMs: 500 });
     assert.equal(totals.missing, 0);
   });
 
   await t.test("writes went to the primary alone and reads to both replicas, as the servers count them", async () => {
-    await eventually(async () => (await calls("redis-1", "llen")) > 20 && (await calls("redis-2", "llen")) > 20, { timeoutMs: 30_000, intervalMs: 500 });
+    await eventually(async () => (await calls("redis-1", "llen")) > 20 && (await calls("redis-2", "llen")) > 20, { intervalMs: 500 });
     assert.ok((await calls("redis-0", "incr")) > 100);
     const { stdout } = await cluster.expect(0, ["logs", "demo", "-c", "app"]);
     assert.match(stdout, /, 0 stale reads, \d+ events acknowledged/);
@@ -55,7 +55,7 @@ test("the demo's sidecars do their work on real data, and not a line is lost, no
     const text = await eventually(async () => {
       const now = await logs("demo", "report-reader");
       return (now.match(/Read an old report/g)?.length ?? 0) > 10 && now;
-    }, { timeoutMs: 30_000, intervalMs: 500 });
+    }, { intervalMs: 500 });
     assert.doesNotMatch(text, /not in the old format/);
   });
 
@@ -69,7 +69,7 @@ test("the demo's sidecars do their work on real data, and not a line is lost, no
     const totals = await eventually(async () => {
       const now = lastTotals(await logs("demo-receiver", "receiver"));
       return now !== undefined && now.distinct >= written && now;
-    }, { timeoutMs: 20_000, intervalMs: 500 });
+    }, { intervalMs: 500 });
     assert.deepEqual({ distinct: totals.distinct, missing: totals.missing }, { distinct: written, missing: 0 });
   });
 

@@ -30,7 +30,7 @@ test("what a dead test run left is removed by its labels and nothing else", asyn
   client.destroy();
 
   const gone = async (look: Promise<unknown>): Promise<boolean> => await look.then(() => false, () => true);
-  await eventually(async () => await gone(left.inspect()), { timeoutMs: 15_000, what: "the container removed" });
+  await eventually(async () => await gone(left.inspect()), { what: "the container removed" });
   await eventually(async () => await gone(docker.getNetwork(network.id).inspect()), { what: "the network removed" });
   await eventually(async () => await gone(docker.getVolume(`podkit-test-${run}`).inspect()), { what: "the volume removed" });
   await eventually(async () => await gone(docker.getContainer(reaper.getId()).inspect()), { what: "the reaper itself gone" });

@@ -10,7 +10,7 @@ test("a killed sandbox is replaced and every container started again in the new 
   const before = [await cluster.containerId("web", "a"), await cluster.containerId("web", "b")];
   const prepared = (await cluster.status("web", "prepare")).containerID;
   await cluster.runtime.kill(await cluster.sandboxId("web"), "SIGKILL");
-  await eventually(async () => (await cluster.status("web", "b")).restartCount === 1 && (await cluster.status("web", "a")).restartCount === 1, { timeoutMs: 40_000, what: "both containers are new" });
+  await eventually(async () => (await cluster.status("web", "b")).restartCount === 1 && (await cluster.status("web", "a")).restartCount === 1, { what: "both containers are new" });
   await cluster.untilReady("web");
   for (const name of ["a", "b"]) assert.ok(!before.includes(await cluster.containerId("web", name)), `${name} is a new container`);
   assert.notEqual((await cluster.status("web", "prepare")).containerID, prepared);
@@ -24,7 +24,7 @@ test("a container removed by hand comes back, and the other one is not touched",
   await cluster.untilReady("web");
   const b = await cluster.containerId("web", "b");
   await cluster.runtime.remove(await cluster.containerId("web", "a"));
-  await eventually(async () => (await cluster.status("web", "a")).restartCount === 1, { timeoutMs: 20_000, what: "a is a new attempt" });
+  await eventually(async () => (await cluster.status("web", "a")).restartCount === 1, { what: "a is a new attempt" });
   await cluster.untilReady("web");
   assert.equal(await cluster.containerId("web", "b"), b);
   // Removal kills first: the agent may or may not have looked in between, and then knows the exit code.

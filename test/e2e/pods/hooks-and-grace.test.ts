@@ -35,13 +35,13 @@ test("a container is not Running until its postStart hook is done, and a failing
       shell("bad", idle, { lifecycle: { postStart: { exec: { command: ["sh", "-c", "echo no; exit 4"] } } } }),
     ],
   });
-  await eventually(async () => (await cluster.eventMessages("web")).some((message) => message.startsWith("FailedPostStartHook: ")), { timeoutMs: 20_000, what: "FailedPostStartHook" });
-  await eventually(async () => (await cluster.eventMessages("web")).includes("Killing: FailedPostStartHook"), { timeoutMs: 20_000, what: "the kill" });
+  await eventually(async () => (await cluster.eventMessages("web")).some((message) => message.startsWith("FailedPostStartHook: ")), { what: "FailedPostStartHook" });
+  await eventually(async () => (await cluster.eventMessages("web")).includes("Killing: FailedPostStartHook"), { what: "the kill" });
   await eventually(async () => (await cluster.status("web", "good")).restartCount === 0 && (await cluster.eventMessages("web")).includes("Started: Started container good"), { what: "good has started" });
   assert.deepEqual((await cluster.status("web", "good")).state, { waiting: { reason: "ContainerCreating" } });
   const [good] = await cluster.runtime.list({ "podkit/cluster": cluster.clusterName, "podkit/container": "good" });
   await cluster.runtime.execSync(good?.id ?? "", { command: ["touch", "/tmp/go"], timeoutMs: 10_000, outputBytesMax: 1000 });
-  await eventually(async () => (await cluster.status("web", "good")).state?.running !== undefined, { timeoutMs: 20_000, what: "good is Running" });
+  await eventually(async () => (await cluster.status("web", "good")).state?.running !== undefined, { what: "good is Running" });
 });
 
 test("a Pod past its activeDeadlineSeconds is stopped and Failed", async () => {
@@ -49,5 +49,5 @@ test("a Pod past its activeDeadlineSeconds is stopped and Failed", async () => {
   await cluster.create("web", { activeDeadlineSeconds: 2, containers: [shell("app", idle)] });
   const pod = await cluster.untilPhase("web", "Failed");
   assert.equal(pod.status?.reason, "DeadlineExceeded");
-  await eventually(async () => (await cluster.runtime.list({ "podkit/cluster": cluster.clusterName })).every((object) => object.state !== "running"), { timeoutMs: 20_000, what: "nothing runs" });
+  await eventually(async () => (await cluster.runtime.list({ "podkit/cluster": cluster.clusterName })).every((object) => object.state !== "running"), { what: "nothing runs" });
 });

@@ -33,7 +33,7 @@ test("a container is ready when its exec, httpGet, tcpSocket or grpc probe says 
     ],
   });
   for (const container of ["http", "tcp", "grpc"]) {
-    await eventually(async () => (await cluster.status("web", container)).ready, { timeoutMs: 40_000, what: `${container} is ready: ${(await cluster.eventMessages("web")).join(" | ")}` });
+    await eventually(async () => (await cluster.status("web", container)).ready, { what: `${container} is ready: ${(await cluster.eventMessages("web")).join(" | ")}` });
   }
   await eventually(async () => (await cluster.eventMessages("web")).some((message) => message.startsWith("Unhealthy: Readiness probe failed")), { what: "the exec probe fails" });
   const unready = await cluster.get("web");
@@ -41,7 +41,7 @@ test("a container is ready when its exec, httpGet, tcpSocket or grpc probe says 
   await cluster.exec("web", "exec", "touch", "/tmp/ready");
   await cluster.untilReady("web");
   await cluster.exec("web", "http", "rm", "/www/healthy");
-  await eventually(async () => !(await cluster.status("web", "http")).ready, { timeoutMs: 20_000, what: "http is unready again" });
+  await eventually(async () => !(await cluster.status("web", "http")).ready, { what: "http is unready again" });
   assert.ok((await cluster.eventMessages("web")).includes("Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404"));
   assert.equal((await cluster.status("web", "http")).restartCount, 0, "readiness restarts nothing");
 });
@@ -55,7 +55,7 @@ test("a container whose liveness probe fails is killed with its Killing event an
   await cluster.untilReady("web");
   const well = await cluster.containerId("web", "well");
   await cluster.exec("web", "sick", "rm", "/tmp/alive");
-  await eventually(async () => (await cluster.status("web", "sick")).restartCount === 1, { timeoutMs: 30_000, what: "sick is started again" });
+  await eventually(async () => (await cluster.status("web", "sick")).restartCount === 1, { what: "sick is started again" });
   await cluster.untilReady("web");
   assert.equal(await cluster.containerId("web", "well"), well);
   assert.ok((await cluster.eventMessages("web")).includes("Killing: Container sick failed liveness probe, will be restarted"));
@@ -69,7 +69,7 @@ test("liveness and readiness wait until the startup probe has passed", async () 
       livenessProbe: { exec: { command: ["test", "-e", "/tmp/started"] }, periodSeconds: 1, failureThreshold: 1 },
     })],
   });
-  await eventually(async () => (await cluster.status("web", "slow")).state?.running !== undefined, { timeoutMs: 30_000, what: "slow runs" });
+  await eventually(async () => (await cluster.status("web", "slow")).state?.running !== undefined, { what: "slow runs" });
   assert.equal((await cluster.status("web", "slow")).started, false);
   await cluster.untilReady("web");
   const status = await cluster.status("web", "slow");

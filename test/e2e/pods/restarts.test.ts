@@ -6,21 +6,21 @@ import { idle, shell, TestCluster } from "./support.ts";
 test("a container that fails is restarted at once, then waits in CrashLoopBackOff; its last log stays readable", async () => {
   await using cluster = await TestCluster.start();
   const pod = await cluster.create("web", { containers: [shell("app", "echo attempt; echo broken > /dev/termination-log; exit 3"), shell("other", idle)] });
-  await eventually(async () => (await cluster.status("web", "app")).state?.waiting?.reason === "CrashLoopBackOff", { timeoutMs: 30_000, what: "CrashLoopBackOff" });
+  await eventually(async () => (await cluster.status("web", "app")).state?.waiting?.reason === "CrashLoopBackOff", { what: "CrashLoopBackOff" });
   const waiting = await cluster.status("web", "app");
   assert.equal(waiting.restartCount, 1);
   assert.equal(waiting.state?.waiting?.message, `back-off 10s restarting failed container=app pod=web_default(${pod.metadata.uid ?? ""})`);
   assert.deepEqual([waiting.lastState?.terminated?.exitCode, waiting.lastState?.terminated?.reason, waiting.lastState?.terminated?.message], [3, "Error", "broken\n"]);
   assert.equal(await cluster.logs("web", "app", { previous: true }), "attempt\n");
-  await eventually(async () => (await cluster.status("web", "app")).restartCount === 2, { timeoutMs: 30_000, what: "the second restart" });
-  await eventually(async () => (await cluster.status("web", "app")).state?.waiting?.message?.startsWith("back-off 20s") === true, { timeoutMs: 20_000, what: "the back-off doubles" });
+  await eventually(async () => (await cluster.status("web", "app")).restartCount === 2, { what: "the second restart" });
+  await eventually(async () => (await cluster.status("web", "app")).state?.waiting?.message?.startsWith("back-off 20s") === true, { what: "the back-off doubles" });
   assert.equal((await cluster.status("web", "other")).restartCount, 0);
 });
 
 test("a command that does not exist is told as RunContainerError and StartError", async () => {
   await using cluster = await TestCluster.start();
   await cluster.create("web", { containers: [{ ...shell("app", ""), command: ["/no/such/program"] }] });
-  await eventually(async () => ["RunContainerError", "CrashLoopBackOff"].includes((await cluster.status("web", "app")).state?.waiting?.reason ?? ""), { timeoutMs: 30_000, what: "the start fails" });
+  await eventually(async () => ["RunContainerError", "CrashLoopBackOff"].includes((await cluster.status("web", "app")).state?.waiting?.reason ?? ""), { what: "the start fails" });
   const end = (await cluster.status("web", "app")).lastState?.terminated;
   assert.deepEqual([end?.exitCode, end?.reason], [128, "StartError"]);
   assert.match(end?.message ?? "", /no such file or directory/);

@@ -36,6 +36,6 @@ test("with shareProcessNamespace a container sees the other's processes, and wit
   await cluster.create("apart", { containers });
   await cluster.untilReady("shared");
   await cluster.untilReady("apart");
-  await eventually(async () => await sees("shared"), { timeoutMs: 20_000, what: "the other's process is seen" });
+  await eventually(async () => await sees("shared"), { what: "the other's process is seen" });
   assert.equal(await sees("apart"), false);
 });

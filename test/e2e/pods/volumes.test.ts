@@ -16,7 +16,7 @@ test("an updated ConfigMap reaches the volume of a running container; a subPath 
   await cluster.untilReady("web");
   assert.equal(await cluster.exec("web", "app", "cat", "/settings/color"), "red");
   await cluster.putConfigMap("settings", { color: "blue", size: "xl" });
-  await eventually(async () => (await cluster.exec("web", "app", "cat", "/settings/color")) === "blue", { timeoutMs: 20_000, what: "the new content" });
+  await eventually(async () => (await cluster.exec("web", "app", "cat", "/settings/color")) === "blue", { what: "the new content" });
   await eventually(async () => (await cluster.exec("web", "app", "ls", "/settings")) === "color\nsize\n", { what: "the old key is gone" });
   assert.equal(await cluster.exec("web", "app", "cat", "/one/color"), "red");
   assert.equal((await cluster.status("web", "app")).restartCount, 0);
@@ -64,7 +64,7 @@ test("an emptyDir with medium Memory is a tmpfs of its sizeLimit that outlives a
   await assert.rejects(cluster.exec("web", "app", "dd", "if=/dev/zero", "of=/fast/big", "bs=1M", "count=5"), /No space left/);
   await cluster.exec("web", "app", "sh", "-c", "rm -f /fast/big; echo kept > /fast/file");
   await cluster.runtime.kill(await cluster.containerId("web", "app"), "SIGKILL");
-  await eventually(async () => (await cluster.status("web", "app")).restartCount === 1, { timeoutMs: 20_000, what: "a new container" });
+  await eventually(async () => (await cluster.status("web", "app")).restartCount === 1, { what: "a new container" });
   await cluster.untilReady("web");
   assert.equal(await cluster.exec("web", "app", "cat", "/fast/file"), "kept\n");
 });
@@ -124,7 +124,7 @@ test("a hostPath that is not what its type says keeps the Pod waiting with the p
   writeFileSync(path, "a file");
   await cluster.create("web", { volumes: [{ name: "data", hostPath: { path, type: "Directory" } }], containers: [shell("app", idle, { volumeMounts: [{ name: "data", mountPath: "/data" }] })] });
   const expected = `FailedMount: MountVolume.SetUp failed for volume "data" : hostPath type check failed: ${path} is not a directory (it is a file): point the volume at a directory`;
-  await eventually(async () => (await cluster.eventMessages("web")).includes(expected), { timeoutMs: 20_000, what: expected });
+  await eventually(async () => (await cluster.eventMessages("web")).includes(expected), { what: expected });
   assert.equal((await cluster.status("web", "app")).state?.waiting?.reason, "ContainerCreating");
   assert.deepEqual(await cluster.runtime.list({ "podkit/cluster": cluster.clusterName }), [], "nothing was started");
   rmSync(path);

@@ -102,7 +102,7 @@ test("a Pod that has taken a finished one's name between the look and the deleti
   assert.equal((await at.client.get(pods, { namespace: "default", name: "p0" }))?.metadata.uid, replacement);
 });
 
-test("of too many Events the oldest go before their time", { timeout: 60_000 }, async (context) => {
+test("of too many Events the oldest go before their time", { timeout: 180_000 }, async (context) => {
   const at = await cluster(context);
   for (let index = 0; index < eventsMax; index++) await addEvent(at, `e${index}`);
   await at.clock.advance(1_000);
@@ -115,7 +115,7 @@ test("of too many Events the oldest go before their time", { timeout: 60_000 }, 
   assert.ok(left.includes("newer-a") && left.includes("newer-b"));
 });
 
-test("of too many finished Pods the oldest go; what runs or waits stays however old it is", { timeout: 60_000 }, async (context) => {
+test("of too many finished Pods the oldest go; what runs or waits stays however old it is", { timeout: 180_000 }, async (context) => {
   const at = await cluster(context);
   await at.client.create(pods, podNamed("runs"));
   await setPhase(at, "runs", "Running");

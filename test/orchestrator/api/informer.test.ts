@@ -36,7 +36,7 @@ function breakable(client: ApiClient): { readonly client: ApiClient; cut(error: 
   };
 }
 
-test("the cache follows every change, and each is reported by key", { timeout: 20_000 }, async () => {
+test("the cache follows every change, and each is reported by key", { timeout: 180_000 }, async () => {
   const client = await newApi();
   await client.create(configMaps, configMapNamed("before", {}));
   const stop = new AbortController();
@@ -55,7 +55,7 @@ test("the cache follows every change, and each is reported by key", { timeout: 2
 });
 
 for (const [what, failure] of [["410", expired("too old")], ["an error", new Error("connection reset")]] as const) {
-  test(`after ${what} it lists again and reports only what differs`, { timeout: 20_000 }, async () => {
+  test(`after ${what} it lists again and reports only what differs`, { timeout: 180_000 }, async () => {
     const broken = breakable(await newApi());
     const [keep, gone] = await Promise.all(["keep", "gone"].map(async (name) => await broken.client.create(configMaps, configMapNamed(name, {}))));
     const stop = new AbortController();
@@ -67,7 +67,7 @@ for (const [what, failure] of [["410", expired("too old")], ["an error", new Err
     broken.cut(failure);
     await broken.client.delete(configMaps, gone?.metadata ?? { name: "" });
     await broken.client.create(configMaps, configMapNamed("new", {}));
-    await eventually(() => seen.length === 2, { timeoutMs: 10_000 });
+    await eventually(() => seen.length === 2);
     assert.deepEqual(seen, ["default/gone gone", "default/new here"]);
     assert.ok(broken.lists() >= 4);
     assert.equal(informer.get("default/keep")?.metadata.uid, keep?.metadata.uid);
@@ -76,7 +76,7 @@ for (const [what, failure] of [["410", expired("too old")], ["an error", new Err
   });
 }
 
-test("a watch that the server ends is resumed without a new list", { timeout: 20_000 }, async () => {
+test("a watch that the server ends is resumed without a new list", { timeout: 180_000 }, async () => {
   const broken = breakable(await newApi());
   const stop = new AbortController();
   const informer = startInformer({ client: broken.client, kind: configMaps, signal: stop.signal, clock: systemClock, random: () => 0 });
@@ -89,7 +89,7 @@ test("a watch that the server ends is resumed without a new list", { timeout: 20
   await informer.done;
 });
 
-test("an informer stopped before its first list rejects synced and ends", { timeout: 20_000 }, async () => {
+test("an informer stopped before its first list rejects synced and ends", { timeout: 180_000 }, async () => {
   const broken = breakable(await newApi());
   broken.failLists(1_000);
   const stop = new AbortController();

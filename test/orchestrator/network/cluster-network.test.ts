@@ -15,7 +15,7 @@ import { eventually } from "../../support/eventually.ts";
 const log = createLog({ role: "test", level: "silent" });
 const name = "podkit-blue-dns";
 
-describe("the cluster's network", { timeout: 20_000 }, () => {
+describe("the cluster's network", { timeout: 180_000 }, () => {
   let runtime: FakeRuntime, stateDirectory: string, abort: AbortController, network: ClusterNetwork | undefined;
   const ensure = async (dnsImage = "dns"): Promise<ClusterNetwork> => {
     network = await ensureClusterNetwork({ clusterName: "blue", runtime, stateDirectory, dnsImage, log, signal: abort.signal });
@@ -83,7 +83,7 @@ describe("the cluster's network", { timeout: 20_000 }, () => {
     await ensure();
     runtime.inject({ verb: "createSandbox", times: 2, error: new RuntimeError("Internal", "engine is busy") });
     runtime.exitByHand(name);
-    await eventually(() => runtime.runningNames().includes(name), { timeoutMs: 15_000 });
+    await eventually(() => runtime.runningNames().includes(name));
     assert.equal(runtime.journal.filter(({ verb, outcome }) => verb === "createSandbox" && outcome === "engine is busy").length, 2);
   });
 

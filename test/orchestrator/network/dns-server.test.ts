@@ -115,7 +115,7 @@ async function withFreePort<T>(bind: () => Promise<T>): Promise<T> {
   }
 }
 
-describe("the DNS server", { timeout: 20_000 }, () => {
+describe("the DNS server", { timeout: 180_000 }, () => {
   let server: DnsServer, upstream: Upstream, forwarder: Forwarder;
   before(async () => {
     upstream = await startUpstream({ lies: true });
@@ -168,7 +168,7 @@ describe("the DNS server", { timeout: 20_000 }, () => {
   });
 });
 
-describe("the forwarder", { timeout: 20_000 }, () => {
+describe("the forwarder", { timeout: 180_000 }, () => {
   const question = { name: labelsOf("outside.test"), type: 1, class: 1 };
   const packet = serializeMessage(queryFor("outside.test"), 512);
 

@@ -16,7 +16,7 @@ import { eventually } from "../../support/eventually.ts";
 
 const log = createLog({ role: "test", level: "silent" });
 
-describe("the service network", { timeout: 20_000 }, () => {
+describe("the service network", { timeout: 180_000 }, () => {
   let client: ApiClient, stateDirectory: string, abort: AbortController, running: Promise<void>;
   const start = (): void => {
     abort = new AbortController();
@@ -141,7 +141,7 @@ describe("the service network", { timeout: 20_000 }, () => {
       },
     };
     const failing = runServiceNetwork({
-      client: counted, stateDirectory, clock: systemClock, signal: AbortSignal.timeout(20_000),
+      client: counted, stateDirectory, clock: systemClock, signal: AbortSignal.timeout(120_000),
       log: { ...log, child: () => log, warn: () => { throw new Error("cannot log"); } },
     });
     const failed = assert.rejects(failing, /cannot log/);

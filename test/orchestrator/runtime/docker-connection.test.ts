@@ -11,7 +11,7 @@ import { RuntimeError } from "../../../orchestrator/runtime/runtime.ts";
 import type { Runtime } from "../../../orchestrator/runtime/runtime.ts";
 
 /** An engine that answers what a test wants: for the faults a real one does not show on demand. */
-describe("a connection to the engine", { timeout: 20_000 }, () => {
+describe("a connection to the engine", { timeout: 180_000 }, () => {
   let directory: string, server: Server, handle: (request: IncomingMessage, response: ServerResponse) => void;
   const seen: string[] = [];
   const socketPath = (): string => join(directory, "docker.sock");

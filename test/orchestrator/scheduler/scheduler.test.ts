@@ -33,7 +33,7 @@ async function addNode(client: ApiClient, name: string, memory = "1Gi"): Promise
 const get = async (client: ApiClient, name: string): Promise<Pod | undefined> => await client.get(pods, { namespace: "default", name });
 const asking = (name: string, memory: string): Pod => podNamed(name, { containers: [{ name: "main", image: "i", resources: { requests: { memory } } }] });
 
-test("a Pod that fits nowhere says why once, and is bound when room appears", { timeout: 30_000 }, async (context) => {
+test("a Pod that fits nowhere says why once, and is bound when room appears", { timeout: 180_000 }, async (context) => {
   const client = await cluster(context);
   await client.create(pods, asking("big", "2Gi"));
   const condition = async (): Promise<string | undefined> => (await get(client, "big"))?.status?.conditions?.find(({ type, status, reason }) => type === "PodScheduled" && status === "False" && reason === "Unschedulable")?.message;
@@ -49,7 +49,7 @@ test("a Pod that fits nowhere says why once, and is bound when room appears", { 
   assert.equal((await client.list(events, { fieldSelector: "reason=FailedScheduling" })).items.find(({ message }) => message?.includes("1 Insufficient memory.") && message.startsWith("0/1"))?.count, 1);
 });
 
-test("Pods created at once do not get more than there is, and the next comes in when one ends", { timeout: 30_000 }, async (context) => {
+test("Pods created at once do not get more than there is, and the next comes in when one ends", { timeout: 180_000 }, async (context) => {
   const client = await cluster(context);
   await addNode(client, "n1");
   await Promise.all(Array.from({ length: 6 }, (_, index) => client.create(pods, asking(`p${index}`, "300Mi"))));
@@ -63,7 +63,7 @@ test("Pods created at once do not get more than there is, and the next comes in 
   await eventually(async () => (await bound()).length === 4);
 });
 
-test("two schedulers bind every Pod once and fall over nothing", { timeout: 30_000 }, async (context) => {
+test("two schedulers bind every Pod once and fall over nothing", { timeout: 180_000 }, async (context) => {
   const client = await cluster(context, 2);
   await addNode(client, "n1");
   await addNode(client, "n2");

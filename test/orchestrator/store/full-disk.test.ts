@@ -9,7 +9,7 @@ import { openSqliteStore } from "../../../orchestrator/store/sqlite.ts";
 import { createTinyDisk, noTinyDisk } from "../../support/tiny-disk.ts";
 import { configMapNamed } from "../../contract/api-client/api-client-contract.ts";
 
-test("on a full disk a write is refused with the place and the remedy, reads go on, and writes too once there is room", { skip: noTinyDisk ?? false, timeout: 60_000 }, async (context) => {
+test("on a full disk a write is refused with the place and the remedy, reads go on, and writes too once there is room", { skip: noTinyDisk ?? false, timeout: 180_000 }, async (context) => {
   await using disk = await createTinyDisk(2 * 1024 * 1024);
   const path = join(disk.path, "store.sqlite");
   const store = openSqliteStore({ path });
