@@ -262,7 +262,7 @@ function mapKernel(core: Core, { column, values, otherwise }: FieldKernel & { re
     functions.addMapped(table, entries, core.keep(keyBytes), keyBytes.length, core.keep(valueBytes), valueBytes.length);
   }
   const other = Buffer.from(otherwise.kind === "value" ? otherwise.text : "");
-  const [otherAt, otherCode] = [core.keep(other), { ask: 0, keep: 1, value: 2 }[otherwise.kind]];
+  const [otherAt, otherCode] = [core.keep(other), otherwise.kind === "keep" && otherwise.bare ? 3 : { ask: 0, keep: 1, value: 2 }[otherwise.kind]];
   return (batch, target) => functions.mapTexts(target.cells, target.cellsBytes, batch.cells + index * cellBytes, batch.rowBytes, batch.rows, table, entries, otherCode, otherAt, other.length, batch.unsure);
 }
 

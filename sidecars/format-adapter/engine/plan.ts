@@ -46,7 +46,7 @@ export type PlannedField = { readonly name: string } & (
 
 export type FieldKernel =
   | { readonly kind: "expression"; readonly node: ExpressionNode; readonly columns: readonly string[]; readonly type: ValueType; readonly rounding: Rounding }
-  | { readonly kind: "map"; readonly column: string; readonly values: ReadonlyMap<string, string>; /** What unlisted values become; "ask" leaves them to `make`. */ readonly otherwise: { readonly kind: "ask" } | { readonly kind: "keep" } | { readonly kind: "value"; readonly text: string } }
+  | { readonly kind: "map"; readonly column: string; readonly values: ReadonlyMap<string, string>; /** What unlisted values become; "ask" leaves them to `make`. */ readonly otherwise: { readonly kind: "ask" } | { /** `bare`: texts are numbers or booleans by their type. */ readonly kind: "keep"; readonly bare: boolean } | { readonly kind: "value"; readonly text: string } }
   | { readonly kind: "join"; readonly columns: readonly string[]; readonly separator: string }
   | { readonly kind: "split"; readonly column: string; readonly separator: string; readonly index: number }
   /** RFC 3339 in UTC to a pattern in UTC. */

@@ -82,7 +82,7 @@ function planField(mapping: Mapping, field: FieldMapping, { paths, view }: View)
   const isPath = columnsOf(field, () => expression?.columns ?? []).some((column) => paths.has(column));
   const seen: typeof made = isPath ? (row) => made(view(row)) : made;
   const make: typeof made = guards ? (row) => guarded(seen(row), row.line) : seen;
-  if (source.kind !== "copy" || isPath || guards) return { name, kind: "computed", make, kernel: isPath || guards ? undefined : kernelOf(source, expression) };
+  if (source.kind !== "copy" || isPath || guards) return { name, kind: "computed", make, kernel: isPath || guards ? undefined : kernelOf(source, expression, types) };
   const type = source.type ?? types.get(source.from);
   const isBare = type !== undefined && isBareInJson(type);
   return { name, kind: "copy", column: source.from, bare: isBare, emptyIsNull: type !== undefined && type.kind !== "string", optional: type?.optional === true, fallback: source.fallback === undefined ? undefined : { text: source.fallback, json: isBare ? "raw" : "string" }, make };

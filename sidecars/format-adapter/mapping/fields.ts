@@ -91,13 +91,17 @@ function makeDate({ from, input, output }: Source<"date">, types: ColumnTypes): 
   };
 }
 
+/** A value that is kept stays what it was: a number, nothing, a list, as by a copy. */
 function makeMap(source: Source<"map">, types: ColumnTypes): Maker {
+  const keep = source.otherwise.kind === "keep" ? makeCopy({ kind: "copy", from: source.from, fallback: undefined, type: undefined }, types.get(source.from)) : undefined;
   return (row) => {
+    if (keep !== undefined && row.kind(source.from) === "nested") return keep(row);
     const text = need(row, source.from, types);
     const mapped = source.values.get(text);
     if (mapped !== undefined) return { text: mapped, json: "string" };
-    if (source.otherwise.kind === "error") throw new ConversionError("ENUM", `the value is none of ${[...source.values.keys()].join(", ")}`, { line: row.line, column: source.from, sample: text });
-    return { text: source.otherwise.kind === "keep" ? text : source.otherwise.text, json: "string" };
+    if (keep !== undefined) return keep(row);
+    if (source.otherwise.kind !== "value") throw new ConversionError("ENUM", `the value is none of ${[...source.values.keys()].join(", ")}`, { line: row.line, column: source.from, sample: text });
+    return { text: source.otherwise.text, json: "string" };
   };
 }
 
@@ -143,13 +147,18 @@ function joinedList(row: Row, { from, separator }: Source<"joinList">, types: Co
   return { text: cells.map((cell) => (cell.kind === "null" ? "" : cell.text)).join(separator), json: "string" };
 }
 
+function unlistedOf({ otherwise }: Source<"map">, type: ValueType | undefined): (FieldKernel & { readonly kind: "map" })["otherwise"] {
+  if (otherwise.kind === "keep") return { kind: "keep", bare: type !== undefined && isBareInJson(type) };
+  return otherwise.kind === "error" ? { kind: "ask" } : otherwise;
+}
+
 /** What the engine can compute of a field for many records at once. */
-export function kernelOf(source: FieldSource, expression: Expression | undefined): FieldKernel | undefined {
+export function kernelOf(source: FieldSource, expression: Expression | undefined, types: ColumnTypes): FieldKernel | undefined {
   switch (source.kind) {
     case "expr":
       return expression === undefined ? undefined : { kind: "expression", node: expression.node, columns: expression.columns, type: source.type, rounding: source.rounding };
     case "map":
-      return { kind: "map", column: source.from, values: source.values, otherwise: source.otherwise.kind === "error" ? { kind: "ask" } : source.otherwise };
+      return { kind: "map", column: source.from, values: source.values, otherwise: unlistedOf(source, types.get(source.from)) };
     case "join":
       return source.skipsEmpty ? undefined : { kind: "join", columns: source.from, separator: source.separator };
     case "split":

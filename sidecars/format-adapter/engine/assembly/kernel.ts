@@ -241,9 +241,10 @@ export function addMapped(table: usize, entries: u32, key: usize, keyLength: usi
   store<u32>(entry + 12, <u32>valueLength);
 }
 
-/** What an unlisted text becomes: for the host to say, itself, or the given one. */
+/** What an unlisted value becomes: for the host to say, itself, the given text, or itself with texts as numbers. An empty text is never kept here: its type says what it is. */
 const ASK: u32 = 0;
 const KEEP: u32 = 1;
+const KEEP_BARE: u32 = 3;
 
 export function mapTexts(computed: usize, computedBytes: usize, cells: usize, rowBytes: usize, count: u32, table: usize, entries: u32, otherwise: u32, other: usize, otherLength: usize, unsure: usize): void {
   for (let row: u32 = 0; row < count; row++) {
@@ -257,8 +258,9 @@ export function mapTexts(computed: usize, computedBytes: usize, cells: usize, ro
     }
     if (!isPlain(cellKind(cells))) store<u8>(unsure + row, 1);
     else if (load<u32>(entry) != 0) setCell(computed, load<u32>(entry + 8), load<u32>(entry + 12), TEXT);
-    else if (otherwise == ASK) store<u8>(unsure + row, 1);
-    else if (otherwise == KEEP) setCell(computed, start, length, TEXT);
+    else if (otherwise == ASK || (length == 0 && (otherwise == KEEP || otherwise == KEEP_BARE))) store<u8>(unsure + row, 1);
+    else if (otherwise == KEEP) setCell(computed, start, length, cellKind(cells));
+    else if (otherwise == KEEP_BARE) setCell(computed, start, length, cellKind(cells) == TEXT ? NUMBER : cellKind(cells));
     else setCell(computed, other, otherLength, TEXT);
     computed += computedBytes;
     cells += rowBytes;
