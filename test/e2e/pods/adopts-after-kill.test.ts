@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import type { PodStatus } from "../../../orchestrator/api/types/pod.ts";
 import { label, type Runtime } from "../../../orchestrator/runtime/runtime.ts";
+import { eventually } from "../../support/eventually.ts";
 import { prepareCluster, removeCluster } from "./support.ts";
 
 type Outcome = { readonly kind: "ready"; readonly status: PodStatus } | { readonly kind: "gone" } | { readonly kind: "killed" };
@@ -66,6 +67,8 @@ test("a control plane killed after every engine call of a Pod's start and stop r
     const first = await node.outcome;
     assert.ok(first.kind === "ready");
     for (const container of [...(first.status.initContainerStatuses ?? []), ...(first.status.containerStatuses ?? [])]) assert.equal(container.restartCount, 0, container.name);
+    // A container runs before its program has written anything.
+    await eventually(() => ["prepare", "proxy", "a", "b"].every((name) => lines().includes(name)), { what: "every container's line in the journal" });
     for (const name of ["prepare", "proxy", "a", "b"]) assert.equal(lines().filter((line) => line === name).length, 1, `${name} was started once: ${lines().join(" ")}`);
     const before = await running(runtime, clusterName);
     assert.deepEqual(Object.keys(before).toSorted(), ["a", "b", "proxy", "sandbox"]);

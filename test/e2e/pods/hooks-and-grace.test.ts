@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { idle, shell, TestCluster } from "./support.ts";
+import { idle, patient, shell, TestCluster } from "./support.ts";
 
 test("preStop runs before SIGTERM, and what ignores SIGTERM is killed when the grace is over", async () => {
   await using cluster = await TestCluster.start();
@@ -14,7 +14,7 @@ test("preStop runs before SIGTERM, and what ignores SIGTERM is killed when the g
     terminationGracePeriodSeconds: 3,
     volumes: [{ name: "journal", hostPath: { path } }],
     containers: [
-      shell("polite", "trap 'echo term >> /journal/log; exit 0' TERM; sleep 100000 & wait", { volumeMounts: mounts, lifecycle: { preStop: { exec: { command: ["sh", "-c", "echo preStop >> /journal/log"] } } } }),
+      shell("polite", "trap 'echo term >> /journal/log; exit 0' TERM; touch /tmp/up; sleep 100000 & wait", { volumeMounts: mounts, startupProbe: { exec: { command: ["test", "-e", "/tmp/up"] }, ...patient }, lifecycle: { preStop: { exec: { command: ["sh", "-c", "echo preStop >> /journal/log"] } } } }),
       shell("stubborn", "trap '' TERM; while true; do sleep 1; done"),
     ],
   });
@@ -35,10 +35,11 @@ test("a container is not Running until its postStart hook is done, and a failing
       shell("bad", idle, { lifecycle: { postStart: { exec: { command: ["sh", "-c", "echo no; exit 4"] } } } }),
     ],
   });
-  await eventually(async () => (await cluster.eventMessages("web")).some((message) => message.startsWith("FailedPostStartHook: ")), { what: "FailedPostStartHook" });
-  await eventually(async () => (await cluster.eventMessages("web")).includes("Killing: FailedPostStartHook"), { what: "the kill" });
-  await eventually(async () => (await cluster.status("web", "good")).restartCount === 0 && (await cluster.eventMessages("web")).includes("Started: Started container good"), { what: "good has started" });
-  assert.deepEqual((await cluster.status("web", "good")).state, { waiting: { reason: "ContainerCreating" } });
+  await cluster.untilEvent("web", "FailedPostStartHook", (message) => message.startsWith("FailedPostStartHook: "));
+  await cluster.untilEvent("web", "Killing: FailedPostStartHook");
+  await cluster.untilEvent("web", "Started: Started container good");
+  const waiting = await cluster.status("web", "good");
+  assert.deepEqual([waiting.restartCount, waiting.state], [0, { waiting: { reason: "ContainerCreating" } }]);
   const [good] = await cluster.runtime.list({ "podkit/cluster": cluster.clusterName, "podkit/container": "good" });
   await cluster.runtime.execSync(good?.id ?? "", { command: ["touch", "/tmp/go"], timeoutMs: 10_000, outputBytesMax: 1000 });
   await eventually(async () => (await cluster.status("web", "good")).state?.running !== undefined, { what: "good is Running" });

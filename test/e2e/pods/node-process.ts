@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { pods } from "../../../orchestrator/api/types/kinds.ts";
 import { openSqliteStore } from "../../../orchestrator/store/sqlite.ts";
 import { killable } from "../../orchestrator/agent/killable-runtime.ts";
-import { ensureDefaultNamespace, idle, openDocker, podOf, shell, startNode } from "./support.ts";
+import { ensureDefaultNamespace, idle, openDocker, patient, podOf, shell, startNode } from "./support.ts";
 
 /**
  * A control plane that can be killed: API, SQLite and node agent in a process of its own. With "up" it makes sure of one Pod and says "ready"
@@ -24,7 +24,7 @@ if (mode === "up" && (await client.get(pods, key)) === undefined) {
     volumes: [{ name: "journal", hostPath: { path: journal } }, { name: "memory", emptyDir: { medium: "Memory" } }],
     initContainers: [
       shell("prepare", note("prepare"), { volumeMounts: mounts }),
-      shell("proxy", `${note("proxy")} ${idle}`, { volumeMounts: mounts, restartPolicy: "Always", startupProbe: { exec: { command: ["true"] }, periodSeconds: 1 } }),
+      shell("proxy", `${note("proxy")} ${idle}`, { volumeMounts: mounts, restartPolicy: "Always", startupProbe: { exec: { command: ["true"] }, ...patient } }),
     ],
     containers: [
       shell("a", `${note("a")} ${idle}`, { volumeMounts: mounts, lifecycle: { postStart: { exec: { command: ["sh", "-c", note("hook")] } } } }),

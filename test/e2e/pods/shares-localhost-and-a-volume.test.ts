@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { busybox, idle, shell, TestCluster } from "./support.ts";
+import { busybox, idle, patient, shell, TestCluster } from "./support.ts";
 
 test("two containers of a Pod reach one another on localhost and share a volume; deleting the Pod leaves nothing", async () => {
   await using cluster = await TestCluster.start();
@@ -10,7 +10,7 @@ test("two containers of a Pod reach one another on localhost and share a volume;
   await cluster.create("web", {
     volumes: [{ name: "shared", emptyDir: {} }],
     containers: [
-      shell("server", "echo from-server > /shared/index.html; exec httpd -f -p 8080 -h /shared", { volumeMounts: [mount], readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } }),
+      shell("server", "echo from-server > /shared/index.html; exec httpd -f -p 8080 -h /shared", { volumeMounts: [mount], readinessProbe: { tcpSocket: { port: 8080 }, ...patient } }),
       shell("client", idle, { volumeMounts: [mount] }),
     ],
   });
@@ -22,8 +22,7 @@ test("two containers of a Pod reach one another on localhost and share a volume;
   assert.match(pod.status?.podIP ?? "", /^\d+\.\d+\.\d+\.\d+$/);
   assert.match(await cluster.exec("web", "client", "cat", "/etc/hosts"), new RegExp(`${pod.status?.podIP ?? "?"}\\s+web`));
   assert.equal((await cluster.exec("web", "client", "hostname")).trim(), "web");
-  const events = await cluster.eventMessages("web");
-  for (const expected of [`Pulled: Container image "${busybox()}" already present on machine`, "Created: Created container: server", "Started: Started container server"]) assert.ok(events.includes(expected), `${expected} is not in ${events.join(" | ")}`);
+  for (const expected of [`Pulled: Container image "${busybox()}" already present on machine`, "Created: Created container: server", "Started: Started container server"]) await cluster.untilEvent("web", expected);
   await cluster.delete("web");
   await eventually(async () => (await cluster.runtime.list({ "podkit/cluster": cluster.clusterName })).length === 0, { what: "no container is left" });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { idle, shell, TestCluster } from "./support.ts";
+import { idle, patient, shell, TestCluster } from "./support.ts";
 
 /** The containers themselves write down what they do and when, into a directory of the host that outlives the Pod. */
 const note = (what: string): string => `echo "$(cut -d' ' -f1 /proc/uptime) ${what}" >> /journal/log;`;
@@ -37,8 +37,8 @@ test("a native sidecar has started before what follows it, and sidecars stop in 
   await using cluster = await TestCluster.start();
   const journal = withJournal();
   const lasting = (name: string, more: object = {}) =>
-    shell(name, `${note(`${name} begins`)} trap '${note(`${name} stops`).replaceAll("'", "'\\''")} exit 0' TERM; sleep 0.5; touch /tmp/up; ${note(`${name} is up`)} sleep 100000 & wait`, { volumeMounts: journal.mounts, ...more });
-  const startupProbe = { exec: { command: ["test", "-e", "/tmp/up"] }, periodSeconds: 1, failureThreshold: 30 };
+    shell(name, `${note(`${name} begins`)} trap '${note(`${name} stops`).replaceAll("'", "'\\''")} exit 0' TERM; sleep 0.5; ${note(`${name} is up`)} touch /tmp/up; sleep 100000 & wait`, { volumeMounts: journal.mounts, ...more });
+  const startupProbe = { exec: { command: ["test", "-e", "/tmp/up"] }, ...patient };
   await cluster.create("web", {
     terminationGracePeriodSeconds: 20,
     volumes: [journal.volume],

@@ -9,6 +9,7 @@ import { startAgent, type Agent } from "../../../orchestrator/agent/agent.ts";
 import { removePodCgroups } from "../../../orchestrator/agent/pod-worker/tear-down.ts";
 import type { ApiClient } from "../../../orchestrator/api/client.ts";
 import { createApi } from "../../../orchestrator/api/core.ts";
+import type { Event } from "../../../orchestrator/api/types/event.ts";
 import { configMaps, events, namespaces, pods, secrets } from "../../../orchestrator/api/types/kinds.ts";
 import type { Container, ContainerStatus, Pod, PodSpec } from "../../../orchestrator/api/types/pod.ts";
 import { connectDocker } from "../../../orchestrator/runtime/docker/docker-runtime.ts";
@@ -46,6 +47,8 @@ export const podOf = (name: string, spec: PodSpec, metadata: Partial<Pod["metada
 export const shell = (name: string, script: string, more: Partial<Container> = {}): Container => ({ name, image: busybox(), command: ["sh", "-c", script], ...more });
 /** Waits until it is told to end, as a shell that answers SIGTERM. */
 export const idle = "trap 'exit 0' TERM; sleep 100000 & wait";
+/** For every probe of a test: a machine that stands still for a while must not fail one by its time. */
+export const patient = { periodSeconds: 1, timeoutSeconds: 60, failureThreshold: 300 };
 
 export async function openDocker(): Promise<Runtime> {
   return await connectDocker({ dockerHost: process.env["DOCKER_HOST"], configDirectory: join(process.env["HOME"] ?? "/root", ".docker") });
@@ -120,10 +123,22 @@ export class TestCluster implements AsyncDisposable {
     await this.client.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "default" }, stringData: data });
   }
 
+  async events(name: string): Promise<readonly Event[]> {
+    return (await this.client.list(events, { namespace: "default" })).items.filter((event) => event.involvedObject.name === name);
+  }
+
   /** `Reason: message` of the Pod's events. */
   async eventMessages(name: string): Promise<readonly string[]> {
-    const all = (await this.client.list(events, { namespace: "default" })).items;
-    return all.filter((event) => event.involvedObject.name === name).map((event) => `${event.reason ?? ""}: ${event.message ?? ""}`);
+    return (await this.events(name)).map((event) => `${event.reason ?? ""}: ${event.message ?? ""}`);
+  }
+
+  /** An event is written apart from the status that it goes with, before or after it. Returns all messages with the awaited one. */
+  async untilEvent(name: string, what: string, holds: (message: string) => boolean = (message) => message === what): Promise<readonly string[]> {
+    return await eventually(async () => {
+      const messages = await this.eventMessages(name);
+      if (messages.some((message) => holds(message))) return messages;
+      throw new Error(`the events are ${messages.join(" | ")}`);
+    }, { what: `event "${what}"` });
   }
 
   /** Standard output of a command in a running container; fails when the command does. */

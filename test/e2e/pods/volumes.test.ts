@@ -124,8 +124,8 @@ test("a hostPath that is not what its type says keeps the Pod waiting with the p
   writeFileSync(path, "a file");
   await cluster.create("web", { volumes: [{ name: "data", hostPath: { path, type: "Directory" } }], containers: [shell("app", idle, { volumeMounts: [{ name: "data", mountPath: "/data" }] })] });
   const expected = `FailedMount: MountVolume.SetUp failed for volume "data" : hostPath type check failed: ${path} is not a directory (it is a file): point the volume at a directory`;
-  await eventually(async () => (await cluster.eventMessages("web")).includes(expected), { what: expected });
-  assert.equal((await cluster.status("web", "app")).state?.waiting?.reason, "ContainerCreating");
+  await cluster.untilEvent("web", expected);
+  await eventually(async () => (await cluster.status("web", "app")).state?.waiting?.reason === "ContainerCreating", { what: "the Pod says that it waits" });
   assert.deepEqual(await cluster.runtime.list({ "podkit/cluster": cluster.clusterName }), [], "nothing was started");
   rmSync(path);
   const { mkdirSync } = await import("node:fs");
