@@ -7,7 +7,7 @@ import { checkColumn, columnValue, type ColumnTypes } from "./cells.ts";
 import { EvaluationError, type Evaluate } from "./expression-node.ts";
 import { compileExpression, type Expression } from "./expression.ts";
 import { guardFormula } from "./formulas.ts";
-import { isCopyExact, kernelOf, makeField } from "./fields.ts";
+import { fallbackCell, isCopyExact, kernelOf, makeField } from "./fields.ts";
 import { columnsOf, isFlat, rootColumn, type FieldMapping, type Mapping } from "./mapping.ts";
 import { nestedDriftChecks } from "./nested-drift.ts";
 import { parsePath, withPaths, type ColumnPath } from "./path.ts";
@@ -85,7 +85,7 @@ function planField(mapping: Mapping, field: FieldMapping, { paths, view }: View)
   if (source.kind !== "copy" || isPath || guards) return { name, kind: "computed", make, kernel: isPath || guards ? undefined : kernelOf(source, expression, types) };
   const type = source.type ?? types.get(source.from);
   const isBare = type !== undefined && isBareInJson(type);
-  return { name, kind: "copy", column: source.from, bare: isBare, emptyIsNull: type !== undefined && type.kind !== "string", optional: type?.optional === true, fallback: source.fallback === undefined ? undefined : { text: source.fallback, json: isBare ? "raw" : "string" }, make };
+  return { name, kind: "copy", column: source.from, bare: isBare, emptyIsNull: type !== undefined && type.kind !== "string", optional: type?.optional === true, fallback: source.fallback === undefined ? undefined : fallbackCell(source.fallback, type), make };
 }
 
 /** The check that a copy with a type of its own makes of its column. */

@@ -52,13 +52,18 @@ export function makeField(field: FieldMapping, types: ColumnTypes, expression: E
   }
 }
 
+/** What is written for a missing value. One that is not of the column's type is a text. */
+export function fallbackCell(text: string, type: ValueType | undefined): OutCell {
+  return { text, json: type !== undefined && isBareInJson(type) && fits(type, text) ? "raw" : "string" };
+}
+
 /** An untouched value keeps its characters. */
 function makeCopy(source: Source<"copy">, type: ValueType | undefined): Maker {
   const { from, fallback } = source;
   return (row) => {
     const kind = row.kind(from);
     if (kind === undefined || isEmpty(row, from)) {
-      if (fallback !== undefined) return { text: fallback, json: type !== undefined && isBareInJson(type) ? "raw" : "string" };
+      if (fallback !== undefined) return fallbackCell(fallback, type);
       if (kind === undefined && type?.optional !== true) throw new ConversionError("COLUMN", `the record has no "${from}"`, { line: row.line, column: from });
       return { text: "", json: kind === "text" && (type === undefined || type.kind === "string") ? "string" : "null" };
     }

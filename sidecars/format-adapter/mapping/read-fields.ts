@@ -1,4 +1,5 @@
 // pure
+import { numberLeaf } from "../formats/tree.ts";
 import { compileDateFormat, compileDateParse } from "./date-pattern.ts";
 import { compileExpression } from "./expression.ts";
 import type { FieldMapping, FieldSource } from "./mapping.ts";
@@ -75,7 +76,11 @@ function readFieldType(node: NodeReader | undefined): ValueType | undefined {
 
 function readConst(node: NodeReader | undefined): FieldSource | undefined {
   const text = node?.text("a value");
-  return text === undefined || node?.raw.kind !== "scalar" ? undefined : { kind: "const", text, bare: typeof node.raw.value !== "string" };
+  if (text === undefined || node?.raw.kind !== "scalar") return undefined;
+  const { value } = node.raw;
+  if (typeof value === "boolean" && text !== String(value)) node.problem(`write ${value}, or "${text}" in quotes when it is to be a text`);
+  // YAML has numbers that JSON has not, such as 00123 and .5: their characters are kept as a text.
+  return { kind: "const", text, bare: typeof value === "boolean" || (typeof value !== "string" && numberLeaf(text).kind === "number") };
 }
 
 function readSplit(from: string, node: NodeReader | undefined): FieldSource | undefined {

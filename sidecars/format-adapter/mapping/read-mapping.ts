@@ -28,7 +28,7 @@ export function readMapping(name: string, node: NodeReader): Mapping | undefined
   const names = fields.map((field) => field.name);
   const fault = (nestsKeys(output.format) ? jsonLayoutFault(names) : undefined) ?? writerFault(names, output);
   if (fault !== undefined) fieldsNode?.problem(fault);
-  const constant = formulas === "refuse" ? fields.find(({ source }) => source.kind === "const" && isFormula(source.text)) : undefined;
+  const constant = formulas === "refuse" ? fields.find(({ source }) => source.kind === "const" && !source.bare && isFormula(source.text)) : undefined;
   if (constant !== undefined) fieldsNode?.problem(`the constant of "${constant.name}" is a formula, which "formulas: refuse" refuses`);
   return { name, input, output, where, fields, onError, formulas, examples: examples.filter((example) => example !== undefined) };
 }
