@@ -13,6 +13,7 @@ import { forgetProof, type RedisNode } from "./servers/node.ts";
 import { Pool } from "./connections/pool.ts";
 import { whyNotReady } from "./servers/readiness.ts";
 import { credentialsOf, hubSettings, poolSettings, topologySettings, type Access } from "./settings.ts";
+import { Lateness, sleepAwake } from "./servers/own-time.ts";
 import { SlotWatch } from "./servers/slot-watch.ts";
 import { createSource } from "./servers/sources.ts";
 import { loadListenerTls, loadUpstreamTls, tlsFilesOf, type Loaded } from "./listener/tls-files.ts";
@@ -106,7 +107,7 @@ export class Ambassador {
   #leave(former: RedisNode): void {
     this.#pool.retireNode(former);
     const closeLate = async (): Promise<void> => {
-      await this.#clock.sleep(leaveMs, this.#ending.signal);
+      await sleepAwake(this.#clock, leaveMs, this.#ending.signal);
       if (former !== former.shard.primary) this.#pool.closeNode(former, `${former.address} is not the primary any more`);
     };
     closeLate().catch(() => undefined); // the ambassador is ending, which closes everything
@@ -266,8 +267,11 @@ export class Ambassador {
       if (node.lastRole === "replica") return this.#config.reads.stuckAfterMs;
       return clock.monotonicMs() < this.#topology.pausedUntilMs ? Number.POSITIVE_INFINITY : this.#config.failover.stuckAfterMs;
     };
+    const lateness = new Lateness(tickMs);
     while (!signal.aborted) {
-      const nowMs = clock.monotonicMs();
+      const nowMs = clock.monotonicMs(), lateMs = lateness.at(nowMs);
+      // What has come meanwhile is not read yet: a server must not be blamed for that.
+      if (lateMs > 0) hub.pool.excuse(lateMs, nowMs);
       hub.pool.sweep(nowMs, stuckAfterMs);
       if (hub.parked.size > 0) hub.expireHolds(nowMs);
       hub.checkProofs();

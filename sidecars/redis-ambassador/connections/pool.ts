@@ -212,6 +212,11 @@ export class Pool {
     this.#idle.set(key, idle);
   }
 
+  /** This process has not run for so long until now: no connection was still for that time, as far as anybody can tell. */
+  excuse(lateMs: number, nowMs: number): void {
+    for (const upstream of [...this.#allShared(), ...this.#leased, ...this.#retiring]) upstream.lastProgressMs = Math.min(nowMs, upstream.lastProgressMs + lateMs);
+  }
+
   /** Closes what has been idle for long, and connections on which nothing has moved for too long. */
   sweep(nowMs: number, stuckAfterMs: (node: RedisNode) => number): void {
     for (const upstream of [...this.#allShared(), ...this.#leased, ...this.#retiring]) {

@@ -6,6 +6,7 @@ import type { Clock, Random } from "../../../kit/clock.ts";
 import type { Log } from "../../../kit/log.ts";
 import type { Credentials } from "../connections/connection-state.ts";
 import type { RedisNode } from "./node.ts";
+import { sleepAwake } from "./own-time.ts";
 
 export type ProbeSettings = {
   readonly credentials: Credentials | undefined;
@@ -109,7 +110,7 @@ export class Prober {
     if (redis.status !== "ready") return undefined;
     const timeout = new AbortController(), { probeTimeoutMs } = this.#settings();
     this.#hangs = false;
-    const late = this.#context.clock.sleep(probeTimeoutMs, timeout.signal).then(() => {
+    const late = sleepAwake(this.#context.clock, probeTimeoutMs, timeout.signal).then(() => {
       this.#hangs = true;
       this.#noteTrouble(`no answer within ${probeTimeoutMs} ms`);
     }, () => undefined);

@@ -4,6 +4,7 @@ import { backoffDelayMs } from "../../../kit/backoff.ts";
 import { explainFailure } from "./connection-trouble.ts";
 import type { Credentials } from "../connections/connection-state.ts";
 import { formatAddress, type Address } from "./membership.ts";
+import { sleepAwake } from "./own-time.ts";
 import type { ProbeContext } from "./prober.ts";
 import { readEntry, readEntryAddresses, readPair, readSentinels, type SentinelView } from "./sentinel-view.ts";
 
@@ -65,7 +66,7 @@ export class SentinelLink {
   /** Never rejects; `view` and `trouble` tell. */
   async ask(): Promise<void> {
     const over = new AbortController();
-    const late = this.#context.clock.sleep(this.#settings.timeoutMs, over.signal).then(() => new Error(`no answer within ${this.#settings.timeoutMs} ms`), () => undefined);
+    const late = sleepAwake(this.#context.clock, this.#settings.timeoutMs, over.signal).then(() => new Error(`no answer within ${this.#settings.timeoutMs} ms`), () => undefined);
     const trouble = await Promise.race([this.#readView().then(() => undefined, (error: unknown) => (error instanceof Error ? error : new Error(String(error)))), late]);
     over.abort();
     const before = this.trouble;
