@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../../../kit/clock.ts";
 import { checkPong, pingMessage, readAck, readHelo, type Credentials, type Helo } from "../../forward-protocol/messages.ts";
 import { MessageSplitter } from "../../forward-protocol/msgpack-reader.ts";
+import { AwakeTime, lookEveryMs } from "../awake-time.ts";
 import { openSocket, socketFault, type SocketOptions } from "../open-socket.ts";
 import type { Frame } from "./frame.ts";
 
@@ -38,6 +39,7 @@ export class ForwardSession {
   /** Of the frames that the socket may still read from. */
   readonly #onFree = new Set<() => void>();
   #inFlightBytes = 0;
+  readonly #time: AwakeTime;
   #lastFlushMs = -Infinity;
   readonly #over = new AbortController();
   /** Resolves with the reason when the session is over. Never rejects. */
@@ -47,6 +49,7 @@ export class ForwardSession {
 
   private constructor(options: SessionOptions, onReady: () => void) {
     this.#options = options;
+    this.#time = new AwakeTime(options.clock);
     const socket = openSocket(options, onReady);
     this.#socket = socket;
     this.ended = new Promise((resolve) => {
@@ -100,7 +103,7 @@ export class ForwardSession {
    * or in the system reads the frame's memory any more.
    */
   send(frame: Frame, onFree: () => void): void {
-    const entry: Sent = { bytes: frame.bytes, atMs: this.#options.clock.monotonicMs(), flushedAtMs: undefined };
+    const entry: Sent = { bytes: frame.bytes, atMs: this.#time.nowMs(), flushedAtMs: undefined };
     this.#sent.set(frame.id, entry);
     this.#inFlightBytes += frame.bytes;
     // Once for this frame, also if it is sent here again later.
@@ -112,7 +115,7 @@ export class ForwardSession {
     this.#socket.write(frame.after, (error) => {
       // After an error the system may still be reading, until the socket is closed.
       if (error !== undefined && error !== null) return;
-      entry.flushedAtMs = this.#lastFlushMs = this.#options.clock.monotonicMs();
+      entry.flushedAtMs = this.#lastFlushMs = this.#time.nowMs();
       if (this.#onFree.delete(free)) free();
     });
     this.#socket.uncork();
@@ -127,7 +130,7 @@ export class ForwardSession {
   async #within(timeoutMs: number, doing: string, start: (done: () => void) => void): Promise<void> {
     const timer = new AbortController();
     const done = new Promise<"done">((resolve) => start(() => resolve("done")));
-    const late = this.#options.clock.sleep(timeoutMs, timer.signal).then(() => "late" as const, () => "done" as const);
+    const late = this.#time.pass(timeoutMs, timer.signal).then(() => "late" as const, () => "done" as const);
     const outcome = await Promise.race([done, late, this.ended]);
     timer.abort();
     if (outcome === "done") return;
@@ -192,11 +195,11 @@ export class ForwardSession {
 
   /** Ends the session when a chunk's write or ack is overdue. */
   async #watch(): Promise<void> {
-    const { clock, ackTimeoutMs, writeTimeoutMs } = this.#options;
-    const everyMs = Math.max(10, Math.min(1_000, ackTimeoutMs / 4, writeTimeoutMs / 4));
+    const { ackTimeoutMs, writeTimeoutMs } = this.#options;
+    const everyMs = lookEveryMs(Math.min(ackTimeoutMs, writeTimeoutMs));
     while (!this.#over.signal.aborted) {
-      await clock.sleep(everyMs, this.#over.signal).catch(() => undefined);
-      const nowMs = clock.monotonicMs();
+      await this.#time.sleep(everyMs, this.#over.signal).catch(() => undefined);
+      const nowMs = this.#time.nowMs();
       // The oldest; those after it were written later.
       const [oldest] = this.#sent;
       if (oldest === undefined) continue;

@@ -4,6 +4,7 @@ import type { Clock, Random } from "../../../../kit/clock.ts";
 import type { Log } from "../../../../kit/log.ts";
 import type { Chunk } from "../../delivery/chunk.ts";
 import { nextServer } from "../forward/server-choice.ts";
+import { AwakeTime, lookEveryMs } from "../awake-time.ts";
 import { openSocket, socketFault, type ServerAddress, type SocketOptions } from "../open-socket.ts";
 import { delivered, stopped, type Delivery, type Sink } from "../sink.ts";
 import { SyslogMessages, type SyslogMessageOptions } from "./message.ts";
@@ -42,6 +43,7 @@ export class SyslogSink implements Sink {
   /** In the order in which they came. */
   readonly #pending = new Set<Pending>();
   readonly #work: Promise<void>;
+  readonly #time: AwakeTime;
   #connection: Connection | undefined;
   #problem: string | undefined = "not connected yet";
   #failures = 0;
@@ -50,6 +52,7 @@ export class SyslogSink implements Sink {
     this.name = options.name;
     this.#options = options;
     this.#messages = new SyslogMessages(options);
+    this.#time = new AwakeTime(options.clock);
     this.#servers = options.servers.map((address) => ({ address, weight: 1, failures: 0 }));
     this.#work = this.#run();
   }
@@ -117,14 +120,14 @@ export class SyslogSink implements Sink {
   }
 
   #send(connection: Connection, pending: Pending): void {
-    const { clock, confirmMs, onEvent } = this.#options;
+    const { confirmMs, onEvent } = this.#options;
     if (pending.sends++ > 0) onEvent("resent");
     pending.written = false;
     const bytes = this.#messages.encode(pending.chunk);
-    pending.sentAtMs = clock.monotonicMs();
+    pending.sentAtMs = this.#time.nowMs();
     connection.write(bytes, () => {
       pending.written = true;
-      connection.lastWrittenAtMs = clock.monotonicMs();
+      connection.lastWrittenAtMs = this.#time.nowMs();
       const confirm = (): void => {
         if (connection.over.aborted || !this.#pending.delete(pending)) return;
         this.#failures = 0;
@@ -132,18 +135,18 @@ export class SyslogSink implements Sink {
         pending.settle(delivered);
       };
       if (confirmMs === 0) confirm();
-      else clock.sleep(confirmMs, connection.over).then(confirm, () => undefined); // over: sent again on the next one
+      else this.#time.pass(confirmMs, connection.over).then(confirm, () => undefined); // over: sent again on the next one
     });
   }
 
   /** Ends a connection that takes no data. */
   async #watch(connection: Connection): Promise<void> {
-    const { clock, writeTimeoutMs } = this.#options;
+    const { writeTimeoutMs } = this.#options;
     while (!connection.over.aborted) {
-      await clock.sleep(Math.max(10, Math.min(1_000, writeTimeoutMs / 4)), connection.over).catch(() => undefined);
+      await this.#time.sleep(lookEveryMs(writeTimeoutMs), connection.over).catch(() => undefined);
       const oldest = this.#pending.values().find(({ written }) => !written);
       if (oldest === undefined) continue;
-      const waitedMs = clock.monotonicMs() - Math.max(oldest.sentAtMs, connection.lastWrittenAtMs);
+      const waitedMs = this.#time.nowMs() - Math.max(oldest.sentAtMs, connection.lastWrittenAtMs);
       if (waitedMs > writeTimeoutMs) connection.destroy(`the server took no data for ${Math.round(waitedMs)} ms`);
     }
   }
@@ -195,7 +198,7 @@ class Connection {
     const ready = Promise.withResolvers<"ready">();
     const connection = new Connection(options, () => ready.resolve("ready"));
     const over = new AbortController();
-    const late = options.clock.sleep(options.connectTimeoutMs, AbortSignal.any([over.signal, signal])).then(() => `no success within ${options.connectTimeoutMs} ms`, () => "stopped");
+    const late = new AwakeTime(options.clock).pass(options.connectTimeoutMs, AbortSignal.any([over.signal, signal])).then(() => `no success within ${options.connectTimeoutMs} ms`, () => "stopped");
     const outcome = await Promise.race([ready.promise, connection.ended, late]);
     over.abort();
     if (outcome === "ready" && !signal.aborted) return connection;

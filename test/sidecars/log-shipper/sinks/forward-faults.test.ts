@@ -177,3 +177,17 @@ for (let seed = 1; seed <= 12; seed++) {
     });
   }
 }
+
+test("A stand-still of this process is not held against the receiver: nothing is sent again", { timeout: 120_000 }, async () => {
+  await using receiver = new RecordingReceiver();
+  await receiver.listen();
+  // The receiver lives in this process: its ack waits in the socket when the process goes on, and the deadline has long passed.
+  receiver.ack = () => {
+    for (const until = performance.now() + 1_000; performance.now() < until; );
+    return true;
+  };
+  const under = startForward(receiver.port);
+  await deliverAll(under, 3, 1);
+  assert.equal(repeats(receiver, 3), 0);
+  assert.ok(!under.events.includes("resent"));
+});
