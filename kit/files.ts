@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { mkdirSync, statSync } from "node:fs";
 import { open, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -34,4 +35,28 @@ export async function fsyncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
+}
+
+/**
+ * Makes a directory and those above it; one that is there is left as it is. Throws what the system refuses. Node's `recursive` does not always: it
+ * tries for ever where a directory is there and the answer to making one in it is ENOENT, as in /proc.
+ */
+export function makeDirectory(path: string): void {
+  const parent = dirname(path);
+  if (makeOne(path) || parent === path) return;
+  makeDirectory(parent);
+  // Somebody else may have made it meanwhile.
+  if (!makeOne(path)) mkdirSync(path);
+}
+
+/** False when the directory above is not there. */
+function makeOne(path: string): boolean {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") return false;
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
+  }
+  return true;
 }

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { replaceFile } from "../../kit/files.ts";
+import { makeDirectory, replaceFile } from "../../kit/files.ts";
 
 test("a file is replaced whole, with its mode, and no temporary file stays", async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "podkit-files-"));
@@ -27,4 +27,17 @@ test("a failed replacement leaves the old file and nothing else", async (t) => {
   await import("node:fs/promises").then(({ mkdir }) => mkdir(join(directory, "d", "full"), { recursive: true }));
   await assert.rejects(replaceFile(join(directory, "d"), "y"));
   assert.deepEqual(await readdir(directory), ["d"]);
+});
+
+test("a directory is made with those above it, and what cannot be made is told instead of tried for ever", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "podkit-files-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const made = join(directory, "a", "b", "c");
+  makeDirectory(made);
+  makeDirectory(made);
+  assert.ok((await stat(made)).isDirectory());
+  await writeFile(join(directory, "file"), "");
+  assert.throws(() => makeDirectory(join(directory, "file")), { code: "EEXIST" });
+  assert.throws(() => makeDirectory(join(directory, "file", "below")), { code: "ENOTDIR" });
+  for (const path of ["/proc/podkit", "/proc/podkit/below"]) assert.throws(() => makeDirectory(path), { code: "ENOENT" });
 });

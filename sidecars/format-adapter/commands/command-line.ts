@@ -33,8 +33,15 @@ export function listOf(value: unknown): readonly string[] {
   return (Array.isArray(value) ? value : typeof value === "string" ? [value] : []).flatMap((each) => String(each).split(",")).filter((each) => each !== "");
 }
 
-/** What the user gave cannot be worked with; the message says what to give instead. */
-export class CommandFault extends Error {}
+/** What the user gave, or what stands around, cannot be worked with; the message says what to do instead. */
+export class CommandFault extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, code: number = exitCode.usage) {
+    super(message);
+    this.exitCode = code;
+  }
+}
 
 /** A fault of a report, with the report's name. */
 export class ReportFault extends Error {
@@ -43,7 +50,7 @@ export class ReportFault extends Error {
   }
 }
 
-/** Runs a command; what is wrong with its arguments or files is told as an error, with the code for wrong usage. */
+/** Runs a command; what is wrong with its arguments or files is told as an error, with the code for wrong usage unless the fault has another. */
 export async function guarded(run: () => Promise<number>, complain = tellError): Promise<number> {
   try {
     return await run();
@@ -51,7 +58,7 @@ export async function guarded(run: () => Promise<number>, complain = tellError):
     const isSystem = error instanceof Error && "syscall" in error;
     if (!(error instanceof CommandFault) && !(error instanceof ReportFault) && !isSystem) throw error;
     complain(`${error.message}\n`);
-    return exitCode.usage;
+    return error instanceof CommandFault ? error.exitCode : exitCode.usage;
   }
 }
 

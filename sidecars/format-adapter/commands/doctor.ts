@@ -52,7 +52,7 @@ export async function* examine(config: Config, { consumers, nowMs }: { readonly 
   yield* await checkOutputs(config, mounts);
   for (const consumer of consumers) yield consumerFinding(consumer, ".podkit-0123456789abcdef.tmp", matchesGlob);
   yield* await checkStateFolder(config.stateDirectory, config.adapters.map((adapter) => adapter.watch.directory), mounts);
-  yield* await checkLock(config.stateDirectory);
+  yield* checkLock(config.stateDirectory);
   yield* checkExamples(config);
   for (const source of config.exporter?.sources ?? []) if (source.place.kind === "file" && !existsSync(source.place.path)) yield { level: "warn", subject: source.place.path, detail: `the metrics' source "${source.name}" is not there`, remedy: "correct file: or mount it; the source counts as down until it comes" };
 }
@@ -116,10 +116,10 @@ function endingOf(path: string): string {
   return /\.[^./]+$/.exec(path)?.[0] ?? "";
 }
 
-async function checkLock(directory: string): Promise<readonly Finding[]> {
+function checkLock(directory: string): readonly Finding[] {
   const subject = directory;
   if (!existsSync(directory)) return []; // told already
-  const lock = await lockState(directory);
+  const lock = lockState(directory);
   switch (lock.kind) {
     case "held":
       lock.release();

@@ -9,6 +9,7 @@ import { codeOf, describeFault, FolderFault } from "../watch/faults.ts";
 import { registerAdapterMetrics } from "../adapter-metrics.ts";
 import type { Config } from "../config.ts";
 import type { AdapterOptions } from "../record.ts";
+import { CommandFault, given, guarded, tellError } from "./command-line.ts";
 import { replay, type Replayed } from "./replay.ts";
 import { openState, tidyOutputs, watchedFolders, type State } from "../state/state.ts";
 
@@ -26,50 +27,65 @@ Exit code 0: all were adapted; 75: one was refused again, or left.
 /** `run --once`: adapts what is finished now and ends; 75 when a report was refused, or another adapter is at work. */
 export async function runOnce(context: CommandContext<Config>): Promise<number> {
   const { config, log, argv, print } = context;
-  if (argv.length !== 1 || argv[0] !== "--once") {
-    print(runUsage);
+  const args = given(argv, print, runUsage, { once: { type: "boolean" } });
+  if (typeof args === "number") return args;
+  if (args.values["once"] !== true || args.positionals.length > 0) {
+    tellError(`run takes --once and nothing else; to adapt what comes, start without a command\n${runUsage}`);
     return exitCode.usage;
   }
   const state = await openState(config, log);
   if (state === "taken") {
-    print(`an adapter is at work with ${config.stateDirectory}\n`);
+    tellError(`an adapter is at work with ${config.stateDirectory}; it adapts what comes by itself\n`);
     return exitCode.retry;
   }
-  await tidyOutputs(config, state.owner, systemClock.nowMs());
+  const { ledger } = state;
   let left = 0;
-  for (const options of optionsOf(context, state)) left += await withFaultsTold(options.adapter, print, async () => await adaptOnce(options));
+  // Without a ledger nobody would know tomorrow what was adapted today; what may pass by itself need not keep reports from their consumers.
+  if (ledger.problem === undefined || ledger.isProblemTemporary) {
+    await tidyOutputs(config, state.owner, systemClock.nowMs());
+    for (const options of optionsOf(context, state)) left += await withFaultsTold(options.adapter, async () => await adaptOnce(options));
+  }
   await state.close();
-  return left === 0 ? exitCode.ok : exitCode.retry;
+  if (ledger.problem === undefined) return left === 0 ? exitCode.ok : exitCode.retry;
+  tellError(`${ledger.problem}\n`);
+  return ledger.isProblemTemporary ? exitCode.retry : exitCode.config;
 }
 
-/** One for what the system or a folder is in the way of, which is printed with its remedy; the other adapters go on. */
-async function withFaultsTold(adapter: AdapterConfig, print: (text: string) => void, run: () => Promise<number>): Promise<number> {
+/** One for what the system or a folder is in the way of, which is told with its remedy; the other adapters go on. */
+async function withFaultsTold(adapter: AdapterConfig, run: () => Promise<number>): Promise<number> {
   try {
     return await run();
   } catch (error) {
     if (codeOf(error) === "" && !(error instanceof FolderFault)) throw error;
-    print(`${adapter.name}: ${describeFault(adapter, error)}\n`);
+    tellError(`${adapter.name}: ${describeFault(adapter, error)}\n`);
     return 1;
   }
 }
 
 /** `replay [NAME...]`: takes reports in quarantine up again, by the running adapter if there is one; 75 when one was refused or left. */
 export async function replayQuarantined(context: CommandContext<Config>): Promise<number> {
-  const { config, log, argv, print } = context;
-  if (argv.some((name) => name.startsWith("-"))) {
-    print(replayUsage);
-    return exitCode.usage;
-  }
-  const state = await openState(config, log);
-  let results: readonly Replayed[];
-  if (state === "taken") results = await askRunning(config, argv);
-  else {
-    results = await replay(optionsOf(context, state), argv);
+  return await guarded(async () => {
+    const { config, log, argv, print } = context;
+    const args = given(argv, print, replayUsage, {});
+    if (typeof args === "number") return args;
+    const state = await openState(config, log);
+    const results = state === "taken" ? await askRunning(config, args.positionals) : await replayAlone(context, state, args.positionals);
+    for (const { name, outcome, detail } of results) print(`${name}: ${outcome}: ${detail}\n`);
+    print(`${results.length} in quarantine taken up, ${results.filter(({ outcome }) => outcome === "adapted").length} adapted\n`);
+    return results.every(({ outcome }) => outcome === "adapted") ? exitCode.ok : exitCode.retry;
+  });
+}
+
+async function replayAlone(context: CommandContext<Config>, state: State, names: readonly string[]): Promise<readonly Replayed[]> {
+  const { problem, isProblemTemporary } = state.ledger;
+  try {
+    if (problem !== undefined && !isProblemTemporary) throw new CommandFault(problem, exitCode.config);
+    return await replay(optionsOf(context, state), names);
+  } catch (error) {
+    throw codeOf(error) === "" ? error : new CommandFault(`cannot take reports up again: ${messageOf(error)}`, exitCode.retry);
+  } finally {
     await state.close();
   }
-  for (const { name, outcome, detail } of results) print(`${name}: ${outcome}: ${detail}\n`);
-  print(`${results.length} in quarantine taken up, ${results.filter(({ outcome }) => outcome === "adapted").length} adapted\n`);
-  return results.every(({ outcome }) => outcome === "adapted") ? exitCode.ok : exitCode.retry;
 }
 
 function optionsOf({ config, log }: CommandContext<Config>, { ledger, owner, directories }: State): readonly AdapterOptions[] {
@@ -86,7 +102,7 @@ const askTimeoutMs = 60_000;
 function askRunning(config: Config, names: readonly string[]): Promise<readonly Replayed[]> {
   const { port } = config.admin.address;
   return new Promise((resolve, reject) => {
-    const fail = (why: string, cause?: unknown): void => reject(new Error(`Cannot ask the running adapter on port ${port} to replay: ${why}`, { cause }));
+    const fail = (why: string): void => reject(new CommandFault(`cannot ask the running adapter on port ${port} to replay: ${why}; give its admin.address (PODKIT_ADMIN_ADDR), or end it first`, exitCode.retry));
     const call = request({ host: "127.0.0.1", port, path: replayPath, method: "POST", agent: false, timeout: askTimeoutMs, headers: { "content-type": "application/json" } }, (response) => {
       let text = "";
       response.on("data", (part: Buffer) => (text += part.toString()));
@@ -96,7 +112,7 @@ function askRunning(config: Config, names: readonly string[]): Promise<readonly 
       });
     });
     call.on("timeout", () => call.destroy(new Error("no answer in time")));
-    call.on("error", (error) => fail(error.message, error));
+    call.on("error", (error) => fail(error.message));
     call.end(JSON.stringify(names));
   });
 }
@@ -116,7 +132,7 @@ export async function answerReplay(asked: IncomingMessage, response: ServerRespo
     const results = await replay(adapters, names);
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(results));
   } catch (error) {
-    response.writeHead(503).end(`${error instanceof Error ? error.message : String(error)}\n`);
+    response.writeHead(503).end(`${messageOf(error)}\n`);
   }
 }
 
@@ -127,4 +143,8 @@ function parseNames(text: string): readonly string[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

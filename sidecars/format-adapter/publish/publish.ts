@@ -1,8 +1,9 @@
 import { createHash, randomBytes, type Hash } from "node:crypto";
-import { chmodSync, closeSync, constants, fdatasync, fstatSync, mkdirSync, openSync, read, renameSync, statSync, write, writeSync, type BigIntStats } from "node:fs";
+import { chmodSync, closeSync, constants, fdatasync, fstatSync, openSync, read, renameSync, statSync, write, writeSync, type BigIntStats } from "node:fs";
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { makeDirectory } from "../../../kit/files.ts";
 import { Rooms } from "../blocks.ts";
 import type { DirectorySync } from "./directory-sync.ts";
 
@@ -145,7 +146,7 @@ function openNew(temporary: string, directory: string): number {
     return openSync(temporary, newFlags, outputMode);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     return openSync(temporary, newFlags, outputMode);
   }
 }

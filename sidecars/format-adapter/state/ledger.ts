@@ -1,7 +1,8 @@
-import { mkdir, open, readFile, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
-import { replaceFile } from "../../../kit/files.ts";
+import { open, readFile, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { makeDirectory, replaceFile } from "../../../kit/files.ts";
 import type { Log } from "../../../kit/log.ts";
+import { describeStateFault } from "./state-fault.ts";
 import { decodeLedger, encodeEntry, encodeHeader, entryKey, type LedgerEntry } from "./ledger-log.ts";
 
 /**
@@ -27,6 +28,8 @@ export class Ledger {
   /** Outputs that are being made, by whom. */
   readonly #inWork = new Map<string, string>();
   problem: string | undefined;
+  /** Whether the disk may have room, or answer, again by itself. */
+  isProblemTemporary = false;
 
   private constructor(file: string, log: Log, entries: ReadonlyMap<string, LedgerEntry>) {
     this.#file = file;
@@ -45,10 +48,7 @@ export class Ledger {
     if (damagedLines > 0) log.warn({ file, damagedLines }, "Lines of the ledger were damaged and are left out; those inputs are adapted again");
     const ledger = new Ledger(file, log, entries);
     ledger.#forgetAllBut(adapters);
-    await ledger.#attempt(async () => {
-      await mkdir(directory, { recursive: true });
-      await ledger.#rewrite();
-    });
+    await ledger.#attempt(async () => await ledger.#rewrite());
     return ledger;
   }
 
@@ -183,6 +183,7 @@ export class Ledger {
   async #rewrite(): Promise<void> {
     await this.#handle?.close();
     this.#handle = undefined;
+    makeDirectory(dirname(this.#file));
     await replaceFile(this.#file, `${encodeHeader()}${this.#all().map((entry) => encodeEntry(entry)).join("")}`, { mode: 0o600 });
     this.#lines = this.#count();
   }
@@ -198,9 +199,10 @@ export class Ledger {
       if (this.problem !== undefined) this.#log.info({ file: this.#file }, "The ledger can be written again");
       this.problem = undefined;
     } catch (error) {
-      const message = `cannot write the ledger ${this.#file}: ${error instanceof Error ? error.message : String(error)}`;
+      const { message, isTemporary } = describeStateFault(this.#file, error);
       if (this.problem === undefined) this.#log.error({ err: error, file: this.#file }, "Cannot write the ledger; after a restart inputs are adapted again");
       this.problem = message;
+      this.isProblemTemporary = isTemporary;
     }
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { copyFile, lstat, mkdir, readdir, readFile, unlink } from "node:fs/promises";
+import { copyFile, lstat, readdir, readFile, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { replaceFile } from "../../../kit/files.ts";
+import { makeDirectory, replaceFile } from "../../../kit/files.ts";
 import type { AdaptOutcome } from "../adapt-file.ts";
 import type { RefusedRow } from "../row-refusals.ts";
 import { statKey } from "../stat-key.ts";
@@ -19,7 +19,7 @@ const reasonEnd = ".reason.json";
 export async function quarantine(options: { readonly directory: string; readonly adapter: string; readonly path: string; readonly refused: AdaptOutcome & { readonly kind: "refused" }; readonly mappingHash: string; readonly limits: QuarantineLimits; readonly atMs: number; /** What was refused, when it is not the whole input. */ readonly bytes?: Uint8Array }): Promise<void> {
   const { directory, path, refused, limits, bytes } = options;
   const { error, content } = refused;
-  await mkdir(directory, { recursive: true });
+  makeDirectory(directory);
   const target = join(directory, quarantinedName(path, content));
   const reason = {
     input: path,
@@ -50,7 +50,7 @@ export async function quarantine(options: { readonly directory: string; readonly
  */
 export async function quarantineRows(options: { readonly directory: string; readonly path: string; readonly content: string; readonly rows: readonly RefusedRow[]; readonly limits: QuarantineLimits; readonly atMs: number }): Promise<void> {
   const { directory, limits } = options;
-  await mkdir(directory, { recursive: true });
+  makeDirectory(directory);
   const name = `${quarantinedName(options.path, options.content)}.rows.ndjson`;
   const text = options.rows.map((row) => `${JSON.stringify(row)}\n`).join("");
   await makeRoom(directory, { stay: name, nowMs: options.atMs, limits: { ...limits, maxFiles: limits.maxFiles - 1, maxBytes: limits.maxBytes - Buffer.byteLength(text) } });

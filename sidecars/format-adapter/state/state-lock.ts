@@ -1,6 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { makeDirectory } from "../../../kit/files.ts";
 
 /** `unlocked`: the directory does not let itself be locked (full, read-only, forbidden); work goes on, as without a ledger. */
 export type StateLock = { readonly kind: "held"; release(): void } | { readonly kind: "taken" } | { readonly kind: "unlocked"; readonly error: unknown };
@@ -10,10 +10,10 @@ export type StateLock = { readonly kind: "held"; release(): void } | { readonly 
  * offers no other; it ends with the process, however that ends. Held between containers of one machine; between machines only where the file
  * system carries locks over.
  */
-export async function lockState(directory: string): Promise<StateLock> {
+export function lockState(directory: string): StateLock {
   let database: DatabaseSync | undefined;
   try {
-    await mkdir(directory, { recursive: true });
+    makeDirectory(directory);
     database = new DatabaseSync(join(directory, "lock"));
     database.exec("BEGIN EXCLUSIVE");
     const held = database;

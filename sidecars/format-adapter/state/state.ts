@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat, unlink } from "node:fs/promises";
+import { readdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Log } from "../../../kit/log.ts";
 import type { Config } from "../config.ts";
@@ -22,7 +22,7 @@ const temporaryForm = /^\.podkit-[0-9a-f]+\.tmp$/;
 /** Opens the state of these adapters, for this process alone; "taken" when another one has it. Removes what that left behind when it was killed. */
 export async function openState(config: Config, log: Log): Promise<State | "taken"> {
   const { stateDirectory } = config;
-  const lock = await lockState(stateDirectory);
+  const lock = lockState(stateDirectory);
   if (lock.kind === "taken") return "taken";
   if (lock.kind === "unlocked") log.warn({ err: lock.error, stateDirectory }, "Cannot lock the state directory; going on without: no second adapter must use it");
   const owner = await ownerOf(stateDirectory);
@@ -56,7 +56,6 @@ function outputDirectories(config: Config): ReadonlySet<string> {
 
 /** Stays the same as long as the directory does, whatever container mounts it. */
 async function ownerOf(stateDirectory: string): Promise<string> {
-  await mkdir(stateDirectory, { recursive: true }).catch(() => undefined); // the ledger tells when it matters
   const there = await stat(stateDirectory, { bigint: true }).catch(() => undefined);
   return contentHashOf(Buffer.from(there === undefined ? stateDirectory : `${there.dev}.${there.ino}`)).slice(0, 8);
 }

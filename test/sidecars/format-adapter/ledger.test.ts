@@ -103,18 +103,18 @@ test("while an output is in work for one input, no other gets it", async () => {
   await ledger.close();
 });
 
-test("a state directory is one adapter's alone, until that lets go", async () => {
+test("a state directory is one adapter's alone, until that lets go", () => {
   const directory = join(root, "lock");
-  const first = await lockState(directory);
+  const first = lockState(directory);
   assert.equal(first.kind, "held");
-  assert.equal((await lockState(directory)).kind, "taken");
+  assert.equal((lockState(directory)).kind, "taken");
   if (first.kind === "held") first.release();
-  const second = await lockState(directory);
+  const second = lockState(directory);
   assert.equal(second.kind, "held");
   if (second.kind === "held") second.release();
 });
 
-test("a state directory that cannot be locked is told apart from one that is taken", async () => {
+test("a state directory that cannot be locked is told apart from one that is taken", () => {
   writeFileSync(join(root, "file"), "");
-  assert.equal((await lockState(join(root, "file"))).kind, "unlocked");
+  assert.equal((lockState(join(root, "file"))).kind, "unlocked");
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants, watch } from "node:fs";
-import { access, open, readFile, rename, stat, statfs, unlink } from "node:fs/promises";
+import { access, mkdir, open, readFile, rename, rmdir, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fsyncDirectory } from "../../../../kit/files.ts";
 import { isRemote, lifeOf, mountOf, spaceFinding, watchLimitFinding, type Finding, type Mount } from "./finding.ts";
@@ -46,7 +46,7 @@ export async function checkOutputFolder(directory: string, { what, readers }: { 
   const there = await stat(directory).catch((error: unknown) => codeOf(error));
   if (there === "ENOENT") {
     const above = await nearestAbove(directory);
-    const refused = await access(above, constants.W_OK | constants.X_OK).then(() => undefined, codeOf);
+    const refused = await tryToMake(above);
     return [refused === undefined ? { level: "warn", subject, detail: `${what} does not exist; it will be made, on what ${above} is on`, remedy: "mount the volume there" } : { level: "fail", subject, detail: `${what} does not exist, and ${self()} cannot make it in ${above}: ${refused}`, remedy: "mount a writable volume there" }];
   }
   if (typeof there === "string") return [{ level: "fail", subject, detail: `${what} cannot be reached: ${there}`, remedy: `give ${self()} the right to enter the folders above it (x)` }];
@@ -58,6 +58,18 @@ export async function checkOutputFolder(directory: string, { what, readers }: { 
   if (readers && (there.mode & 0o005) !== 0o005) findings.push({ level: "warn", subject, detail: `its mode is ${(there.mode & 0o7777).toString(8)}: consumers that are neither user ${there.uid} nor in group ${there.gid} cannot list it`, remedy: "have them run in that group (fsGroup), or open the folder (chmod o+rx)" });
   const space = await statfs(directory);
   return [...findings, spaceFinding(subject, { bytes: space.blocks * space.bsize, freeBytes: space.bavail * space.bsize, files: space.files, freeFiles: space.ffree })];
+}
+
+/** Whether a folder can be made there: rights alone do not tell (/proc). Undefined when it was, and is gone again. */
+async function tryToMake(above: string): Promise<string | undefined> {
+  const path = join(above, `.podkit-${randomBytes(8).toString("hex")}.tmp`);
+  try {
+    await mkdir(path);
+    await rmdir(path);
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
+  }
 }
 
 async function nearestAbove(directory: string): Promise<string> {
@@ -100,7 +112,7 @@ async function tryToPublish(directory: string): Promise<Tried> {
 export async function checkStateFolder(directory: string, inputs: readonly string[], mounts: readonly Mount[]): Promise<readonly Finding[]> {
   const findings = await checkOutputFolder(directory, { what: "the state directory", readers: false });
   const mount = mountOf(directory, mounts);
-  if (mount === undefined) return findings;
+  if (mount === undefined || findings.some(({ level }) => level === "fail")) return findings;
   const lives = lifeOf(mount);
   const others = inputs.map((input) => mountOf(input, mounts)).filter((each) => each !== undefined).map((each) => lifeOf(each));
   const remedy = "losing it is safe, and costs reading every report once more; put it on a volume of the same kind as the reports";
