@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -91,6 +91,17 @@ function ask(port: number, path: string): Promise<{ readonly status: number; rea
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
     }).on("error", reject).end();
   });
+}
+
+export type Injection = { readonly adapter: Adapter; readonly inject: (...faults: readonly string[]) => void; readonly heal: () => void; /** Resolves when the adapter has sent itself the signal that a fault named. */ readonly signalled: () => Promise<void> };
+
+/** Starts the adapter with fault-shim.mjs, which says what faults there are. They concern the files in the folder of adapted reports. */
+export async function startFaulty(place: Place, ...faults: readonly string[]): Promise<Injection> {
+  const file = join(place.state, "..", "faults");
+  const inject = (...lines: readonly string[]): void => writeFileSync(file, lines.join("\n"));
+  inject(...faults);
+  const adapter = await start(place, { preload: ["--import", join(import.meta.dirname, "fault-shim.mjs")], env: { PODKIT_ADMIN_ADDR: "127.0.0.1:0", FAULTS: file, FAULT_FOLDER: place.legacy } });
+  return { adapter, inject, heal: () => rmSync(file), signalled: async () => void (await eventually(() => existsSync(join(place.state, "..", "signalled")), { what: "the signal" })) };
 }
 
 export async function end(adapter: Adapter): Promise<void> {

@@ -20,7 +20,7 @@ function command(...argv: readonly string[]): { readonly code: number | null; re
 }
 
 function commandOutput(...argv: readonly string[]): { readonly code: number | null; readonly stdout: string; readonly stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [entry, ...argv], { env: {}, encoding: "utf8", timeout: 30_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [entry, ...argv], { env: {}, encoding: "utf8", timeout: 120_000 });
   return { code: status, stdout, stderr };
 }
 

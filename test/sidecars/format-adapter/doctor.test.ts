@@ -80,7 +80,7 @@ test("as another user, missing rights are told with what to give", { skip: proce
   chownSync(place.state, 65_534, 65_534);
   chmodSync(place.reports, 0o700);
   chmodSync(root, 0o755);
-  const { status, stdout } = spawnSync(process.execPath, [entry, "doctor", "--config", place.config], { uid: 65_534, gid: 65_534, env: {}, encoding: "utf8", timeout: 30_000 });
+  const { status, stdout } = spawnSync(process.execPath, [entry, "doctor", "--config", place.config], { uid: 65_534, gid: 65_534, env: {}, encoding: "utf8", timeout: 120_000 });
   assert.equal(status, 78, stdout);
   const text = stdout.replaceAll(/\s+/g, " ");
   assert.match(text, /FAIL \S+reports: the watched folder cannot be listed: EACCES -> give uid 65534, gid 65534 the rights r and x/);
@@ -102,7 +102,7 @@ test("doctor says when an adapter is at work, and leaves its lock alone", async 
 
 test("warnings fail where they are to", () => {
   const place = makePlace({ examples: "[]" });
-  const codeOf = (...argv: readonly string[]): number | null => spawnSync(process.execPath, [entry, "doctor", "--config", place.config, ...argv], { env: {}, timeout: 30_000 }).status;
+  const codeOf = (...argv: readonly string[]): number | null => spawnSync(process.execPath, [entry, "doctor", "--config", place.config, ...argv], { env: {}, timeout: 120_000 }).status;
   assert.equal(codeOf(), 0);
   assert.equal(codeOf("--strict"), 78);
   assert.equal(codeOf("--stirct"), 64);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, chmodSync, chownSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
+import { appendFileSync, chmodSync, chownSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { toCsvReport } from "../../../manifests/demo/app/orders.ts";
 import { eventually } from "../../support/eventually.ts";
-import { end, entry, makePlace, mountTmpfs, orders, published, read, rename, running, start, type Adapter, type Place } from "./adapter-process.ts";
+import { end, entry, makePlace, mountTmpfs, orders, published, read, ready, rename, running, start, startFaulty, type Adapter, type Place } from "./adapter-process.ts";
 
 const isRoot = process.getuid?.() === 0;
 const needsRoot = isRoot ? false : "needs root: it mounts a file system or changes users";
@@ -20,10 +20,6 @@ async function notReady(adapter: Adapter, reason: RegExp): Promise<void> {
     assert.match(body, reason);
     return true;
   });
-}
-
-async function ready(adapter: Adapter): Promise<void> {
-  await eventually(async () => (await adapter.get("/readyz")).status === 200, { timeoutMs: 40_000 });
 }
 
 const metric = async (adapter: Adapter, pattern: RegExp): Promise<boolean> => pattern.test((await adapter.get("/metrics")).body);
@@ -47,11 +43,11 @@ test("a full output volume shows in readiness with the remedy, leaves nothing ha
   const adapter = await start(place);
   rename(place, "orders-1.csv", toCsvReport(orders(5_000)));
   await notReady(adapter, /ENOSPC.*free space on the output volume/);
-  await eventually(async () => await metric(adapter, /transient_faults_total\{adapter="orders"\} [2-9]/), { what: "a second try" });
+  await eventually(async () => await metric(adapter, /transient_faults_total\{adapter="orders"\} (?:[2-9]|\d\d)/), { what: "a second try" });
   assert.deepEqual(published(place), ["filler"]);
   await eventually(() => assert.deepEqual(readdirSync(place.legacy), ["filler"]) === undefined, { what: "no temporary file between two tries" });
   rmSync(join(place.legacy, "filler"));
-  await eventually(() => published(place).length === 1, { timeoutMs: 40_000 });
+  await eventually(() => published(place).length === 1);
   assert.equal(read(place, "orders-1.csv").split("\r\n").length, 5_002);
   await ready(adapter);
   await end(adapter);
@@ -128,7 +124,7 @@ test("hostile names: each is adapted under its own name, or said to be impossibl
   const tooLong = "y".repeat(252);
   for (const name of ["-rf.csv", "a\nb.csv", "$(id).csv", "..\u202E.csv", `${longest}.csv`, tooLong, "{name}.csv", "%s.csv", "\u00FF\uFFFD.csv"]) writeFileSync(join(place.reports, name), "a\n1\n");
   writeFileSync(Buffer.concat([Buffer.from(`${place.reports}/raw-`), Buffer.from([0xff, 0xfe]), Buffer.from(".csv")]), "a\n1\n");
-  await eventually(async () => published(place).length >= 7 && (await metric(adapter, /quarantined_total\{reason="NAME"\} 1\n/)) && (await metric(adapter, /ignored_files\{adapter="copy",reason="encoding"\} 1\n/)), { timeoutMs: 10_000 });
+  await eventually(async () => published(place).length >= 7 && (await metric(adapter, /quarantined_total\{reason="NAME"\} 1\n/)) && (await metric(adapter, /ignored_files\{adapter="copy",reason="encoding"\} 1\n/)));
   assert.deepEqual(published(place), ["$(id).old", "%s.old", "-rf.old", "a\nb.old", `${longest}.old`, "{name}.old", "\u00FF\uFFFD.old"].toSorted());
   assert.match(adapter.output(), /its name is not UTF-8; rename it/);
   await ready(adapter);
@@ -207,10 +203,10 @@ test("two adapter processes on the same folders publish whole reports all the sa
   writeFileSync(other.config, readFileSync(place.config, "utf8").replace(place.state, other.state));
   const [one, two] = await Promise.all([start(place), start(other)]);
   for (let index = 0; index < 40; index++) rename(place, `orders-${index}.csv`, toCsvReport(orders(300, index + 1)));
-  await eventually(() => published(place).length === 40, { timeoutMs: 40_000 });
+  await eventually(() => published(place).length === 40);
   // Both have taken up each report, one by publishing it, the other by finding it there or publishing the same bytes.
   const takenUp = async (adapter: Adapter): Promise<number> => [...(await adapter.get("/metrics")).body.matchAll(/files_(?:adapted|unchanged)_total\{mapping="v2-to-v1"\} (\d+)/g)].reduce((sum, match) => sum + Number(match[1]), 0);
-  await eventually(async () => (await takenUp(one)) === 40 && (await takenUp(two)) === 40, { timeoutMs: 40_000 });
+  await eventually(async () => (await takenUp(one)) === 40 && (await takenUp(two)) === 40);
   for (let index = 0; index < 40; index++) assert.equal(read(place, `orders-${index}.csv`).split("\r\n").length, 302);
   assert.deepEqual(readdirSync(place.legacy).filter((name) => name.startsWith(".")), []);
   await Promise.all([end(one), end(two)]);
@@ -304,29 +300,29 @@ test("quarantine keeps within its limits, the newest first", async () => {
   await end(adapter);
 });
 
-/** A report of about 40 MB, written in pieces so that the test stays small itself. */
+/** A report of about 10 MB, written in pieces so that the test stays small itself. */
 function writeLargeReport(path: string): number {
   const piece = toCsvReport(orders(20_000));
   const header = piece.slice(0, piece.indexOf("\n") + 1);
   const file = openSync(path, "w");
   writeSync(file, header);
-  for (let index = 0; index < 40; index++) writeSync(file, piece.slice(header.length));
+  for (let index = 0; index < 10; index++) writeSync(file, piece.slice(header.length));
   closeSync(file);
-  return 40 * 20_000;
+  return 10 * 20_000;
 }
 
 test("ended in the middle of a large report it leaves nothing, and adapts the report after a restart", async () => {
   const place = makePlace();
-  writeLargeReport(join(place.reports, ".large"));
-  const adapter = await start(place);
+  const rows = writeLargeReport(join(place.reports, ".large"));
+  const { adapter, signalled } = await startFaulty(place, "signal SIGTERM 1000000");
   await ready(adapter);
   renameSync(join(place.reports, ".large"), join(place.reports, "orders-large.csv"));
-  await eventually(() => readdirSync(place.legacy).some((name) => name.startsWith(".") && statSync(join(place.legacy, name)).size > 1_000_000), { intervalMs: 5 });
-  await end(adapter);
+  await signalled();
+  assert.deepEqual(await adapter.exit, [0, null]);
   assert.deepEqual(readdirSync(place.legacy), []);
   const again = await start(place);
-  await eventually(() => published(place).length === 1, { timeoutMs: 60_000, intervalMs: 100 });
-  assert.equal(read(place, "orders-large.csv").split("\r\n").length, 800_002);
+  await eventually(() => published(place).length === 1, { intervalMs: 100 });
+  assert.equal(read(place, "orders-large.csv").split("\r\n").length, rows + 2);
   await end(again);
 });
 

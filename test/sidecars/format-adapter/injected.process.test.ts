@@ -1,20 +1,9 @@
 // Faults of disk and clock that real parts do not produce on demand: the calls themselves fail, in a process that is otherwise whole.
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { copyConfig, end, makePlace, metricsOf, published, read, ready, rename, start, type Adapter, type Place } from "./adapter-process.ts";
-
-const shim = join(import.meta.dirname, "fault-shim.mjs");
-
-type Injection = { readonly adapter: Adapter; readonly inject: (...faults: readonly string[]) => void; readonly heal: () => void };
-
-async function startFaulty(place: Place): Promise<Injection> {
-  const faults = join(place.state, "..", "faults");
-  const adapter = await start(place, { preload: ["--import", shim], env: { PODKIT_ADMIN_ADDR: "127.0.0.1:0", FAULTS: faults, FAULT_FOLDER: place.legacy } });
-  return { adapter, inject: (...lines) => writeFileSync(faults, lines.join("\n")), heal: () => rmSync(faults) };
-}
+import { copyConfig, end, makePlace, metricsOf, published, read, ready, rename, startFaulty, type Adapter } from "./adapter-process.ts";
 
 const faultsOf = async (adapter: Adapter): Promise<number> => Number(/transient_faults_total\{adapter="copy"\} (\d+)/.exec(await metricsOf(adapter))?.[1] ?? "0");
 
@@ -24,7 +13,7 @@ for (const code of ["EIO", "EDQUOT"] as const) {
     copyConfig(place);
     const { adapter, inject, heal } = await startFaulty(place);
     rename(place, "r.csv", "a\n0\n");
-    await eventually(() => published(place).length === 1);
+    await eventually(async () => /files_adapted_total\{mapping="copy"\} 1\n/.test(await metricsOf(adapter)));
     for (const [index, step] of ["open", "write", "sync", "rename", "sync-folder"].entries()) {
       const before = await faultsOf(adapter);
       inject(`${step} ${code}`);
@@ -60,9 +49,9 @@ test("a clock that jumps, back or forth, holds nothing up and removes nothing", 
     await eventually(() => read(place, "first.csv") === `a\n${index + 2}\n`, { what: `a rewrite at ${offMs} ms` });
     await ready(adapter);
   }
+  await eventually(async () => /files_adapted_total\{mapping="copy"\} 7\n/.test(await metricsOf(adapter)));
   heal();
   assert.deepEqual(published(place), ["first.csv", "r0.csv", "r1.csv", "r2.csv"]);
   assert.deepEqual(readdirSync(place.reports).filter((name) => !name.startsWith(".")).toSorted(), ["first.csv", "r0.csv", "r1.csv", "r2.csv"]);
-  assert.match(await metricsOf(adapter), /files_adapted_total\{mapping="copy"\} 7\n/);
   await end(adapter);
 });
