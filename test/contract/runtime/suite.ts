@@ -11,8 +11,8 @@ export type Engine = {
   readonly pauseImage: string;
   /** Has busybox's sh and sleep. */
   readonly shellImage: string;
-  /** Nothing listens on it. */
-  readonly freePort: number;
+  /** Nothing listened on it when it was asked for. */
+  readonly freePort: () => Promise<number>;
 };
 
 /** What every driver of the Runtime interface keeps. `prefix` marks the engine's objects as this run's own. */
@@ -41,6 +41,14 @@ export function runtimeContract(name: string, o: { readonly prefix: string; read
       const id = await engine.runtime.createContainer(containerSpec(await runningSandbox(), program, overrides));
       await engine.runtime.startContainer(id);
       return id;
+    };
+    /** A process that answers SIGTERM does so only when it has come to its handler: the bit of signal 15 among those that it catches. */
+    const listening = async (id: string): Promise<void> => {
+      const command = ["grep", "-Eq", "^SigCgt:\\s*[0-9a-f]{12}[4567cdef]", "/proc/1/status"];
+      await eventually(async () => {
+        const result = await engine.runtime.execSync(id, { command, timeoutMs: 20_000, outputBytesMax: 100 });
+        return result.kind === "exited" && result.exitCode === 0;
+      }, { what: "the process listens to SIGTERM" });
     };
     const exited = async (id: string): Promise<Extract<ContainerStatus["state"], { kind: "exited" }>> => {
       return await eventually(async () => {
@@ -170,7 +178,8 @@ export function runtimeContract(name: string, o: { readonly prefix: string; read
 
     check("stops with SIGTERM, and stopping again or something absent succeeds", async () => {
       const id = await runningContainer(programs.obedient);
-      await engine.runtime.stop(id, { graceSeconds: 20 });
+      await listening(id);
+      await engine.runtime.stop(id, { graceSeconds: 60 });
       assert.equal((await exited(id)).exitCode, 143);
       await engine.runtime.stop(id, { graceSeconds: 20 });
       await engine.runtime.stop(`${o.prefix}-absent`, { graceSeconds: 1 });
@@ -295,11 +304,15 @@ export function runtimeContract(name: string, o: { readonly prefix: string; read
     });
 
     check("says which port is in use", async () => {
-      const ports = [{ containerPort: 80, hostPort: engine.freePort, hostIp: "127.0.0.1", protocol: "TCP" as const }];
-      await runningSandbox({ ports });
+      const { ports, hostPort } = await eventually(async () => {
+        const free = await engine.freePort();
+        const wanted = [{ containerPort: 80, hostPort: free, hostIp: "127.0.0.1", protocol: "TCP" as const }];
+        await runningSandbox({ ports: wanted }); // again with another port when somebody else has taken this one meanwhile
+        return { ports: wanted, hostPort: free };
+      });
       const second = await engine.runtime.createSandbox(sandboxSpec({ ports }));
       const error = await refuses(engine.runtime.startSandbox(second), "PortInUse");
-      assert.match(`${error.message} ${error.remedy}`, new RegExp(String(engine.freePort)));
+      assert.match(`${error.message} ${error.remedy}`, new RegExp(String(hostPort)));
     });
 
     check("keeps volumes by name and label", async () => {

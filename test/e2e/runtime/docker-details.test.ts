@@ -48,7 +48,7 @@ describe("the Docker driver", { timeout: 400_000 }, () => {
   });
 
   test("containers of a sandbox share localhost and its hostname", async () => {
-    const server = await start(["sh", "-c", "nc -l -p 7000 -e echo hi"]);
+    const server = await start(["sh", "-c", "while :; do nc -l -p 7000 -e echo hi; done"]); // for as many tries as it takes
     assert.equal(await eventually(async () => {
       const answer = await run(main, "nc -w 2 127.0.0.1 7000");
       return answer === "0 hi" ? answer : undefined;

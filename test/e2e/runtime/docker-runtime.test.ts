@@ -3,5 +3,5 @@ import { builtImage, connectEngine, freePort } from "./engine.ts";
 
 runtimeContract("Docker engine", {
   prefix: `podkit-contract-${process.pid}`,
-  open: async () => ({ runtime: await connectEngine(), pauseImage: await builtImage("pause"), shellImage: await builtImage("busybox"), freePort: await freePort() }),
+  open: async () => ({ runtime: await connectEngine(), pauseImage: await builtImage("pause"), shellImage: await builtImage("busybox"), freePort }),
 });

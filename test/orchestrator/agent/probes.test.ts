@@ -41,7 +41,7 @@ test("the health messages of gRPC are encoded by hand", () => {
 });
 
 const container: Container = { name: "a", image: "i", ports: [{ name: "web", containerPort: 1 }] };
-const run = async (handler: ProbeHandler, timeoutMs = 500): Promise<ProbeOutcome> => await runProbe(handler, { runtime: new FakeRuntime({ clock: createVirtualClock() }), container, containerId: "none", podIp: "127.0.0.1" }, timeoutMs);
+const run = async (handler: ProbeHandler, timeoutMs = 60_000): Promise<ProbeOutcome> => await runProbe(handler, { runtime: new FakeRuntime({ clock: createVirtualClock() }), container, containerId: "none", podIp: "127.0.0.1" }, timeoutMs);
 
 test("an HTTP probe goes by the status code, follows redirects on its host, sends the headers, and tells why it failed", async () => {
   const seen: string[] = [];

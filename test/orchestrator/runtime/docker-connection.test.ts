@@ -74,22 +74,20 @@ describe("a connection to the engine", { timeout: 180_000 }, () => {
 
   test("that ends while events are watched ends the watch with an error, and an abort without one", async () => {
     const runtime = await connectHere();
-    const watch = async (signal: AbortSignal): Promise<number> => {
+    let answer: ServerResponse | undefined;
+    handle = (_request, response) => {
+      answer = response;
+      response.write('{"Action":"die","Actor":{"ID":"a","Attributes":{}},"timeNano":1}\n{"Act');
+    };
+    /** Does `then` when the first event has come, and tells how many came. */
+    const watch = async (signal: AbortSignal, then: () => void): Promise<number> => {
       let count = 0;
-      for await (const event of runtime.events({ labels: {}, signal })) count += event.action === "die" ? 1 : 0;
+      for await (const event of runtime.events({ labels: {}, signal })) if (event.action === "die" && ++count === 1) then();
       return count;
     };
-    handle = (_request, response) => {
-      response.write('{"Action":"die","Actor":{"ID":"a","Attributes":{}},"timeNano":1}\n{"Act');
-      setTimeout(() => response.destroy(), 20);
-    };
-    assert.equal((await failure(watch(new AbortController().signal))).code, "Unreachable");
+    assert.equal((await failure(watch(new AbortController().signal, () => answer?.destroy()))).code, "Unreachable");
     const abort = new AbortController();
-    handle = (_request, response) => {
-      response.write('{"Action":"die","Actor":{"ID":"a","Attributes":{}},"timeNano":1}\n');
-      setTimeout(() => abort.abort(), 20);
-    };
-    assert.equal(await watch(abort.signal), 1);
+    assert.equal(await watch(abort.signal, () => abort.abort()), 1);
     await runtime.close();
   });
 

@@ -7,6 +7,6 @@ runtimeContract("fake engine", {
   prefix: "contract",
   open: async () => ({
     runtime: new FakeRuntime({ clock: systemClock, behaviour: scriptedBehaviour, images: ["pause", "shell"] }),
-    pauseImage: "pause", shellImage: "shell", freePort: 18_080,
+    pauseImage: "pause", shellImage: "shell", freePort: async () => 18_080,
   }),
 });
