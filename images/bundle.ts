@@ -9,7 +9,8 @@ import type { BundledPackage } from "./sbom.ts";
 export type Bundle = { readonly files: readonly { readonly name: string; readonly bytes: Uint8Array }[]; readonly packages: readonly BundledPackage[] };
 
 /**
- * Bundles a role: main.cjs, a source map without sources, and the licences of what is inside. CommonJS,
+ * Bundles a role: main.cjs, a source map without sources, and the licences of what is inside. The program of a role that starts with a cache is
+ * role.cjs, a function for main.cjs (start-role.cjs) to call. CommonJS,
  * because `import "node:http"` as a module of the newer kind loads half as many built-in modules again; not minified,
  * because that gains nothing measurable and costs readable traces. Programs of the role's worker threads, and what it imports on
  * first use only, are files of their own beside it. A warning is an error: esbuild only warns of `import.meta`, of which such a bundle has the file name alone.
@@ -17,9 +18,10 @@ export type Bundle = { readonly files: readonly { readonly name: string; readonl
 export async function bundleRole(o: { readonly root: string; readonly role: Role; readonly version: string }): Promise<Bundle> {
   const entry = join(o.root, o.role.entry);
   if (!existsSync(entry)) throw new Error(`Cannot bundle ${o.role.name}: ${o.role.entry} does not exist`);
+  const program = o.role.warmUp === undefined ? "main" : "role";
   const result = await build({
     absWorkingDir: o.root,
-    entryPoints: { main: o.role.entry, ...o.role.workers },
+    entryPoints: { [program]: o.role.entry, ...o.role.workers },
     outdir: join("dist", o.role.name),
     outExtension: { ".js": ".cjs" },
     bundle: true,
@@ -43,8 +45,23 @@ export async function bundleRole(o: { readonly root: string; readonly role: Role
   const packages = await bundledPackages(o.root, result.metafile);
   const licences = packages.map((found) => `${found.name} ${found.version} (${found.licence})\n\n${found.licenceText.trim()}\n`).join(`\n${"-".repeat(80)}\n\n`);
   const outputs = await Promise.all(result.outputFiles.map(async (file) => ({ name: basename(file.path), bytes: file.path.endsWith(".cjs") ? await asciiOf(file) : file.contents })));
-  const files = [...outputs, { name: "LICENSES.txt", bytes: Buffer.from(licences) }];
+  const programs = o.role.warmUp === undefined ? outputs : [...outputs.map((file) => (file.name === "role.cjs" ? { ...file, bytes: asFunction(file.bytes) } : file)), { name: "main.cjs", bytes: await readFile(starter) }];
+  const files = [...programs, { name: "LICENSES.txt", bytes: Buffer.from(licences) }];
   return { files: files.toSorted((a, b) => (a.name < b.name ? -1 : 1)), packages };
+}
+
+const starter = join(import.meta.dirname, "start-role.cjs");
+
+/**
+ * A program of CommonJS that stays one for `require`, and as a plain script gives the function that Node would make of it. On the same lines, so
+ * that the source map holds.
+ */
+function asFunction(program: Uint8Array): Uint8Array {
+  const text = Buffer.from(program).toString("latin1");
+  const map = text.lastIndexOf("//# sourceMappingURL=");
+  if (map < 0) throw new Error("Cannot make a function of a bundle without the name of its source map");
+  const names = "exports, require, module, __filename, __dirname";
+  return Buffer.from(`((run) => (this === globalThis ? run : run(${names})))(function (${names}) { ${text.slice(0, map)}})\n${text.slice(map)}`, "latin1");
 }
 
 /** Leaves a dynamic import of one of these files to Node, at its place beside main.cjs. They share no code with main.cjs: each has a copy. */

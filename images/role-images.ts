@@ -9,6 +9,7 @@ import { hashLabel, packagesLabel } from "./labels.ts";
 import type { Role } from "./roles.ts";
 import { billOfMaterials } from "./sbom.ts";
 import { readTarFiles, writeTar, type TarEntry } from "./tar.ts";
+import { warmStart, warmStarter } from "./warm-start.ts";
 
 export type RoleOptions = {
   readonly root: string;
@@ -28,7 +29,7 @@ export async function ensureRoleImage(role: Role, o: RoleOptions): Promise<Image
   const reference = `podkit/${role.name}:${o.version}`;
   const bundle = await bundleRole({ root: o.root, role, version: o.version });
   const dockerfile = await readFile(join(o.root, "images/Dockerfile"));
-  const hash = contentHash([dockerfile, await readFile(import.meta.filename), role.name, role.title, role.user ?? "", o.version, o.source, o.base.hash, o.base.reference, ...bundle.files.flatMap((file) => [file.name, file.bytes])]);
+  const hash = contentHash([dockerfile, await readFile(import.meta.filename), await readFile(warmStarter), role.warmUp?.("") ?? "", role.name, role.title, role.user ?? "", o.version, o.source, o.base.hash, o.base.reference, ...bundle.files.flatMap((file) => [file.name, file.bytes])]);
   const present = await o.engine.inspect(reference);
   const base = await o.engine.inspect(o.base.reference);
   if (base === undefined) throw new Error(`Cannot build ${reference}: its base ${o.base.reference} is not on the engine`);
@@ -41,7 +42,7 @@ export async function ensureRoleImage(role: Role, o: RoleOptions): Promise<Image
   await writeBundle(o.root, role, content);
   if (present?.labels[hashLabel] === hash) return { reference, hash, how: "present" };
 
-  const cache = role.compileCache === true ? await compileCache(o, bundle.files) : [];
+  const cache = await compiledCode(role, o, bundle.files);
   const files = [...cache.map((file) => ({ path: `dist/${role.name}/${file.name}`, bytes: file.bytes })), { path: "Dockerfile", bytes: dockerfile }, ...content.map((file) => ({ path: `dist/${role.name}/${file.name}`, bytes: file.bytes }))];
   const context = files.map((file): TarEntry => ({ ...file, kind: "bytes", mode: 0o644, uid: 0, gid: 0 }));
   await o.engine.build({
@@ -58,19 +59,21 @@ export async function ensureRoleImage(role: Role, o: RoleOptions): Promise<Image
 }
 
 /**
- * Runs the bundle once where it will run, at its place, under its flags and user: the cache is keyed to all of them. A role
- * starts without it just as well, only slower. Node fills the cache before anything runs, so a longer start would leave the same one.
+ * Starts the role once where it will run, at its place, under its flags and user: what V8 compiles is keyed to all of them. A role
+ * starts without it just as well, only slower.
  */
-async function compileCache(o: RoleOptions, bundle: Bundle["files"]): Promise<Bundle["files"]> {
-  const files = bundle.map((file): TarEntry => ({ path: file.name, bytes: file.bytes, kind: "bytes", mode: 0o644, uid: 0, gid: 0 }));
-  const archive = await o.engine.runAndCollect({ image: o.base.reference, archive: writeTar(files), into: "/app", command: [...startCommand, "--version"], env: ["NODE_COMPILE_CACHE=/tmp/compile-cache"], collect: "/tmp/compile-cache" });
+async function compiledCode(role: Role, o: RoleOptions, bundle: Bundle["files"]): Promise<Bundle["files"]> {
+  const warm = warmStart(role, { node: startCommand, folder: "/app", writable: "/tmp", port: 9_901 });
+  if (warm === undefined) return [];
+  const files = [...bundle, ...warm.files].map((file): TarEntry => ({ path: file.name, bytes: file.bytes, kind: "bytes", mode: 0o644, uid: 0, gid: 0 }));
+  const archive = await o.engine.runAndCollect({ image: o.base.reference, archive: writeTar(files), into: "/app", command: warm.command, env: ["NODE_ENV=production"], collect: warm.cache });
   const found = [...readTarFiles(archive)].map(([name, bytes]) => ({ name, bytes }));
-  if (found.length === 0) throw new Error(`Cannot make the compile cache on ${o.base.reference}: Node left none`);
+  if (found.length === 0) throw new Error(`Cannot make the cache of ${role.name} on ${o.base.reference}: the start left none`);
   return found;
 }
 
 /** As in the Dockerfile's ENTRYPOINT. */
-const startCommand = ["/nodejs/bin/node", "--max-old-space-size-percentage=60", "--max-semi-space-size=1", "/app/main.cjs"];
+const startCommand = ["/nodejs/bin/node", "--max-old-space-size-percentage=60", "--max-semi-space-size=1"];
 
 /** The commit of the working tree, or "unknown" in an unpacked archive without history. */
 function revision(root: string): string {

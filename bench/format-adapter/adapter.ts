@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { bundleRole } from "../../images/bundle.ts";
 import { roles } from "../../images/roles.ts";
+import { warm } from "../warm.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -22,11 +23,13 @@ export async function bundleAdapter(folder: string): Promise<Program> {
   const { files } = await bundleRole({ root, role, version: "bench" });
   mkdirSync(folder, { recursive: true });
   for (const { name, bytes } of files) writeFileSync(join(folder, name), bytes);
-  return asImage(join(folder, "main.cjs"));
+  await warm(role, folder, [process.execPath, ...flags]);
+  const path = join(folder, "main.cjs");
+  return { path, command: [process.execPath, ...flags, path], environment: settings };
 }
 
-/** A bundle with the image's flags and settings, and what V8 compiled at a start with `--version`. */
-export function asImage(path: string): Program {
+/** A bundle of a commit that baked Node's compile cache, as its image started it. */
+export function asFormerImage(path: string): Program {
   const program = { path, command: [process.execPath, ...flags, path], environment: { ...settings, NODE_COMPILE_CACHE: join(dirname(path), "compile-cache") } };
   if (spawnSync(process.execPath, [...flags, path, "--version"], { env: { ...process.env, ...program.environment } }).status !== 0) throw new Error(`${path} does not start`);
   return program;

@@ -1,11 +1,12 @@
 // The log shipper as a peer: its bundle as it goes into the image, or its sources.
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { bundleRole } from "../../images/bundle.ts";
 import { packageDescription } from "../../images/package-description.ts";
 import { roles } from "../../images/roles.ts";
+import { warm } from "../warm.ts";
 import type { Case } from "./cases.ts";
 import type { Peer, Place, RunningPeer } from "./peer.ts";
 import type { Receiver } from "./receiver-process.ts";
@@ -17,7 +18,6 @@ export const podMetadata = { POD_NAME: "orders-6f7c9d5b8-x2x7q", POD_NAMESPACE: 
 /** As in images/Dockerfile. */
 const imageFlags = ["--max-old-space-size-percentage=60", "--max-semi-space-size=1"];
 const imageEnvironment = { NODE_ENV: "production", MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536" };
-const cacheName = "compile-cache";
 
 /** Bundles the shipper into a folder, with the compiled code that the image has too, and gives the path of its program. */
 export async function bundleShipper(folder: string): Promise<string> {
@@ -25,9 +25,8 @@ export async function bundleShipper(folder: string): Promise<string> {
   if (role === undefined) throw new Error("There is no role log-shipper");
   mkdirSync(folder, { recursive: true });
   for (const { name, bytes } of (await bundleRole({ root, role, version })).files) writeFileSync(join(folder, name), bytes);
-  const program = join(folder, "main.cjs");
-  spawnSync(process.execPath, [...imageFlags, program, "--version"], { env: { ...imageEnvironment, NODE_COMPILE_CACHE: join(folder, cacheName) } });
-  return program;
+  await warm(role, folder, [process.execPath, ...imageFlags]);
+  return join(folder, "main.cjs");
 }
 
 export const shipperSource = join(root, "sidecars/log-shipper/main.ts");
@@ -36,8 +35,7 @@ export const shipperSource = join(root, "sidecars/log-shipper/main.ts");
 export function startShipper(o: { readonly program: string; readonly flags?: readonly string[]; readonly place: Place; readonly config: object; readonly env?: Readonly<Record<string, string>> }): { readonly child: ChildProcess; readonly pid: number; readonly exited: Promise<number | null> } {
   const file = join(o.place.folder, "shipper.yaml");
   writeFileSync(file, JSON.stringify({ admin: { address: "127.0.0.1:0" }, log: { level: "warn" }, state: { directory: join(o.place.folder, "state") }, ...o.config }));
-  const cache = join(dirname(o.program), cacheName);
-  const env = { PATH: process.env["PATH"] ?? "", ...imageEnvironment, ...(existsSync(cache) ? { NODE_COMPILE_CACHE: cache } : {}), ...o.env };
+  const env = { PATH: process.env["PATH"] ?? "", ...imageEnvironment, ...o.env };
   const child = spawn(process.execPath, [...imageFlags, ...(o.flags ?? []), o.program, "--config", file], { env, stdio: ["ignore", "ignore", "inherit"] });
   const { pid } = child;
   if (pid === undefined) throw new Error("Cannot start the shipper");

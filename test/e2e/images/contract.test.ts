@@ -72,7 +72,7 @@ describe("every role's image", () => {
       assert.equal(bill.bomFormat, "CycloneDX");
       const urls = bill.components.map((component: { purl?: unknown }) => String(component.purl));
       assert.equal(new Set(urls).size, urls.length, "nothing is listed twice");
-      const bundle = (await fileInside(container, "/app/main.cjs")).toString();
+      const bundle = (await fileInside(container, role.warmUp === undefined ? "/app/main.cjs" : "/app/role.cjs")).toString();
       for (const name of new Set([...bundle.matchAll(/^\/\/ node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm)].map((match) => match[1] ?? ""))) {
         assert.ok(urls.some((url) => url.startsWith(`pkg:npm/${encodeURIComponent(name).replace("%2F", "/")}@`)), `${name} is in the bundle and not in the bill`);
       }
@@ -87,13 +87,20 @@ describe("every role's image", () => {
     });
   }
 
-  for (const { name } of roles.filter((role) => role.compileCache === true)) {
-    test(`${name}: Node takes the compile cache of the image, under a read-only root too`, async () => {
-      const container = await docker.createContainer({ Image: image(name), Labels: { "podkit.test": "contract" }, Cmd: ["--version"], Env: ["NODE_DEBUG_NATIVE=COMPILE_CACHE"], HostConfig: restricted });
-      made.push(container);
-      const { code, output } = await runToEnd(container);
-      assert.equal(code, 0);
-      assert.match(output, /V8 code cache for CommonJS \/app\/main\.cjs was accepted/);
+  for (const { name } of roles.filter((role) => role.warmUp !== undefined)) {
+    test(`${name}: V8 takes what the image has compiled of it, under a read-only root too, and not under other flags`, async () => {
+      const probe = join(folder, "cache-probe.cjs");
+      await writeFile(probe, 'process.on("exit", () => process.stderr.write(`refused: ${require("/app/main.cjs").cachedDataRejected}\\n`));\n', { mode: 0o644 });
+      const refused = async (flags: readonly string[]): Promise<string | undefined> => {
+        const { code, output } = await runToEnd(await create(name, { entrypoint: ["/nodejs/bin/node", ...flags, "-r", "/probe.cjs", "/app/main.cjs"], command: ["--version"], binds: [`${probe}:/probe.cjs:ro`] }));
+        assert.equal(code, 0);
+        return /refused: (\w+)/.exec(output)?.[1];
+      };
+      const { Config: { Entrypoint: entrypoint } } = await docker.getImage(image(name)).inspect();
+      assert.ok(Array.isArray(entrypoint));
+      const flags = entrypoint.slice(1, -1).map(String);
+      assert.equal(await refused(flags), "false");
+      assert.equal(await refused([...flags, "--stack-size=900"]), "true");
     });
   }
 
