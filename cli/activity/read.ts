@@ -4,15 +4,15 @@ import { parseMetrics } from "./metrics-text.ts";
 import { tellActivity, workFamilies } from "./sentences.ts";
 import type { Activity, MetricsTarget } from "./targets.ts";
 
-const timeoutMs = 2000;
+const usualTimeoutMs = 2000;
 const bytesMax = 1_048_576;
 
 /** Reads every target at once. A target that does not answer is told as such; it never fails the whole. */
-export async function readActivity(targets: readonly MetricsTarget[], options: { readonly everything: boolean; readonly signal?: AbortSignal }): Promise<readonly Activity[]> {
+export async function readActivity(targets: readonly MetricsTarget[], options: { readonly everything: boolean; readonly signal?: AbortSignal; /** For one target; 2 s when absent. */ readonly timeoutMs?: number }): Promise<readonly Activity[]> {
   return await Promise.all(
     targets.map(async (target) => {
       try {
-        const samples = parseMetrics(await fetchText(target.url, options.signal));
+        const samples = parseMetrics(await fetchText(target.url, options.timeoutMs ?? usualTimeoutMs, options.signal));
         return { target, sentences: tellActivity(samples, options), busy: workFamilies(samples).some((family) => family.total > 0), trouble: undefined };
       } catch (error) {
         return { target, sentences: [], busy: false, trouble: `no metrics from ${target.url}: ${messageOf(error)}` };
@@ -21,7 +21,7 @@ export async function readActivity(targets: readonly MetricsTarget[], options: {
   );
 }
 
-async function fetchText(url: string, signal: AbortSignal | undefined): Promise<string> {
+async function fetchText(url: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<string> {
   const limit = AbortSignal.timeout(timeoutMs);
   const both = signal === undefined ? limit : AbortSignal.any([limit, signal]);
   return await new Promise<string>((resolve, reject) => {

@@ -62,7 +62,7 @@ test("a target that does not answer is told, the others are shown all the same",
   assert.ok(address !== null && typeof address === "object");
   const target = (container: string, url: string): MetricsTarget => ({ namespace: "shop", pod: "web", container, url });
   try {
-    const activities = await readActivity([target("a", `http://127.0.0.1:${address.port}/metrics`), target("long-name", `http://127.0.0.1:${address.port}/other`), target("gone", "http://127.0.0.1:1/metrics")], { everything: true });
+    const activities = await readActivity([target("a", `http://127.0.0.1:${address.port}/metrics`), target("long-name", `http://127.0.0.1:${address.port}/other`), target("gone", "http://127.0.0.1:1/metrics")], { everything: true, timeoutMs: 60_000 });
     const lines = renderActivity(activities, noColours, 120);
     assert.deepEqual(lines.slice(0, 3), ["shop/web", "  a          3 lines shipped", `  long-name  no metrics from http://127.0.0.1:${address.port}/other: it answered 404`]);
     assert.match(lines[3] ?? "", /^ {2}gone {7}no metrics from .*ECONNREFUSED/);

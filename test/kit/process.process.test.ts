@@ -67,7 +67,7 @@ test("the log level changes at run time", async () => {
 });
 
 test("at SIGTERM it turns unready, finishes its work and exits with its code", async () => {
-  const role = await start(["--work-ms=1500", "--answer=75"]);
+  const role = await start(["--work-ms=10m", "--shutdown-grace-ms=10m", "--answer=75"]);
   role.child.kill("SIGTERM");
   const ready = await eventually(async () => {
     const answer = await ask(role.port, "/readyz");
@@ -75,7 +75,9 @@ test("at SIGTERM it turns unready, finishes its work and exits with its code", a
   });
   assert.match(ready.body, /\[-\]draining failed: shutting down/);
   assert.equal((await ask(role.port, "/livez")).status, 200);
+  assert.equal((await ask(role.port, "/finish", { method: "POST" })).status, 200);
   assert.equal(await role.exit, 75);
+  assert.doesNotMatch(role.output(), /Gave up/);
 });
 
 test("a second signal makes it give up at once", async () => {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { createLog } from "../../../kit/log.ts";
 import { MetricRegistry } from "../../../kit/metrics.ts";
 import { startAgent, type Agent } from "../../../orchestrator/agent/agent.ts";
@@ -75,8 +75,9 @@ export async function simulate(behaviour?: (spec: ContainerSpec) => FakeBehaviou
       for (;;) {
         for (let turn = 0; turn < 40; turn++) {
           if (await condition()) return;
-          await new Promise((resolve) => setImmediate(resolve)); // files are real: let them be written before time goes on
+          await nextTurn();
         }
+        await filesAtRest(); // files are real, and the disk may be slow: they are written before time goes on
         if (clock.monotonicMs() > endMs) throw new Error(`Not within ${withinMs} ms of virtual time: ${what}: ${JSON.stringify((await simulation.get())?.status)} ${JSON.stringify(runtime.journal.slice(-12))}`);
         await clock.advance(100);
       }
@@ -84,10 +85,17 @@ export async function simulate(behaviour?: (spec: ContainerSpec) => FakeBehaviou
     async end() {
       for (const stop of stops) stop();
       await Promise.race([Promise.all(agents.map(async (agent) => await agent.done.catch(() => undefined))), delay(dyingMs)]); // an agent that was killed in mid-call never ends
-      rmSync(stateDirectory, { recursive: true, force: true });
+      await filesAtRest();
+      rmSync(stateDirectory, { recursive: true, force: true, maxRetries: 10 });
     },
   };
   return simulation;
+}
+
+/** Resolves when no file operation of this process is under way. */
+export async function filesAtRest(): Promise<void> {
+  do await nextTurn();
+  while (process.getActiveResourcesInfo().some((resource) => /^(FSReq|CloseReq)/.test(resource)));
 }
 
 export const isReady = (pod: Pod | undefined): boolean => pod?.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;

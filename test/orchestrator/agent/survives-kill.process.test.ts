@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { pods } from "../../../orchestrator/api/types/kinds.ts";
 import type { PodSpec } from "../../../orchestrator/api/types/pod.ts";
 import { label, type ContainerSpec } from "../../../orchestrator/runtime/runtime.ts";
 import { killable } from "./killable-runtime.ts";
-import { isReady, runningContainers, simulate, startsByContainer, type Simulation } from "./support.ts";
+import { filesAtRest, isReady, runningContainers, simulate, startsByContainer, type Simulation } from "./support.ts";
 
 const image = "podkit/busybox:test";
 const spec: PodSpec = {
@@ -33,9 +32,7 @@ async function untilReady(s: Simulation): Promise<void> {
 
 /** After the kill: the dead agent's own file operations end, as none of a dead process would go on; then a new agent takes over. */
 async function succeed(s: Simulation): Promise<void> {
-  const isBusyWithFiles = (): boolean => process.getActiveResourcesInfo().some((resource) => /^(FSReq|CloseReq)/.test(resource));
-  do await nextTurn();
-  while (isBusyWithFiles());
+  await filesAtRest();
   s.agent();
 }
 

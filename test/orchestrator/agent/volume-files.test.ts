@@ -50,13 +50,13 @@ inDirectory("a reader at work during a hundred updates and more always finds the
   const reader = new Worker(readerProgram, { eval: true, workerData: { directory, enough } });
   const gone = once(reader, "exit");
   const faults: unknown[] = [];
-  let reads = 0;
+  const seen = { reads: 0 };
   reader.on("message", (message: { readonly reads: number; readonly fault?: string }) => {
-    reads = message.reads;
+    seen.reads = message.reads;
     if (message.fault !== undefined) faults.push(message.fault);
   });
   // Until the reader has really been at work between them, whoever of the two is the faster.
-  for (let update = 1; (update <= 100 || reads < 200) && faults.length === 0; update++) await writeAtomically(directory, payload({ color: `${update}`, size: `${update}` }), undefined);
+  for (let update = 1; (update <= 100 || seen.reads < 200) && faults.length === 0; update++) await writeAtomically(directory, payload({ color: `${update}`, size: `${update}` }), undefined);
   Atomics.store(enough, 0, 1);
   await gone;
   assert.deepEqual(faults, []);
