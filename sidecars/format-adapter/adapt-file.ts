@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { lstat, open, type FileHandle } from "node:fs/promises";
-import { basename, dirname } from "node:path";
-import { mappingHash, type AdapterConfig } from "./adapter-config.ts";
+import { basename, dirname, join } from "node:path";
+import { folderOf, mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import { ConversionError } from "./conversion-error.ts";
 import { convertReport } from "./convert.ts";
 import { detectMapping } from "./detect.ts";
@@ -32,7 +32,13 @@ export type AdaptOutcome =
 /** Where a mapping puts the adapted form of an input. */
 export function outputPath(mapping: Mapping, inputPath: string): string {
   const name = basename(inputPath).replace(/\.(?:gz|zst)$/, "").replace(/\.[^.]+$/, "");
-  return mapping.output.file.replaceAll("{name}", () => name);
+  const { file } = mapping.output;
+  return join(folderOf(dirname(file)), basename(file).replaceAll("{name}", () => name));
+}
+
+/** The folders that an adapter writes into, each by its one spelling. */
+export function outputFolders(adapter: AdapterConfig): ReadonlySet<string> {
+  return new Set(adapter.mappings.map(({ output }) => folderOf(dirname(output.file))));
 }
 
 /** One report to adapt, and what its adapter knows of the others. */

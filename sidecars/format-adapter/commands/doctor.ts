@@ -7,8 +7,10 @@ import { outputPath } from "../adapt-file.ts";
 import type { AdapterConfig } from "../adapter-config.ts";
 import type { Config } from "../config.ts";
 import { runExamples } from "../examples.ts";
+import { watchedFolders } from "../state/state.ts";
 import { lockState } from "../state/state-lock.ts";
 import { listCandidates } from "../watch/candidates.ts";
+import { sameFolderFault } from "../watch/same-folder.ts";
 import { watchHints } from "../watch/watch-hints.ts";
 import { given, listOf } from "./command-line.ts";
 import { checkInputFolder, checkOutputFolder, checkStateFolder, codeOf, readWatchLimits, singleFileMounts } from "./doctor/folders.ts";
@@ -48,6 +50,10 @@ export async function* examine(config: Config, { consumers, nowMs }: { readonly 
     yield* await checkInputFolder(adapter.watch.directory, mounts, { writes: adapter.retention.inputs !== undefined });
     yield* await checkReports(adapter, nowMs);
     for (const hint of watchHints(adapter)) yield { level: "warn", subject: adapter.name, detail: hint };
+  }
+  for (const adapter of config.adapters) {
+    const doubled = await sameFolderFault(adapter, watchedFolders(config));
+    if (doubled !== undefined) yield { level: "fail", subject: adapter.name, ...doubled };
   }
   yield* await checkOutputs(config, mounts);
   for (const consumer of consumers) yield consumerFinding(consumer, ".podkit-0123456789abcdef.tmp", matchesGlob);

@@ -2,7 +2,8 @@ import { lstat } from "node:fs/promises";
 import type { AdaptOutcome } from "../adapt-file.ts";
 import { statKey } from "../stat-key.ts";
 import type { Turn } from "../watch/dispatch.ts";
-import { adaptReport, identityOf } from "../watch/pass.ts";
+import { adaptReport } from "../watch/pass.ts";
+import { identityOf } from "../watch/same-folder.ts";
 import { dropQuarantined, listQuarantine, type QuarantinedReport } from "../state/quarantine.ts";
 import { quarantineDirectory, recordAdapted, recordRefused, type AdapterOptions } from "../record.ts";
 

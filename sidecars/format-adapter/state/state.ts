@@ -1,6 +1,7 @@
 import { readdir, stat, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Log } from "../../../kit/log.ts";
+import { outputFolders } from "../adapt-file.ts";
 import type { Config } from "../config.ts";
 import { DirectorySync } from "../publish/directory-sync.ts";
 import { contentHashOf } from "../hash/content-hash.ts";
@@ -39,7 +40,7 @@ export async function openState(config: Config, log: Log): Promise<State | "take
 
 /** Removes the temporary files that a killed adapter of this state left beside its outputs. */
 export async function tidyOutputs(config: Config, owner: string, nowMs: number): Promise<void> {
-  for (const directory of outputDirectories(config)) await removeLeftovers(directory, owner, nowMs);
+  for (const directory of new Set(config.adapters.flatMap((adapter) => [...outputFolders(adapter)]))) await removeLeftovers(directory, owner, nowMs);
 }
 
 export function namesOf(config: Config): readonly string[] {
@@ -48,10 +49,6 @@ export function namesOf(config: Config): readonly string[] {
 
 export function watchedFolders(config: Config): ReadonlySet<string> {
   return new Set(config.adapters.map((adapter) => adapter.watch.directory));
-}
-
-function outputDirectories(config: Config): ReadonlySet<string> {
-  return new Set(config.adapters.flatMap((adapter) => adapter.mappings.map((mapping) => dirname(mapping.output.file))));
 }
 
 /** Stays the same as long as the directory does, whatever container mounts it. */

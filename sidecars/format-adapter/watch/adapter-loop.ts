@@ -2,7 +2,8 @@ import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock } from "../../../kit/clock.ts";
 import { watchDirectories } from "../../../kit/watch-directories.ts";
 import { codeOf, commonFaults, describeFault } from "./faults.ts";
-import { identityOf, Passes } from "./pass.ts";
+import { Passes } from "./pass.ts";
+import { identityOf } from "./same-folder.ts";
 import type { AdapterOptions } from "../record.ts";
 
 export type AdapterLoop = {

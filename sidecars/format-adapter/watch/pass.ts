@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { adaptFile, outputPath, type AdaptOutcome } from "../adapt-file.ts";
 import { adapterHash, detectHash, mappingHash, type AdapterConfig } from "../adapter-config.ts";
@@ -14,6 +13,7 @@ import { Reads } from "./reads.ts";
 import { quarantineDirectory, recordAdapted, recordRefused, type AdapterOptions } from "../record.ts";
 import { outputIdentityOf } from "../stat-key.ts";
 import { Removals } from "./removals.ts";
+import { identityOf, sameFolderFault } from "./same-folder.ts";
 
 /** When to look again at a report that changed while it was read. */
 const tornRetryMs = 50;
@@ -56,7 +56,8 @@ export class Passes {
     let told: ReadonlySet<string> | undefined = this.announced.take();
     const listing = await listCandidates(adapter);
     const folder = await identityOf(adapter.watch.directory);
-    await refuseOwnOutput(adapter, folder);
+    const doubled = await sameFolderFault(adapter, this.#options.watchedFolders);
+    if (doubled !== undefined) throw new FolderFault(`${doubled.detail}; ${doubled.remedy}`);
     const candidates = listing.candidates.filter(({ path, stat }) => !ledger.isPublished(path, outputIdentityOf(stat)));
     const present = new Set(candidates.map(({ path }) => path));
     this.#readiness.keep(present);
@@ -202,20 +203,6 @@ export async function adaptReport(options: AdapterOptions, report: { readonly pa
 function keyOf(adapter: AdapterConfig, path: string): string {
   const [first] = adapter.mappings;
   return first === undefined ? basename(path) : outputPath(first, path);
-}
-
-/** Device and inode, following links. */
-export async function identityOf(path: string): Promise<string> {
-  const { dev, ino } = await stat(path, { bigint: true });
-  return `${dev}.${ino}`;
-}
-
-/** The configuration compares names; one folder may have two, by a link or a second mount. Throws when an output folder is the watched one. */
-async function refuseOwnOutput(adapter: AdapterConfig, watched: string): Promise<void> {
-  for (const directory of new Set(adapter.mappings.map((mapping) => dirname(mapping.output.file)))) {
-    const found = await identityOf(directory).catch(() => undefined); // it is made when it is needed
-    if (found === watched) throw new FolderFault(`${directory} is the watched folder ${adapter.watch.directory} by another name, where an adapted report would be taken for input; mount another folder there`);
-  }
 }
 
 const ignoredWords: Readonly<Record<Ignored["reason"], string>> = {

@@ -1,4 +1,5 @@
 // pure
+import { posix } from "node:path";
 import { parseDurationMs, parseSizeBytes } from "../../../kit/config/units.ts";
 import type { NodeReader } from "../mapping/node-reader.ts";
 
@@ -44,7 +45,7 @@ export function readWatch(node: NodeReader): WatchConfig | undefined {
   if (match === "" || match.includes("/")) parts.get("match")?.problem(`expected a glob on the file's name, got "${match}"`);
   const reconcileMs = readDuration(parts.get("reconcile"), { otherwise: 10_000, leastMs: 50 });
   const ready = parts.has("ready") ? readReady(parts.get("ready")) : readyDefault;
-  return directory === undefined ? undefined : { directory, match, ready, reconcileMs };
+  return directory === undefined ? undefined : { directory: posix.resolve("/", directory), match, ready, reconcileMs };
 }
 
 const plainRules = ["rename", "complete", "footer", "stable", "closed", "append"] as const;
