@@ -38,6 +38,8 @@ export type Growth = "more" | "nothing" | "gone";
 export class GrowingReports {
   readonly #options: AdapterOptions;
   readonly #lastMs = new Map<string, number>();
+  /** Positions of files that another one has taken the name of since the last look; by their identity. */
+  readonly #displaced = new Map<string, LedgerEntry>();
 
   constructor(options: AdapterOptions) {
     this.#options = options;
@@ -50,10 +52,11 @@ export class GrowingReports {
     return lastMs === undefined ? 0 : Math.max(0, lastMs + everyMs - this.#options.clock.monotonicMs());
   }
 
-  /** Carries positions over to the new names of renamed reports; before anything is adapted under their old ones. */
+  /** Carries positions over to the new names of renamed reports; before anything is adapted under their old ones, or forgotten with them. */
   async followRenames(candidates: readonly Candidate[]): Promise<void> {
     const { adapter, ledger } = this.#options;
-    const byId = new Map<string, LedgerEntry>();
+    const byId = new Map(this.#displaced);
+    this.#displaced.clear();
     for (const entry of ledger.entriesOf(adapter.name)) if (entry.stream !== undefined) byId.set(idOf(entry.stat), entry);
     for (const { path, stat } of candidates) {
       const id = idOf(stat);
@@ -85,12 +88,16 @@ export class GrowingReports {
   }
 
   /** How many bytes of lines were adapted or refused; undefined when there are none. */
-  async #adaptOpened(file: FileHandle, { path }: Candidate, folder: string, turn: Turn): Promise<number | undefined> {
+  async #adaptOpened(file: FileHandle, { path, stat: found }: Candidate, folder: string, turn: Turn): Promise<number | undefined> {
     const { adapter, ledger, clock } = this.#options;
     const stat = await file.stat({ bigint: true });
-    if (!stat.isFile()) return undefined;
+    const id = `${stat.dev}.${stat.ino}`;
+    // Another file has taken its name since the look; the next one finds both.
+    if (!stat.isFile() || id !== idOf(found)) return undefined;
     const before = ledger.get(adapter.name, path);
-    const isSameFile = before?.stream !== undefined && idOf(before.stat) === `${stat.dev}.${stat.ino}` && (await isContinued(file, before.stream, Number(stat.size)));
+    // A look that came in the middle of a rotation does not know the new name of the one before.
+    if (before?.stream !== undefined && before.inputGone !== true && idOf(before.stat) !== id) this.#displaced.set(idOf(before.stat), before);
+    const isSameFile = before?.stream !== undefined && idOf(before.stat) === id && (await isContinued(file, before.stream, Number(stat.size)));
     const fresh: StreamPosition = { offset: 0, segment: nextAfter(before?.stream), rows: 0, head: "", headBytes: 0 };
     const position = isSameFile && before.stream !== undefined ? before.stream : fresh;
     const csv = adapter.mappings.some((mapping) => mapping.input.format === "csv");
@@ -122,7 +129,7 @@ export class GrowingReports {
       const family = outputPath(mapping, base.path);
       const other = ledger.ownerOf(family, adapter.name, base.path);
       if (other !== undefined && ledger.get(adapter.name, other)?.inputGone !== true) throw new ConversionError("NAME", `${family} is what ${other} is adapted to; two reports cannot have one adapted form`, { line: 1 });
-      const output = family.replaceAll("{segment}", String(next.segment + 1).padStart(segmentDigits, "0"));
+      const output = segmentPath(family, next.segment + 1);
       publication = Publication.begin({ output, owner, digest: false });
       const opened = publication;
       const { rows } = await convertReport({ mapping, source: sourceOf(bytes), write: async (piece) => await opened.write(piece), takeUnfinished: false, signal });
@@ -158,6 +165,11 @@ export class GrowingReports {
     countRefusal(this.#options, error);
     await ledger.putDurably({ ...base, stat: idOnly(base.stat), mapping: mapping?.name ?? "", mappingHash: hash, outcome: "adapted", output: why.before?.output, stream: position });
   }
+}
+
+/** Where a segment of this number is. */
+export function segmentPath(family: string, number: number): string {
+  return family.replaceAll("{segment}", String(number).padStart(segmentDigits, "0"));
 }
 
 /** The last number that must not be used again: a segment that was under way may be there already. */

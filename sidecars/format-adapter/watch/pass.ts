@@ -54,6 +54,7 @@ export class Passes {
     const { adapter, ledger, metrics, clock } = this.#options;
     // Not kept while reports are adapted: after a burst these are many names.
     let told: ReadonlySet<string> | undefined = this.announced.take();
+    const lookedMs = clock.monotonicMs();
     const listing = await listCandidates(adapter);
     const folder = await identityOf(adapter.watch.directory);
     const doubled = await sameFolderFault(adapter, this.#options.watchedFolders);
@@ -64,11 +65,12 @@ export class Passes {
     for (const path of this.#waiting.keys()) if (!present.has(path)) this.#waiting.delete(path);
     this.#tellIgnored(listing.ignored);
     await ledger.heal();
-    const deletions = await this.#removals.followDeletions(present, folder);
+    await this.#growing?.followRenames(candidates);
+    const deletions = await this.#removals.followDeletions(present, folder, lookedMs);
     const [done, fresh] = this.#sort(candidates);
     this.#countMissed(fresh, told);
     told = undefined;
-    const { ready, soon, nextMs } = this.#growing === undefined ? await this.#readiness.select(fresh, listing.names) : await this.#selectGrown(this.#growing, candidates, fresh);
+    const { ready, soon, nextMs } = this.#growing === undefined ? await this.#readiness.select(fresh, listing.names) : this.#selectGrown(this.#growing, fresh);
     const { torn, fault } = await this.#adaptAll(ready, folder);
     metrics.waiting.set(this.#waiting.size + fresh.length - ready.length, { adapter: adapter.name });
     await this.#removals.keepLimits(done);
@@ -91,8 +93,7 @@ export class Passes {
   }
 
   /** A segment was made of all it was asked for: whether there is more is seen at the next look. */
-  async #selectGrown(growing: GrowingReports, candidates: readonly Candidate[], fresh: readonly Candidate[]): Promise<Selection> {
-    await growing.followRenames(candidates);
+  #selectGrown(growing: GrowingReports, fresh: readonly Candidate[]): Selection {
     const ready = fresh.filter(({ path }) => growing.waitMs(path) <= 0);
     const { reconcileMs, ready: { append } } = this.#options.adapter.watch;
     const waits = fresh.map(({ path }) => growing.waitMs(path)).filter((waitMs) => waitMs > 0);

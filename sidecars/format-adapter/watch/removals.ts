@@ -7,6 +7,7 @@ import type { LedgerEntry } from "../state/ledger-log.ts";
 import { identityOfOutput } from "../publish/publish.ts";
 import { mtimeNsOf, sizeOf, statKey } from "../stat-key.ts";
 import type { AdapterOptions } from "../record.ts";
+import { segmentPath } from "./growing.ts";
 import { selectExcess } from "./retention.ts";
 
 /** A report that is only being replaced must not take its adapted form away. */
@@ -24,9 +25,9 @@ export class Removals {
   /**
    * For reports that are there no more: forgets them, and removes their adapted form where `onDelete: mirror` says so. Only a report that was
    * seen in this very folder counts: one whose folder was replaced or not mounted has not been removed. Tells how many deletions are too young
-   * to be followed, and when to look again.
+   * to be followed, and when to look again. `lookedMs`: when the look that found `present` began; what comes after it has not been looked at.
    */
-  async followDeletions(present: ReadonlySet<string>, folder: string): Promise<{ readonly pending: number; readonly nextMs: number }> {
+  async followDeletions(present: ReadonlySet<string>, folder: string, lookedMs: number): Promise<{ readonly pending: number; readonly nextMs: number }> {
     const { adapter, ledger, clock, log } = this.#options;
     let nextMs = adapter.watch.reconcileMs;
     let pending = 0;
@@ -35,14 +36,14 @@ export class Removals {
     for (const entry of ledger.entriesOf(adapter.name)) {
       if (present.has(entry.path)) continue;
       if (entry.inputGone === true) {
-        if (!isThere(entry.output)) await ledger.forget(adapter.name, entry.path);
+        if (!isThere(lastOutputOf(entry))) await ledger.forget(adapter.name, entry.path);
         continue;
       }
-      if (adapter.onDelete === "mirror" && entry.output !== undefined && entry.folder === folder) {
+      if (adapter.onDelete === "mirror" && entry.stream === undefined && entry.output !== undefined && entry.folder === folder) {
         const sinceMs = this.#missingSince.get(entry.path) ?? nowMs;
         this.#missingSince.set(entry.path, sinceMs);
-        if (nowMs - sinceMs < mirrorDelayMs) {
-          nextMs = Math.min(nextMs, sinceMs + mirrorDelayMs - nowMs);
+        if (lookedMs - sinceMs < mirrorDelayMs) {
+          nextMs = Math.min(nextMs, Math.max(1, sinceMs + mirrorDelayMs - nowMs));
           pending++;
           continue;
         }
@@ -95,10 +96,10 @@ export class Removals {
     }
   }
 
-  /** The input is no more; its output stays, and is remembered where it must be removed some day, or not be taken for a report. */
+  /** The input is no more; its output stays, and is remembered where it must be removed some day, not be taken for a report, or not be overwritten by the next segments of that name. */
   async #endInput(entry: LedgerEntry): Promise<void> {
     const { adapter, ledger, watchedFolders } = this.#options;
-    const mustKnow = entry.output !== undefined && (adapter.retention.outputs !== undefined || watchedFolders.has(dirname(entry.output)));
+    const mustKnow = entry.output !== undefined && (entry.stream !== undefined || adapter.retention.outputs !== undefined || watchedFolders.has(dirname(entry.output)));
     if (mustKnow) await ledger.put({ ...entry, stat: "", inputGone: true });
     else await ledger.forget(adapter.name, entry.path);
   }
@@ -108,6 +109,11 @@ export class Removals {
     const stat = await lstat(output, { bigint: true }).catch(() => undefined); // gone already
     if (stat === undefined || identityOfOutput(stat) === entry.published) await removeOutput(output, this.#options.adapter.publish);
   }
+}
+
+/** Of a report that grew, the segment made last. */
+function lastOutputOf({ output, stream }: LedgerEntry): string | undefined {
+  return output === undefined || stream === undefined ? output : segmentPath(output, stream.segment);
 }
 
 function isThere(path: string | undefined): boolean {

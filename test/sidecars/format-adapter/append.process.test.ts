@@ -81,7 +81,7 @@ test("killed again and again while it grows, a report's lines are published each
     await adapter.exit;
   }
   const adapter = await start(place);
-  await eventually(() => assert.equal(values(place).length, written) === undefined, { timeoutMs: 30_000, intervalMs: 100 });
+  await eventually(() => assert.equal(values(place).length, written) === undefined, { intervalMs: 100 });
   assert.deepEqual(values(place), upTo(written));
   await end(adapter);
 });
@@ -102,6 +102,25 @@ test("a rotated report is read to its end under its new name, a truncated one be
   truncateSync(path, 0);
   appendFileSync(path, "a\n5\n");
   await eventually(() => assert.deepEqual(values(place).toSorted((left, right) => left - right), [1, 2, 3, 4, 5]) === undefined);
+  await end(adapter);
+});
+
+test("a rotated report is read on under its new name also when no new one stands in its place", async () => {
+  const place = makePlace();
+  appendConfig(place, "csv", "*.csv*");
+  const adapter = await start(place);
+  const path = join(place.reports, "app.csv");
+  writeFileSync(path, "a\n1\n2\n");
+  await eventually(() => assert.deepEqual(values(place), [1, 2]) === undefined);
+  renameSync(path, `${path}.1`);
+  // Another report tells that a look was taken when there was none of the old name.
+  writeFileSync(join(place.reports, "other.csv"), "a\n9\n");
+  await eventually(() => values(place).includes(9));
+  appendFileSync(`${path}.1`, "3\n");
+  await eventually(() => values(place).includes(3));
+  writeFileSync(path, "a\n4\n");
+  await eventually(() => values(place).includes(4));
+  assert.deepEqual(values(place).toSorted((left, right) => left - right), [1, 2, 3, 4, 9]);
   await end(adapter);
 });
 
