@@ -21,14 +21,18 @@ test("two thousand reports that come while the process is stopped are all adapte
   await eventually(() => /^State:\s+T/m.test(readFileSync(`/proc/${adapter.child.pid}/status`, "utf8")), { what: "the process to stop" });
   for (let index = 0; index < count; index++) rename(place, `r${index}.csv`, `a\n${index}\n`);
   adapter.child.kill("SIGCONT");
-  await eventually(() => published(place).length === count, { timeoutMs: 60_000, intervalMs: 100 });
+  await eventually(() => published(place).length === count, { timeoutMs: 120_000, intervalMs: 100 });
   // What would be adapted twice is by the time a later report is there, and another look was taken.
   for (const name of ["later", "last"]) {
     rename(place, `${name}.csv`, "a\n0\n");
     await eventually(() => published(place).includes(`${name}.csv`));
   }
   for (let index = 0; index < count; index += 97) assert.equal(read(place, `r${index}.csv`), `a\n${index}\n`);
-  const metrics = await metricsOf(adapter);
+  // A report has its name before it is counted.
+  const metrics = await eventually(async () => {
+    const body = await metricsOf(adapter);
+    return sum(body, "files_adapted_total") >= count + 2 ? body : false;
+  });
   assert.deepEqual([sum(metrics, "files_adapted_total"), sum(metrics, "files_unchanged_total")], [count + 2, 0]);
   await end(adapter);
 });
@@ -63,7 +67,7 @@ test("a mapping that changes while reports wait for their turn holds for all of 
   for (let index = 0; index < count; index++) renameSync(join(place.reports, `.r${index}`), join(place.reports, `r${index}.csv`));
   await eventually(() => published(place).length > 0, { intervalMs: 1 });
   copyConfig(place, { rules: "    concurrency: 1\n", fields: "{renamed: a}" });
-  await eventually(() => published(place).length === count && published(place).every((name) => read(place, name).startsWith("renamed\n")), { timeoutMs: 60_000, intervalMs: 100 });
+  await eventually(() => published(place).length === count && published(place).every((name) => read(place, name).startsWith("renamed\n")), { timeoutMs: 120_000, intervalMs: 100 });
   for (let index = 0; index < count; index += 37) assert.equal(read(place, `r${index}.csv`), `renamed\n${index}\n`);
   await ready(adapter);
   await end(adapter);
