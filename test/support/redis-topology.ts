@@ -4,7 +4,7 @@ import { eventually } from "./eventually.ts";
 
 /** Nothing is saved, a replica's first copy does not wait for others, and a lost peer is noticed within seconds. */
 const fast = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--repl-timeout", "5"];
-const readyTimeoutMs = 30_000;
+const readyTimeoutMs = 90_000;
 
 /** Images that hold `redis-server`, `redis-cli` and `redis-sentinel`: Redis 8, Redis 7.0, Valkey 8. */
 export type ServerImage = "redis" | "redis7" | "valkey";
@@ -52,7 +52,7 @@ export type ReplicationOptions = {
   readonly flags?: readonly string[];
 };
 
-/** A primary with its replicas in sync, and, when asked for, sentinels that all see one another and every replica. */
+/** A primary with its replicas in sync, and, when asked for, sentinels that all see one another and every replica. They take nobody for dead within 30 s. */
 export async function startReplication(options: ReplicationOptions): Promise<RedisReplication> {
   const { network, prefix = "redis", flags = [], server: image = "redis" } = options;
   const server = async (index: number, ...words: readonly string[]): Promise<RedisNode> => {
@@ -80,7 +80,7 @@ async function startSentinels(options: ReplicationOptions, prefix: string, prima
   const nodes = await Promise.all(Array.from({ length: count }, async (_, index): Promise<RedisNode> => {
     const name = `${prefix}-sentinel-${index}`;
     const lines = ["port 26379", "sentinel resolve-hostnames yes", "sentinel announce-hostnames yes", `sentinel announce-ip ${name}`,
-      `sentinel monitor ${prefix} ${primaryName} 6379 ${quorum}`, `sentinel down-after-milliseconds ${prefix} 1000`, `sentinel failover-timeout ${prefix} 5000`];
+      `sentinel monitor ${prefix} ${primaryName} 6379 ${quorum}`, `sentinel down-after-milliseconds ${prefix} 30000`, `sentinel failover-timeout ${prefix} 60000`];
     const started = await container(options.server ?? "redis").withNetwork(options.network).withNetworkAliases(name)
       .withCopyContentToContainer([{ content: `${lines.join("\n")}\n`, target: "/data/sentinel.conf" }])
       .withCommand(["redis-sentinel", "/data/sentinel.conf"]).withWaitStrategy(Wait.forLogMessage(/\+monitor master/)).start();
@@ -116,7 +116,7 @@ export async function startCluster(options: { readonly network?: StartedNetwork 
   const ports = [7000, 7001, 7002, 7003, 7004, 7005];
   const nodes = await Promise.all(ports.map(async (port): Promise<RedisNode> => ({
     name: `127.0.0.1:${port}`, port,
-    started: await pod.add(container("redis").withCommand(["redis-server", ...fast, "--port", String(port), "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-config-file", `nodes-${port}.conf`]).withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))),
+    started: await pod.add(container("redis").withCommand(["redis-server", ...fast, "--port", String(port), "--cluster-enabled", "yes", "--cluster-node-timeout", "15000", "--cluster-config-file", `nodes-${port}.conf`]).withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))),
   })));
   const [first] = nodes;
   if (first === undefined) throw new Error("Cannot start a cluster of no nodes");

@@ -111,7 +111,7 @@ test("a Pod lives from up to down, and nothing is left", async (t) => {
     assert.equal((await cluster.expect(0, ["exec", "-i", "web", "-c", "app", "--", "cat"], { input: big })).stdout.length, big.length);
   });
   await t.test("exec -it has a terminal of the right size and ends with the command's exit code", async () => {
-    const terminal = cluster.onTerminal(["exec", "-it", "web", "-c", "app", "--", "sh", "-c", "test -t 0 && test -t 1 && echo terminal; sleep 0.3; stty size; exit 9"]);
+    const terminal = cluster.onTerminal(["exec", "-it", "web", "-c", "app", "--", "sh", "-c", "test -t 0 && test -t 1 && echo terminal; n=0; until [ \"$(stty size 2>/dev/null)\" = '40 100' ] || [ $n = 600 ]; do sleep 0.1; n=$((n + 1)); done; stty size; exit 9"]);
     const { code, stdout } = await terminal.ended;
     assert.match(stdout, /terminal\r+\n40 100/); // libuv keeps ONLCR in raw mode, so that a carriage return may come twice
     assert.equal(code, 9, stdout);
@@ -174,7 +174,7 @@ spec:
     - name: app
       image: ${image("busybox")}
       command: [sh, -c, "trap 'exit 0' TERM; while true; do sleep 0.1; done"]
-      readinessProbe: { exec: { command: ["false"] }, periodSeconds: 1 }
+      readinessProbe: { exec: { command: ["false"] }, periodSeconds: 1, timeoutSeconds: 60 }
 `);
   const terminal = cluster.onTerminal(["up", "-f", slow]);
   await eventually(() => terminal.output().includes("readiness probe not passed yet"));

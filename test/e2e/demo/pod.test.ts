@@ -39,16 +39,20 @@ test("the demo's sidecars do their work on real data, and not a line is lost, no
   await t.test("log lines arrive through many rotations, none missing", async () => {
     const totals = await eventually(async () => {
       const now = lastTotals(await logs("demo-receiver", "receiver"));
-      return now !== undefined && now.distinct > 1200 && now;
+      // What is sent again may come after what follows it; what is lost stays missing.
+      return now !== undefined && now.distinct > 1200 && now.missing === 0 && now;
     }, { intervalMs: 500 });
-    assert.equal(totals.missing, 0);
+    assert.ok(totals.distinct > 1200);
   });
 
   await t.test("writes went to the primary alone and reads to both replicas, as the servers count them", async () => {
     await eventually(async () => (await calls("redis-1", "llen")) > 20 && (await calls("redis-2", "llen")) > 20, { intervalMs: 500 });
-    assert.ok((await calls("redis-0", "incr")) > 100);
-    const { stdout } = await cluster.expect(0, ["logs", "demo", "-c", "app"]);
-    assert.match(stdout, /, 0 stale reads, \d+ events acknowledged/);
+    await eventually(async () => (await calls("redis-0", "incr")) > 100, { intervalMs: 500 });
+    const said = await eventually(async () => {
+      const text = await logs("demo", "app");
+      return text.includes(" stale reads, ") && text;
+    }, { intervalMs: 500 });
+    assert.doesNotMatch(said, /[1-9]\d* stale reads/);
   });
 
   await t.test("the reader of the old reports gets them whole and in the old format", async () => {

@@ -45,5 +45,5 @@ test("a cluster of six covers every slot and is reached on the Pod's localhost",
   await using cluster = await startCluster();
   const [first] = cluster.nodes;
   assert.ok(first !== undefined && cluster.nodes.length === 6);
-  assert.match(await redisCli(first, "cluster", "info"), /cluster_state:ok\r?\ncluster_slots_assigned:16384/);
+  await eventually(async () => /cluster_state:ok\r?\ncluster_slots_assigned:16384/.test(await redisCli(first, "cluster", "info")), { what: "the cluster covers every slot" });
 });
