@@ -61,6 +61,7 @@ export function createIniWriter(section: string, columns: readonly string[]): Te
       }
       if (name !== undefined && (name.trim() !== name || name === "")) throw new ConversionError("CAST", "no name of a section", { line: 1, column: section, sample: name });
       if (names.has(name ?? "")) throw new ConversionError("COLUMN", name === undefined ? `INI without the field "${section}" holds one record` : `the section "${name}" would come twice`, { line: 1, column: section });
+      if (name === undefined && lines.length === 0) throw new ConversionError("CAST", "no field has a value, and INI without sections and keys has no record", { line: 1 });
       const isFirst = names.size === 0;
       names.add(name ?? "");
       return `${isFirst ? "" : "\n"}${name === undefined ? "" : `[${name}]\n`}${lines.join("")}`;
@@ -121,8 +122,10 @@ export function createPropertiesWriter(columns: readonly string[]): TextWriter {
     start: () => "",
     row(cells) {
       if (isWritten) throw new ConversionError("COLUMN", "a properties file holds one record", { line: 1 });
+      const lines = cells.flatMap(({ text, json }, index) => (json === "null" ? [] : [`${escaped(columns[index] ?? "", true)}=${escaped(text, false)}\n`]));
+      if (lines.length === 0) throw new ConversionError("CAST", "no field has a value, and properties without keys are no record", { line: 1 });
       isWritten = true;
-      return cells.map(({ text, json }, index) => (json === "null" ? "" : `${escaped(columns[index] ?? "", true)}=${escaped(text, false)}\n`)).join("");
+      return lines.join("");
     },
     end: () => "",
   };

@@ -46,13 +46,17 @@ export function isLogfmtKey(name: string): boolean {
   return /^[^\s="]+$/.test(name);
 }
 
-/** Writes logfmt. A value is quoted when it is empty or holds white space, `=`, a quote or a control character. What is null is left out. */
+/** Writes logfmt. A value is quoted when it is empty or holds white space, `=`, a quote or a control character. What is null is left out; a record of nothing else is an error. */
 export function createLogfmtWriter(columns: readonly string[]): TextWriter {
   const wrong = columns.find((column) => !isLogfmtKey(column));
   if (wrong !== undefined) throw new ConversionError("COLUMN", `"${wrong}" can be no key of logfmt`, { line: 1, column: wrong });
   return {
     start: () => "",
-    row: (cells) => `${cells.flatMap(({ text, json }, index) => (json === "null" ? [] : [`${columns[index] ?? ""}=${text === "" || /[\s="\\\p{Cc}]/u.test(text) ? JSON.stringify(text) : text}`])).join(" ")}\n`,
+    row(cells) {
+      const pairs = cells.flatMap(({ text, json }, index) => (json === "null" ? [] : [`${columns[index] ?? ""}=${text === "" || /[\s="\\\p{Cc}]/u.test(text) ? JSON.stringify(text) : text}`]));
+      if (pairs.length === 0) throw new ConversionError("CAST", "no field has a value, and an empty line of logfmt is no record", { line: 1 });
+      return `${pairs.join(" ")}\n`;
+    },
     end: () => "",
   };
 }

@@ -13,7 +13,10 @@ type Node = { readonly name: string; readonly attributes: { readonly name: strin
 const nameForm = /^[:A-Za-z_\u0080-\u{10ffff}][-.:\w\u0080-\u{10ffff}]*$/u;
 const noCharacter = /(?![\t\n\r\u007f-\u009f])\p{Cc}|[\ufffe\uffff]/u;
 
-/** Fields are named as the columns of XML are (see createXmlReader). The parts of one element stand together where its first field stands. */
+/**
+ * Fields are named as the columns of XML are (see createXmlReader). Elements stand in the order of their fields: one whose parts do not follow each
+ * other is refused, but for its attributes, which have one place only.
+ */
 function layoutOf(record: string, fields: readonly string[]): Node {
   const root: Node = { name: record, attributes: [], children: [], text: undefined };
   for (const [field, column] of fields.entries()) {
@@ -28,7 +31,7 @@ function layoutOf(record: string, fields: readonly string[]): Node {
       if (child === undefined) {
         child = { name: step, attributes: [], children: [], text: undefined };
         node.children.push(child);
-      }
+      } else if (attribute === undefined && child !== node.children.at(-1)) throw wrong(`belongs to the element "${step}"; let its fields follow each other`);
       node = child;
     }
     if (attribute !== undefined) {

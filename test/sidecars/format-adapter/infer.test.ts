@@ -137,6 +137,8 @@ test("how the samples are written is found too", async () => {
   const xml = await inferred(put("csv", "id,city\n1,Bonn\n2,Lyon\n"), put("xml", '<?xml version="1.0"?><report><made>now</made><orders><order id="1"><to><city>Bonn</city></to></order><order id="2"><to><city>Lyon</city></to></order></orders></report>'));
   assert.deepEqual([xml.fields["id"], xml.fields["city"]], ['"@id"', "to/city"], xml.text);
   assert.match(xml.text, /records: "?\/report\/orders\/order/);
+  const ragged = await inferred(put("xml", '<?xml version="1.0"?><l><o id="1"><a><b>x</b></a><c>1</c></o><o id="2"><a><b>y</b><d>z</d></a><c>2</c></o></l>'), put("report", '{"id":1,"b":"x","c":1}\n{"id":2,"b":"y","d":"z","c":2}\n'));
+  assert.match(ragged.text, /fields:\n +"@id": .*\n +a\/b: .*\n +a\/d: .*\n +c: /);
   const back = await inferred(put("xml", '<?xml version="1.0"?><l><o id="1"><c>Bonn</c></o><o id="2"><c>Lyon</c></o></l>'), put("report", '{"id":1,"c":"Bonn"}\n{"id":2,"c":"Lyon"}\n'));
   assert.match(back.text, /out: \{format: xml, root: l, record: o, file: /);
   assert.equal(back.code, 0, back.text);

@@ -88,6 +88,17 @@ export function flattened(record: Values, use: "columns" | "fields"): Values {
   return found;
 }
 
+/** The names with those of one parent behind each other, where the last of them stands that came before. */
+export function besideTheirKin(names: readonly string[], separator: string): readonly string[] {
+  const placed: string[] = [];
+  for (const name of names) {
+    let place = -1;
+    for (let parent = name.lastIndexOf(separator); parent > 0 && place < 0; parent = name.lastIndexOf(separator, parent - 1)) place = placed.findLastIndex((other) => other.startsWith(name.slice(0, parent + separator.length)));
+    placed.splice(place < 0 ? placed.length : place + 1, 0, name);
+  }
+  return placed;
+}
+
 /** All names that records have, in the order in which they come. */
 export function namesOf(records: readonly Values[]): readonly string[] {
   return [...new Set(records.flatMap((record) => [...record.keys()]))];

@@ -1,6 +1,6 @@
 // pure
 import { typeText, type ValueType } from "../../mapping/types.ts";
-import { columnOf, flattened, namesOf, yaml, type Column } from "./columns.ts";
+import { besideTheirKin, columnOf, flattened, namesOf, yaml, type Column } from "./columns.ts";
 import { guess, type Guessed } from "./guess.ts";
 import { guessFilter } from "./guess-filter.ts";
 import { pairRecords, type Pairing } from "./pairing.ts";
@@ -29,7 +29,10 @@ export function draftMapping(old: Sample, recent: Sample, zones: readonly string
   // Types hold for all records, also those without a counterpart.
   const all = columnsOver(newRecords);
   const columns = paired.map((column, index) => ({ ...columnOf(column.name, (all[index] ?? column).values), values: column.values }));
-  const fields = namesOf(oldRecords).map((name) => ({ name, guessed: guess(name, pairing.pairs.map(([record]) => record.get(name) ?? ""), columns, zones) }));
+  // Of records that do not all have the same keys, those of one object or element may come late.
+  const separator = old.settings["format"] === "xml" ? "/" : old.isTyped ? "." : undefined;
+  const oldNames = namesOf(oldRecords);
+  const fields = (separator === undefined ? oldNames : besideTheirKin(oldNames, separator)).map((name) => ({ name, guessed: guess(name, pairing.pairs.map(([record]) => record.get(name) ?? ""), columns, zones) }));
   return { pairing, input: recent.settings, columns: declared(all), fields, where: filterOf(pairing, columns, columnsOver(pairing.newAlone)) };
 }
 

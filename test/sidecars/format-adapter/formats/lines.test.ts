@@ -31,6 +31,13 @@ const cases: readonly (readonly [name: string, input: string, output: string, fi
   ["INI: a section twice", "format: ini", ndjson, ab, "[s]\na=1\n[s]\n", { code: "COLUMN", line: 3 }],
   ["INI: a line that is none", "format: ini", ndjson, ab, "[s]\nwhat\n", { code: "SYNTAX", line: 2 }],
   ["INI written", ndjson, "format: ini", "section: s, a: a", '{"s":"one","a":" 1"}\n{"s":"two","a":"2"}\n', '[one]\na = " 1"\n\n[two]\na = 2\n'],
+  ["logfmt: a record without values has no form", ndjson, "format: logfmt", "a: a, b: b", '{"a":null,"b":""}\n{"a":null,"b":null}\n', { code: "CAST", line: 2 }],
+  ["INI: a record of its section's name alone", ndjson, "format: ini", "section: s, a: a", '{"s":"x","a":null}\n', "[x]\n"],
+  ["INI: that is a record", "format: ini", ndjson, "s: section", "[x]\n", '{"s":"x"}\n'],
+  ["INI: a record without name and values has no form", ndjson, "format: ini", "a: a", '\n{"a":null}\n', { code: "CAST", line: 2 }],
+  ["properties: a record without values has no form", ndjson, "format: properties", "a: a", '{"a":null}\n', { code: "CAST", line: 1 }],
+  ["XML: a record without values is an element", ndjson, "format: xml", "a: a", '{"a":null}\n', '<?xml version="1.0" encoding="UTF-8"?>\n<records>\n<record/>\n</records>\n'],
+  ["XML: attributes have one place wherever their fields stand", ndjson, "format: xml", '"a/@x": a, b: b, "@i": a, "b/@y": a', '{"a":1,"b":2}\n', '<?xml version="1.0" encoding="UTF-8"?>\n<records>\n<record i="1"><a x="1"/><b y="1">2</b></record>\n</records>\n'],
   ["INI: a line end cannot be written", ndjson, "format: ini", "section: s, a: a", '{"s":"one","a":"1"}\n{"s":"two","a":"2\\n"}\n', { code: "CAST", line: 2, column: "a" }],
   ["properties: separators, escapes, joined lines, comments", "format: properties", ndjson, '"a b": "a b", c: c, d: d', "# c\n! c\na\\ b = 1\\u00e9\nc: x \\\n   y\nd z\\=\n", '{"a b":"1é","c":"x y","d":"z="}\n'],
   ["properties: a key twice", "format: properties", ndjson, ab, "a=1\n\na=2\n", { code: "COLUMN", line: 3, column: "a" }],
@@ -73,7 +80,7 @@ for (const [name, options, more] of [["logfmt", "format: logfmt", ""], ["ini", "
 }
 
 test("fields that a format cannot hold are told with the configuration", () => {
-  for (const [options, fields, words] of [["format: xml", "a b: x", /no path of XML names/], ["format: xml", "a: x, a\\/b: y", /no path of XML names/], ["format: xml", "a: x, a/b: y", /text beside elements/], ["format: logfmt", "a b: x", /no key of logfmt/], ["format: fixed-width, layout: {a: 3}", "b: x", /column "a" is no field/], ["format: fixed-width, layout: {a: wide}", "a: x", /a width from 1/]] as const) {
+  for (const [options, fields, words] of [["format: xml", "a b: x", /no path of XML names/], ["format: xml", "a: x, a\\/b: y", /no path of XML names/], ["format: xml", "a: x, a/b: y", /text beside elements/], ["format: xml", "a/b: x, c: x, a/d: y", /belongs to the element "a"; let its fields follow each other/], ["format: xml", "a/@b: x, c: x, a: y", /belongs to the element "a"/], ["format: logfmt", "a b: x", /no key of logfmt/], ["format: fixed-width, layout: {a: 3}", "b: x", /column "a" is no field/], ["format: fixed-width, layout: {a: wide}", "a: x", /a width from 1/]] as const) {
     assert.throws(() => mappingOf({ in: "{format: ndjson}", out: `{${options}, file: "/o/{name}"}`, fields: `{${fields}}` }), words);
   }
 });
