@@ -112,7 +112,7 @@ function settingsOfOutput(output: OutputOptions, columns: readonly string[]): Re
         ...(output.trailer === undefined ? {} : { trailer: output.trailer }),
       };
     case "json":
-      return { format, ...(output.wrap === undefined || output.wrap.records.length === 0 ? {} : { records: output.wrap.records.join(".") }) };
+      return { format, ...(output.wrap === undefined || output.wrap.records.length === 0 ? {} : { records: output.wrap.records.join("."), strict: false }) };
     case "xml":
       return { format, records: `/${[output.root].flat().join("/")}/${output.record}` };
     case "fixed-width":

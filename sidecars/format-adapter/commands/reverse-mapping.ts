@@ -56,7 +56,10 @@ function csvSettings(options: InputOptions | OutputOptions): string {
 function documentSettings(options: InputOptions | OutputOptions): string {
   if (options.format === "json") {
     const records = "around" in options ? options.around?.records : "wrap" in options ? options.wrap?.records : undefined;
-    return records === undefined || records.length === 0 ? "" : `, records: ${JSON.stringify(records.map((key) => key.replaceAll(".", String.raw`\.`)).join("."))}`;
+    if (records === undefined || records.length === 0) return "";
+    // What stands beside the records that were written is no column of theirs.
+    const beside = "wrap" in options ? (options.wrap?.constants ?? []).map(({ path }) => path) : [];
+    return `, records: ${JSON.stringify(records.map((key) => key.replaceAll(".", String.raw`\.`)).join("."))}${beside.length === 0 ? "" : `, ignore: ${JSON.stringify(beside)}`}`;
   }
   if (options.format !== "xml") return "";
   const { namespaces } = options;

@@ -7,7 +7,7 @@ import { refuseUtf16 } from "../formats/byte-order.ts";
 import { doubleColumn } from "../formats/json-reader.ts";
 import { checkNested, isDeeper } from "../formats/json-text.ts";
 import { readerLimitsDefault, type CellKind, type Row } from "../formats/row.ts";
-import type { EngineInput } from "../formats/options.ts";
+import { aroundOf, type EngineInput } from "../formats/options.ts";
 import { wrongRecordEnd } from "./csv-fault.ts";
 import { isUtf8SoFar, notUtf8, unfinishedBytes, validPrefix } from "./utf8.ts";
 import { AroundScan } from "./around-scan.ts";
@@ -55,6 +55,8 @@ export class Scanner {
   #to: number;
   /** The line on which the unread input begins. */
   #line = 1;
+  /** Whether a CR stands before the unread input, which was counted: an LF that comes first ends no other line. */
+  #afterReturn = false;
   /** The last row whose line was asked for, while the unread input begins at `base`. */
   #lastRow = { base: -1, at: 0, line: 0 };
   #begun = false;
@@ -77,7 +79,8 @@ export class Scanner {
     this.#to = this.#input;
     core.functions.openLines();
     this.#xml = options.input.format === "xml" ? new XmlScan(core, options.input) : undefined;
-    this.#around = options.input.format === "json" && options.input.around !== undefined ? new AroundScan(core, options.input.around) : undefined;
+    const around = options.input.format === "json" ? aroundOf(options.input) : undefined;
+    this.#around = around === undefined ? undefined : new AroundScan(core, around);
     if (options.input.format === "csv" || options.input.format === "xml") return;
     core.functions.openSlots(core.allocate(slotsMax * 16), core.allocate(slotsMax * 4), slotsMax, core.allocate(slotsTable * 4), slotsTable);
     core.functions.openArray();
@@ -191,7 +194,7 @@ export class Scanner {
     const { base, at, line } = this.#lastRow;
     const isBehind = base === this.#from && position >= at;
     const from = isBehind ? at : this.#from;
-    const found = (isBehind ? line : this.#line) + countLineEndsOfBytes(this.#core.bytes.subarray(from, position));
+    const found = (isBehind ? line : this.#line) + this.#lineEnds(from, position);
     this.#lastRow = { base: this.#from, at: position, line: found };
     return found;
   }
@@ -337,6 +340,7 @@ export class Scanner {
 
   #consume(next: number): void {
     this.#line += this.#core.functions.countLineEnds(this.#from, next);
+    if (next > this.#from) this.#afterReturn = this.#core.bytes[next - 1] === carriageReturn;
     this.#from = next;
   }
 
@@ -395,7 +399,13 @@ export class Scanner {
 
   /** The line of a position in the unread input. */
   #lineOf(position: number): number {
-    return this.#line + countLineEndsOfBytes(this.#core.bytes.subarray(this.#from, position));
+    return this.#line + this.#lineEnds(this.#from, position);
+  }
+
+  #lineEnds(from: number, position: number): number {
+    const bytes = this.#core.bytes.subarray(from, position);
+    const isHalf = this.#afterReturn && from === this.#from && bytes[0] === lineFeed;
+    return countLineEndsOfBytes(isHalf ? bytes.subarray(1) : bytes);
   }
 
   /** JSON that brings a reader to where the array was being read. */

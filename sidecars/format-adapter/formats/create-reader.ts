@@ -61,7 +61,8 @@ function createMagicReader(magic: string): ByteReader {
   };
 }
 
-/** A reader that costs little to make, for a look at the first records. */
-export function createSniffer(input: InputOptions, handler: RecordHandler): ByteReader {
+/** A reader that costs little to make, for a look at the first records. Unknown keys beside the records are told when a mapping is chosen. */
+export function createSniffer(given: InputOptions, handler: RecordHandler): ByteReader {
+  const input = given.format === "json" || given.format === "yaml" || given.format === "toml" ? { ...given, strict: false } : given;
   return isEngineInput(input) ? readerOfUtf8(createReader(input, handler)) : createByteReader(input, handler);
 }

@@ -1,10 +1,10 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
-import { recordsOf, RecordSink, type Tree } from "./tree.ts";
+import { recordsOf, RecordSink, type RecordsPlace, type Tree } from "./tree.ts";
 
-/** How a format of documents is read. `records`: the keys that lead to them. `maxBytes`: a document is held in memory, many times its size; a larger one is LIMIT. */
-export type DocumentOptions = { readonly records: readonly string[]; readonly maxBytes: number };
+/** How a format of documents is read. `maxBytes`: a document is held in memory, many times its size; a larger one is LIMIT. */
+export type DocumentOptions = RecordsPlace & { readonly maxBytes: number };
 
 /** Reads a report that can be understood as a whole only. Without a line end at its end it is INCOMPLETE. */
 export function createDocumentReader(options: DocumentOptions, parse: (text: string) => Tree, handler: RecordHandler): RecordReader {
@@ -22,7 +22,7 @@ export function createDocumentReader(options: DocumentOptions, parse: (text: str
       if (text.trim() === "") throw new ConversionError("INCOMPLETE", "the document is empty", { line: 1 });
       if (!takeUnfinished && !/[\r\n]$/.test(text)) throw new ConversionError("INCOMPLETE", "the last line has no end", { line: 1 });
       const sink = new RecordSink(handler, readerLimitsDefault);
-      for (const record of recordsOf(parse(text), options.records)) sink.take(record);
+      for (const record of recordsOf(parse(text), options)) sink.take(record);
     },
   };
 }

@@ -1,15 +1,17 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
 import { parseJsonRecord, type JsonCell } from "./json-text.ts";
+import { unknownAround } from "./tree.ts";
 
 /**
  * Where the records stand in a JSON document: at these keys, none for the top. There is a list of them, or one of them. `constants` are values
- * of the document that stand before the records and become columns of each: by the column's name, the keys that lead to it.
+ * of the document that stand before the records and become columns of each: by the column's name, the keys that lead to it. With `strict` the
+ * objects around the records have no other keys than those that lead to records and constants, and those that are `ignored` with all that is in them.
  */
-export type JsonAroundOptions = { readonly records: readonly string[]; readonly constants: ReadonlyMap<string, readonly string[]> };
+export type JsonAroundOptions = { readonly records: readonly string[]; readonly constants: ReadonlyMap<string, readonly string[]>; readonly ignored: readonly (readonly string[])[]; readonly strict?: boolean };
 
 /** What the document is wanted for, by key. */
-type Wanted = { readonly children: Map<string, Wanted>; isRecords: boolean; readonly columns: string[]; readonly path: string };
+type Wanted = { readonly children: Map<string, Wanted>; isRecords: boolean; /** The object may have keys that nobody wants. */ hasOthers: boolean; readonly columns: string[]; readonly path: string };
 type Level = { readonly keys: Set<string> | undefined; /** Of the object; undefined where nothing inside is wanted. */ readonly wanted: Wanted | undefined; key: string; keptCharacters: number };
 type Mode = "value" | "firstElement" | "firstKey" | "key" | "colon" | "after" | "string" | "bare" | "over";
 
@@ -144,6 +146,8 @@ export class JsonAround {
       this.place = "records";
       return at;
     }
+    const outer = this.#levels.at(-1);
+    if (wanted === undefined && outer?.keys !== undefined && outer.wanted?.hasOthers === false) throw unknownAround([...(outer.wanted.path === "" ? [] : [outer.wanted.path]), outer.key].join("."), this.#line(at));
     if (wanted !== undefined && wanted.columns.length > 0) {
       if (this.place === "behind") throw new ConversionError("COLUMN", `"${wanted.path}" stands behind the records; only what stands before them can be a column of each`, { line: this.#line(at), column: wanted.columns[0] });
       this.#kept = { columns: wanted.columns, pieces: [], bytes: 0, depth: this.#levels.length };
@@ -295,12 +299,12 @@ function isBare(byte: number): boolean {
   return (byte >= 48 && byte <= 57) || (byte >= 97 && byte <= 122) || (byte >= 65 && byte <= 90) || byte === 45 || byte === 43 || byte === 46;
 }
 
-function wantedOf({ records, constants }: JsonAroundOptions): Wanted {
-  const root: Wanted = { children: new Map(), isRecords: false, columns: [], path: "" };
+function wantedOf({ records, constants, ignored, strict = false }: JsonAroundOptions): Wanted {
+  const root: Wanted = { children: new Map(), isRecords: false, hasOthers: !strict, columns: [], path: "" };
   const at = (path: readonly string[]): Wanted => {
     let found = root;
     for (const [depth, key] of path.entries()) {
-      const next: Wanted = found.children.get(key) ?? { children: new Map(), isRecords: false, columns: [], path: path.slice(0, depth + 1).join(".") };
+      const next: Wanted = found.children.get(key) ?? { children: new Map(), isRecords: false, hasOthers: !strict, columns: [], path: path.slice(0, depth + 1).join(".") };
       found.children.set(key, next);
       found = next;
     }
@@ -308,5 +312,6 @@ function wantedOf({ records, constants }: JsonAroundOptions): Wanted {
   };
   at(records).isRecords = true;
   for (const [column, path] of constants) at(path).columns.push(column);
+  for (const path of ignored) at(path).hasOthers = true;
   return root;
 }

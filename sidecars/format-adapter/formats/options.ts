@@ -19,8 +19,8 @@ export type OutputOptions = EngineOutput | LinesOutput | (XmlLayout & { readonly
 /** Formats that the engine reads by itself; CSV in most of its dialects. */
 export type EngineInput = CsvInput | JsonInput | XmlInput;
 export type CsvInput = CsvDialect & { readonly format: "csv" };
-/** `around`: the document is not the list of records itself. */
-export type JsonInput = { readonly format: "ndjson" } | { readonly format: "json"; readonly around?: JsonAroundOptions };
+/** `around`: the document is not the list of records itself. `strict` as in JsonAroundOptions. */
+export type JsonInput = { readonly format: "ndjson" } | { readonly format: "json"; readonly around?: Omit<JsonAroundOptions, "strict">; readonly strict?: boolean };
 export type XmlInput = XmlDialect & { readonly format: "xml" };
 /** `section`: the column of the section's name. */
 export type LinesInput = { readonly format: "logfmt" | "properties" } | { readonly format: "ini"; readonly section: string } | (FixedLayout & { readonly format: "fixed-width" });
@@ -40,6 +40,11 @@ export type AvroOutput = AvroLayout & { readonly format: "avro" };
 export type YamlOutput = { readonly format: "yaml" };
 /** `name`: of the list of tables. */
 export type TomlOutput = { readonly format: "toml"; readonly name: string };
+
+/** How a JSON document is read whose records stand inside of it. */
+export function aroundOf({ around, strict = false }: JsonInput & { readonly format: "json" }): JsonAroundOptions | undefined {
+  return around === undefined ? undefined : { ...around, strict };
+}
 
 const engineFormats: ReadonlySet<string> = new Set(["ndjson", "json"]);
 

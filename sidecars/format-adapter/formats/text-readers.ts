@@ -1,7 +1,7 @@
 // pure
 import { createCsvReader } from "./csv-reader.ts";
 import { createJsonArrayReader, createNdjsonReader } from "./json-reader.ts";
-import type { EngineInput } from "./options.ts";
+import { aroundOf, type EngineInput } from "./options.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
 import { createXmlReader } from "./xml-reader.ts";
 
@@ -13,7 +13,7 @@ export function createReader(input: EngineInput, handler: RecordHandler): Record
     case "ndjson":
       return createNdjsonReader(handler, readerLimitsDefault);
     case "json":
-      return createJsonArrayReader(handler, readerLimitsDefault, input.around);
+      return createJsonArrayReader(handler, readerLimitsDefault, aroundOf(input));
     case "xml":
       return createXmlReader(input, handler, readerLimitsDefault);
   }

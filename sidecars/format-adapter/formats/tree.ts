@@ -110,16 +110,24 @@ export class RecordSink {
 }
 
 /**
+ * The keys that lead to the records. With `strict` the maps around them have no other keys than those, and those that are `ignored` with all
+ * that is in them.
+ */
+export type RecordsPlace = { readonly records: readonly string[]; readonly ignored?: readonly (readonly string[])[]; readonly strict?: boolean };
+
+/**
  * The records of a document: the list at the path, or what stands there as the one record. The path's parts are keys. A list of anything but maps
  * is refused. `line` is where the document begins.
  */
-export function recordsOf(document: Tree, path: readonly string[], line = 1): readonly TreeMap[] {
+export function recordsOf(document: Tree, place: RecordsPlace, line = 1): readonly TreeMap[] {
+  const { records: path } = place;
   let found = document;
   for (const key of path) {
     const next = found.kind === "map" ? found.entries.get(key) : undefined;
     if (next === undefined) throw new ConversionError("COLUMN", `the document has no "${path.join(".")}", where its records are to stand`, { line: found.kind === "map" ? found.line : line, column: key });
     found = next;
   }
+  if (place.strict === true && document.kind === "map") checkAround(document, [], place);
   if (found.kind === "map") return [found];
   const where = path.length === 0 ? "the document" : `"${path.join(".")}"`;
   if (found.kind !== "list") throw new ConversionError("SYNTAX", `${where} must be a list of records, or one record`, { line, sample: found.text });
@@ -127,4 +135,24 @@ export function recordsOf(document: Tree, path: readonly string[], line = 1): re
     if (item.kind !== "map") throw new ConversionError("SYNTAX", `item ${index + 1} of ${where} is not a record`, { line, sample: item.kind === "list" ? treeJson(item) : item.text });
     return item;
   });
+}
+
+function checkAround(map: TreeMap, at: readonly string[], place: RecordsPlace): void {
+  const { records, ignored = [] } = place;
+  for (const [key, value] of map.entries) {
+    const path = [...at, key];
+    if ([records, ...ignored].some((known) => isPathPrefix(known, path))) continue;
+    if (![records, ...ignored].some((known) => isPathPrefix(path, known))) throw unknownAround(path.join("."), map.line);
+    if (value.kind === "map") checkAround(value, path, place);
+  }
+}
+
+/** Whether a path of keys leads to another, or to something around it. */
+export function isPathPrefix(path: readonly string[], of: readonly string[]): boolean {
+  return path.every((key, index) => of[index] === key);
+}
+
+/** A key beside the records that a strict mapping does not know; `path` leads to it. */
+export function unknownAround(path: string, line: number): ConversionError {
+  return new ConversionError("COLUMN", `the key "${path}" beside the records is not known to this mapping; name it under in.ignore, or set strict: false`, { line, column: path });
 }

@@ -28,7 +28,7 @@ export function createYamlReader(options: DocumentOptions, handler: RecordHandle
   let isFirst = true;
 
   const flush = (isLast: boolean): void => {
-    if (place !== "before") for (const tree of parseChunk(chunk, { firstLine: chunkLine, isLast, anchors })) for (const record of recordsOf(tree, place === "list" ? [] : options.records, chunkLine)) sink.take(record);
+    if (place !== "before") for (const tree of parseChunk(chunk, { firstLine: chunkLine, isLast, anchors })) for (const record of recordsOf(tree, place === "list" ? { records: [] } : options, chunkLine)) sink.take(record);
     if (place !== "before") isEmpty = false;
     chunk = "";
     chunkLine = line;

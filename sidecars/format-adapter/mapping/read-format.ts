@@ -8,7 +8,7 @@ import { avroInput, avroOutput } from "./read-avro-format.ts";
 import type { InputFormat, OutputFormat } from "./mapping.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { csvInput, csvOutput } from "./read-csv-format.ts";
-import { readAround, readWrap } from "./read-json-document.ts";
+import { readAround, readIgnored, readWrap } from "./read-json-document.ts";
 import { recordInputs, recordOutputs } from "./read-record-formats.ts";
 import { parseType, typeNames, type ValueType } from "./types.ts";
 
@@ -20,7 +20,7 @@ const inputs: Readonly<Record<string, Settings<InputOptions>>> = {
   csv: csvInput(","),
   tsv: csvInput("\t"),
   ndjson: { keys: [], read: () => ({ format: "ndjson" }) },
-  json: { keys: ["records", "envelope"], read: (_, parts) => ({ format: "json", ...readAround(parts) }) },
+  json: { keys: ["records", "envelope", "ignore"], read: (_, parts) => ({ format: "json", ...readAround(parts) }) },
   yaml: documentInput("yaml"),
   toml: documentInput("toml"),
   prometheus: { keys: [], read: () => ({ format: "prometheus" }) },
@@ -43,7 +43,13 @@ const fixedColumns: ReadonlySet<string> = new Set(["prometheus", "openmetrics"])
 const maxSizes = { yaml: 1_048_576, toml: 8_388_608 } as const;
 
 function documentInput(format: keyof typeof maxSizes): Settings<InputOptions> {
-  return { keys: ["records", "maxSize"], read: (_, parts) => ({ format, records: readPath(parts.get("records")), maxBytes: readSize(parts.get("maxSize"), maxSizes[format]) }) };
+  return {
+    keys: ["records", "ignore", "maxSize"],
+    read: (_, parts) => {
+      const records = readPath(parts.get("records"));
+      return { format, records, ignored: readIgnored(parts.get("ignore"), [records]), maxBytes: readSize(parts.get("maxSize"), maxSizes[format]) };
+    },
+  };
 }
 
 const outputs: Readonly<Record<string, Settings<OutputOptions>>> = {

@@ -1,28 +1,37 @@
 // pure
-import type { JsonAroundOptions } from "../formats/json-around.ts";
 import { jsonWrapFault, type JsonWrap } from "../formats/json-frame.ts";
 import { jsonKeys } from "../formats/json-layout.ts";
-import { numberLeaf } from "../formats/tree.ts";
+import type { JsonInput } from "../formats/options.ts";
+import { isPathPrefix, numberLeaf } from "../formats/tree.ts";
 import type { OutCell } from "../formats/writers.ts";
 import type { NodeReader } from "./node-reader.ts";
 import type { Parts } from "./read-format.ts";
 
-/** `records:` and `envelope:` of JSON that comes in. Without `records` the document is the list itself. */
-export function readAround(parts: Parts): { readonly around?: JsonAroundOptions } {
+/** `records:`, `envelope:` and `ignore:` of JSON that comes in. Without `records` the document is the list itself. */
+export function readAround(parts: Parts): Pick<JsonInput & { readonly format: "json" }, "around"> {
   const records = readDocumentPath(parts.get("records"));
   const envelope = parts.get("envelope");
   if (records === undefined) {
-    envelope?.problem('needs "records": where the records stand in the document');
+    for (const place of [envelope, parts.get("ignore")]) place?.problem('needs "records": where the records stand in the document');
     return {};
   }
   const constants = new Map<string, readonly string[]>();
   for (const [column, place] of envelope?.map() ?? []) {
     const path = readDocumentPath(place) ?? [];
-    const other = [records, ...constants.values()].find((known) => isPrefix(path, known) || isPrefix(known, path));
+    const other = [records, ...constants.values()].find((known) => isPathPrefix(path, known) || isPathPrefix(known, path));
     if (other !== undefined) place.problem(other === records ? "must be the path of a value beside the records" : "stands in a value that is a column already, or the other way round");
     constants.set(column, path);
   }
-  return { around: { records, constants } };
+  return { around: { records, constants, ignored: readIgnored(parts.get("ignore"), [records, ...constants.values()]) } };
+}
+
+/** `ignore:` names what may stand beside the records in a document and is not looked at; `read` are the paths of what is. */
+export function readIgnored(node: NodeReader | undefined, read: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  return (node?.list() ?? []).map((place) => {
+    const path = readDocumentPath(place) ?? [];
+    if (path.length === 0 || read.some((known) => isPathPrefix(known, path))) place.problem("must be the path of something beside the records that is no column");
+    return path;
+  });
 }
 
 /** `records:`, `envelope:` and `indent:` of JSON that goes out. */
@@ -57,8 +66,4 @@ function readDocumentPath(node: NodeReader | undefined): readonly string[] | und
   if (text === undefined) return undefined;
   if (text === "") node?.problem("expected a path such as data.rows, or $ for the document itself");
   return text === "$" || text === "" ? [] : jsonKeys(text.replace(/^\$\./, ""));
-}
-
-function isPrefix(path: readonly string[], of: readonly string[]): boolean {
-  return path.every((key, index) => of[index] === key);
 }

@@ -12,10 +12,10 @@ import { ConversionError } from "../../../sidecars/format-adapter/conversion-err
 import { mappingOf } from "./support.ts";
 
 type Format = "yaml" | "toml";
-type Given = { readonly records?: readonly string[]; readonly size?: number; readonly maxBytes?: number; readonly takeUnfinished?: boolean };
+type Given = { readonly records?: readonly string[]; readonly strict?: boolean; readonly size?: number; readonly maxBytes?: number; readonly takeUnfinished?: boolean };
 
 /** The records as "line:kind text, …" in the order of their columns, or the error as "CODE line". */
-function read(format: Format, text: string, { records = [], size = Infinity, maxBytes = 1_000_000, takeUnfinished = false }: Given = {}): readonly string[] | string {
+function read(format: Format, text: string, { records = [], strict = false, size = Infinity, maxBytes = 1_000_000, takeUnfinished = false }: Given = {}): readonly string[] | string {
   const columns: string[] = [];
   const rows: string[] = [];
   const handler = {
@@ -23,7 +23,8 @@ function read(format: Format, text: string, { records = [], size = Infinity, max
     onRow: (row: { readonly line: number; text(column: string): string | undefined; kind(column: string): string | undefined }) => void rows.push(`${row.line}: ${columns.filter((column) => row.kind(column) !== undefined).map((column) => `${column}=${row.kind(column)} ${row.text(column)}`).join(", ")}`),
   };
   try {
-    const reader = format === "yaml" ? createYamlReader({ records, maxBytes }, handler) : createDocumentReader({ records, maxBytes }, parseToml, handler);
+    const options = { records, strict, maxBytes, ignored: [["defaults"], ["x", "n", "m"]] };
+    const reader = format === "yaml" ? createYamlReader(options, handler) : createDocumentReader(options, parseToml, handler);
     for (let at = 0; at < text.length; at += size) reader.push(text.slice(at, at + size));
     reader.end({ takeUnfinished });
     return rows;
@@ -47,6 +48,13 @@ check("yaml", "items over several lines, comments and documents keep their lines
 check("yaml", "records stand at a path", "x:\n  y:\n    - a: 1\n    - a: [1, {b: 2.50}]\n", ["3: a=number 1", '4: a=nested [1,{"b":2.50}]'], { records: ["x", "y"] });
 check("yaml", "a path that is not there is told", "x: 1\n", "COLUMN 1", { records: ["x", "y"] });
 check("yaml", "a map is one record", "a: 1\n", ["1: a=number 1"]);
+for (const [what, text, expected] of [
+  ["what is ignored may stand beside the records", "defaults: {a: 1}\nx: {n: {m: 1}, y: [{a: 1}]}\n", ["2: a=number 1"]],
+  ["a new key at the top is told", "x: {y: []}\nnew: 1\n", "COLUMN 1"],
+  ["a new key beside the records is told", "x:\n  y: []\n  z: 1\n", "COLUMN 2"],
+  ["a new key beside what is ignored is told", "x: {n: {k: 1}, y: []}\n", "COLUMN 1"],
+] as const) check("yaml", `strict: ${what}`, text, expected, { records: ["x", "y"], strict: true });
+check("toml", "strict: a new key beside the records is told", "title = 1\n[[r]]\nid = 1\n", "COLUMN 1", { records: ["r"], strict: true });
 check("yaml", "an empty list has no records", "[]\n", []);
 check("yaml", "aliases are followed, also from item to item", "- a: &x {b: 1}\n- a: *x\n", ['1: a=nested {"b":1}', '2: a=nested {"b":1}']);
 check("yaml", "an alias that holds itself is refused", "a: &x [*x]\n", "SYNTAX 1");

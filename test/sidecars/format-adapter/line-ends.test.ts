@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { convertText } from "../../../sidecars/format-adapter/convert.ts";
+import { convertCut } from "./content.ts";
 import { mappingOf } from "./support.ts";
 
 const two = '{"a":"1"}\n{"a":"2"}\n';
@@ -24,4 +25,24 @@ for (const [format, report, withReturns] of [
       assert.equal(outcome.kind === "converted" ? outcome.text : outcome.error.code, expected);
     });
   }
+}
+
+// Where a read is cut must not move the line that a fault is told with: not between CR and LF either.
+for (const [input, report] of [
+  ["format: json", '[\n{"a":1}\n,\n{"a":2}\n,\n\n{"a":"x"}\n]'],
+  ["format: json", '[\n{"a":1}\n,\n{"a":2,\n"b":3}\n]'],
+  ["format: json, records: r", '{\n"r":\n[\n{"a":1}\n]\n\n,"x":1}'],
+  ["format: ndjson", '{"a":1}\n\n{"a":2}\n{"a":"x"}\n'],
+  ["format: csv", 'a\n1\n"2"\nx\n'],
+  ["format: xml, records: /r/i", "<r>\n<i>\n<a>1</a>\n</i>\n\n<i>\n<a>x</a></i>\n</r>\n"],
+  ["format: xml, records: /r/i", "<r>\n<i>\n<a>1</a>\n</i>\n\n<i>\n<a>2</b></i>\n</r>\n"],
+  ["format: logfmt", "a=1\n\na=x\n"],
+] as const) {
+  test(`${input}: a fault has one line, wherever the reads are cut: ${JSON.stringify(report)}`, () => {
+    const mapping = mappingOf({ in: `{${input}, columns: {a: int64}}`, out: '{format: ndjson, file: "/o/{name}"}', fields: "{a: a}" });
+    const expected = convertCut(mapping, Buffer.from(report), report.length);
+    assert.ok(typeof expected !== "string");
+    const bytes = Buffer.from(report.replaceAll("\n", "\r\n"));
+    for (let cut = 1; cut <= bytes.length; cut++) for (const size of [bytes.length, 1]) assert.deepEqual(convertCut(mapping, bytes, cut, size), expected, `cut at ${cut}`);
+  });
 }

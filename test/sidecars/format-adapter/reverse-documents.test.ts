@@ -22,7 +22,7 @@ test("a mapping between documents is undone with the places of its records", () 
   const given = { in: '{format: json, records: "data.a\\\\.b", columns: {id: int64}}', fields: '{"@n": id}' };
   assert.equal(thereAndBack({ ...given, out: '{format: xml, root: /r/list, record: i, namespaces: {"": "urn:p"}, attributes: {v: "1"}, file: "/o/{name}"}' }, json), json);
   const xml = '<?xml version="1.0" encoding="UTF-8"?>\n<o:r xmlns:o="urn:o">\n<o:i id="1"/>\n</o:r>\n';
-  assert.equal(thereAndBack({ in: '{format: xml, records: "/o:r/o:i", namespaces: {o: "urn:o"}, columns: {"@id": int64}}', out: '{format: json, records: x.y, indent: 2, file: "/o/{name}"}', fields: '{id: "@id"}' }, xml), xml);
+  assert.equal(thereAndBack({ in: '{format: xml, records: "/o:r/o:i", namespaces: {o: "urn:o"}, columns: {"@id": int64}}', out: '{format: json, records: x.y, envelope: {v: 2, x.n: a}, indent: 2, file: "/o/{name}"}', fields: '{id: "@id"}' }, xml), xml);
 });
 
 test("values around the records are told not to come back", () => {

@@ -6,7 +6,8 @@ import { chooseMapping } from "../../../../sidecars/format-adapter/detect.ts";
 import { mappingOf, parseAdapter, parseConfig } from "../support.ts";
 import { byEngine, byReference, type Outcome } from "../engine/outcomes.ts";
 
-const rows = '{format: json, records: data.rows, columns: {a: "int64?"}}';
+const rows = '{format: json, records: data.rows, strict: false, columns: {a: "int64?"}}';
+const strictRows = '{format: json, records: data.rows, envelope: {at: meta.at}, ignore: [page, data.count, meta.links.next, "x\\\\.y"], columns: {a: "int64?"}}';
 const toLines = '{format: ndjson, file: "/o/{name}"}';
 
 /** What becomes of a document, the same by the engine with reads cut at every byte and by the reader in TypeScript. */
@@ -29,6 +30,14 @@ check("one record", '{"data":{"rows": {"a": 7} , "b": 1}}', gives('{"a":7}'));
 check("the document is one record", '{"a": 7}\n', gives('{"a":7}'), { in: '{format: json, records: $}' });
 check("the document is the list, written as a path", '[{"a": 7}]', gives('{"a":7}'), { in: '{format: json, records: $}' });
 check("keys with escapes and points on the way", '{"d\\u0061ta":{"r.s":[{"a":1}]}}', gives('{"a":1}'), { in: '{format: json, records: "$.data.r\\\\.s"}' });
+for (const [name, text, expected] of [
+  ["keys beside the records that the mapping names", '{"page": {"n": [1, {"b": 2}]}, "x.y": 0, "meta": {"at": 1, "links": {"next": {"any": 1}}}, "data": {"rows": [{"a": 1}], "count": 1}}', gives('{"a":1}')],
+  ["a new key at the top", '{"meta": {"at": 1},\n"data": {"rows": []}, "pages": 1}', fails("COLUMN", 2)],
+  ["a new key at the top before the records", '{"new": [], "meta": {"at": 1}, "data": {"rows": []}}', fails("COLUMN", 1)],
+  ["a new key beside the records", '{"meta": {"at": 1}, "data": {"rows": [],\n\n"counts": {}}}', fails("COLUMN", 3)],
+  ["a new key beside a value of the envelope", '{"meta": {"by": null, "at": 1}, "data": {"rows": []}}', fails("COLUMN", 1)],
+  ["a new key beside what is ignored", '{"meta": {"at": 1, "links": {"last": 1}}, "data": {"rows": []}}', fails("COLUMN", 1)],
+] as const) check(`strict: ${name}`, text, expected, { in: strictRows.replace("columns: {", 'columns: {at: int64, ') });
 check("the same keys in other places are not the path", '{"rows":[{"a":0}],"x":{"data":{"rows":[{"a":0}]}},"data":{"rows":[{"a":1}]}}', gives('{"a":1}'));
 check("the path is not there", '{"data":{"row":[]}}\n', fails("COLUMN", 1));
 check("the path goes through a list", '{"data":[{"rows":[]}]}\n', fails("COLUMN", 1));
@@ -55,7 +64,7 @@ check("too deep around the records", `{"x":${"[".repeat(200)}`, fails("LIMIT", 1
 check("a fault in a record keeps its line", '{"data":{"rows":[\n{"a":1},\n{"a":tru}\n]}}', fails("SYNTAX", 3));
 check("a wrong value keeps its line", '{"m":1,\n"data":{"rows":[\n{"a":"x"}\n]}}', fails("CAST", 3));
 
-const withEnvelope = '{format: json, records: data.rows, envelope: {generated: meta.at, "by": meta.by, all: meta.all, yes: meta.yes, nil: meta.nil}, columns: {generated: string, "all.x": int64}}';
+const withEnvelope = '{format: json, records: data.rows, envelope: {generated: meta.at, "by": meta.by, all: meta.all, yes: meta.yes, nil: meta.nil}, strict: false, columns: {generated: string, "all.x": int64}}';
 const envelopeFields = "{a: a, generated: generated, by: by, x: all.x, yes: yes, nil: nil}";
 const meta = '"meta":{"at":"2026-01-02T03:04:05Z \\u00e9","by":12345678901234567890.10,"all":{"x": 5},"yes":true,"nil":null}';
 check("values that stand before the records are columns of each", `{${meta},"data":{"rows":[{"a":1},{"a":"2"}]}}`, gives('{"a":1,"generated":"2026-01-02T03:04:05Z é","by":12345678901234567890.10,"x":5,"yes":true,"nil":null}', '{"a":"2","generated":"2026-01-02T03:04:05Z é","by":12345678901234567890.10,"x":5,"yes":true,"nil":null}'), { in: withEnvelope, fields: envelopeFields });
@@ -64,7 +73,7 @@ check("a key of a record that is the name of such a value is refused", '{"m":1,"
 check("a document that ends within such a value", `{"m":"${"x".repeat(70_000)}","data":{"rows":[]}}`.slice(0, 200), fails("INCOMPLETE", 1), { in: "{format: json, records: data.rows, envelope: {m: m}}", fields: "{a: a, m: m}" });
 
 test("limits around the records: a value of 64 KiB, keys of 4 MiB", () => {
-  const mapping = mappingOf({ in: "{format: json, records: rows, envelope: {m: m}}", out: toLines, fields: "{a: a, m: m}" });
+  const mapping = mappingOf({ in: "{format: json, strict: false, records: rows, envelope: {m: m}}", out: toLines, fields: "{a: a, m: m}" });
   const code = (text: string): string => {
     const outcome = convertText(mapping, text);
     return outcome.kind === "failed" ? outcome.error.code : String(outcome.rows);
@@ -169,7 +178,7 @@ test("a value before the records, or their keys, tell the version", () => {
 });
 
 test("memory does not grow with the document, and its ends are looked at", () => {
-  const mapping = mappingOf({ in: "{format: json, records: data.rows}", out: toLines, fields: "{a: a}" });
+  const mapping = mappingOf({ in: "{format: json, strict: false, records: data.rows}", out: toLines, fields: "{a: a}" });
   const conversion = startConversion(mapping);
   const feed = (text: string, times = 1): void => {
     const bytes = Buffer.from(text);
