@@ -22,6 +22,8 @@ describe("CLIENT commands are about the clients of the ambassador", () => {
     await wire.one("CLIENT", "SETNAME", name);
     return wire;
   };
+  /** Waits until the ambassador has noticed that the clients of other tests have left. */
+  const only = async (wire: Wire, count: number): Promise<void> => void await eventually(async () => linesOf(await wire.one("CLIENT", "LIST")).length === count, { what: `${count} clients` });
   const idOf = async (wire: Wire): Promise<string> => (await wire.one("CLIENT", "ID")).slice(1).trim();
 
   test("CLIENT LIST has one line for each, with the fields that this server has", async () => {
@@ -46,6 +48,7 @@ describe("CLIENT commands are about the clients of the ambassador", () => {
     await using subscriber = await named("listener");
     await using wire = await openWire(ambassador);
     await subscriber.one("SUBSCRIBE", "ch");
+    await only(wire, 2);
     assert.deepEqual(linesOf(await wire.one("CLIENT", "LIST", "TYPE", "pubsub")).map((line) => [line["name"], line["flags"]]), [["listener", "P"]]);
   });
 
@@ -54,6 +57,7 @@ describe("CLIENT commands are about the clients of the ambassador", () => {
     await using byId = await openWire(ambassador);
     await using byAddress = await named("by-address");
     await using byType = await openWire(ambassador);
+    await only(killer, 4);
     assert.equal(await killer.one("CLIENT", "KILL", "ID", await idOf(byId)), ":1\r\n");
     await byId.ended();
     const address = linesOf(await killer.one("CLIENT", "LIST")).find((line) => line["name"] === "by-address")?.["addr"] ?? "";
@@ -62,6 +66,7 @@ describe("CLIENT commands are about the clients of the ambassador", () => {
     await byType.one("SUBSCRIBE", "ch");
     assert.equal(await killer.one("CLIENT", "KILL", "TYPE", "pubsub"), ":1\r\n");
     await byType.ended();
+    await only(killer, 1);
     assert.equal(await killer.one("CLIENT", "KILL", "ID", "12345"), ":0\r\n");
     assert.equal(await killer.one("CLIENT", "KILL", "1.2.3.4:5"), "-ERR No such client\r\n");
     assert.equal(await killer.one("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"), ":1\r\n");
@@ -82,10 +87,11 @@ describe("CLIENT commands are about the clients of the ambassador", () => {
     await using pauser = await openWire(ambassador);
     await using reader = await openWire(ambassador);
     await reader.one("SET", "k", "v");
-    assert.equal(await pauser.one("CLIENT", "PAUSE", "700", "ALL"), "+OK\r\n");
+    // The pause begins after this moment and ends by the server's clock, so that whoever has waited for its end has waited for so long.
     const begunMs = performance.now();
+    assert.equal(await pauser.one("CLIENT", "PAUSE", "700", "ALL"), "+OK\r\n");
     assert.equal(await reader.one("GET", "k"), "$1\r\nv\r\n");
-    assert.ok(performance.now() - begunMs > 500, "the read waited for the pause to end");
+    assert.ok(performance.now() - begunMs > 600, "the read waited for the pause to end");
     assert.equal(await pauser.one("CLIENT", "PAUSE", "60000", "WRITE"), "+OK\r\n");
     assert.equal(await reader.one("GET", "k"), "$1\r\nv\r\n");
     assert.equal(await pauser.one("CLIENT", "UNPAUSE"), "+OK\r\n");

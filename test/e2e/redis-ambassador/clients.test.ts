@@ -8,7 +8,7 @@ import { serverKinds, startPair, type PairScene } from "./pair-scene.ts";
 // What applications do every day with the two libraries that most of them use, with no setting but the address.
 
 for (const { image, title } of serverKinds) {
-  describe(`clients run unchanged through the ambassador before ${title}`, { timeout: 60_000 }, () => {
+  describe(`clients run unchanged through the ambassador before ${title}`, () => {
     let scene: PairScene;
     before(async () => {
       scene = await startPair(image);

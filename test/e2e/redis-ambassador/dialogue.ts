@@ -6,6 +6,9 @@ import type { Place } from "./wire.ts";
 /** Ends an exchange whose number of replies is not known: every server answers it in every state but the silent ones. */
 const mark = "end-of-exchange";
 
+/** How long is waited for what has to come: only a difference makes it missing. */
+const patienceMs = 30_000;
+
 /** Bytes of requests; a word is latin1 text, one character a byte. */
 export function requestBytes(words: readonly string[]): Buffer {
   return encodeRequest(words.map((word) => Buffer.from(word, "latin1")));
@@ -90,13 +93,13 @@ export class Dialogue implements AsyncDisposable {
   }
 
   /** The next `count` replies, pushes counted; fewer when the connection ends or nothing comes for `timeoutMs`. */
-  async take(count: number, timeoutMs = 5_000): Promise<string[]> {
+  async take(count: number, timeoutMs = patienceMs): Promise<string[]> {
     await this.#until(() => this.#frames.length >= count, timeoutMs);
     return this.#frames.splice(0, count);
   }
 
   /** The next replies up to one that is neither a push nor missing; `count` of those. */
-  async takeReplies(count: number, timeoutMs = 5_000): Promise<string[]> {
+  async takeReplies(count: number, timeoutMs = patienceMs): Promise<string[]> {
     const enough = (): number => {
       let replies = 0;
       for (let index = 0; index < this.#frames.length; index += 1) {
@@ -115,7 +118,7 @@ export class Dialogue implements AsyncDisposable {
   }
 
   /** Everything that is answered up to a PING sent behind it, or to the end of the connection. The PING's own reply is left out. */
-  async askMarked(bytes: Buffer | string, timeoutMs = 1_000): Promise<string[]> {
+  async askMarked(bytes: Buffer | string, timeoutMs = patienceMs): Promise<string[]> {
     // Behind MULTI the PING is queued.
     const begins = /^(?:\*\d+\r\n\$5\r\n)?multi\r\n$/i.test(bytes.toString("latin1"));
     this.write(bytes);
@@ -127,7 +130,7 @@ export class Dialogue implements AsyncDisposable {
     return this.closed ? [...found, "closed"] : found;
   }
 
-  async ended(timeoutMs = 2_000): Promise<boolean> {
+  async ended(timeoutMs = patienceMs): Promise<boolean> {
     return await this.#until(() => this.closed, timeoutMs) && this.closed;
   }
 

@@ -6,6 +6,8 @@ import { serverKinds, startPair, type PairScene } from "./pair-scene.ts";
 
 /** The first of many differences tell enough. */
 const shownMax = 12;
+/** Some thousand answers one after another take as long as the machine lets them. */
+const slow = { timeout: 900_000 } as const;
 
 // The servers are compared side by side, since each spends most of its time waiting for its turn.
 describe("every command", { concurrency: true }, () => {
@@ -23,7 +25,7 @@ function comparedWith(image: ServerImage): void {
     for (const pipelined of [false, true]) {
       // Writes are tried with their keys made anew for each, which takes long: once in each protocol, once single, once pipelined.
       const writesToo = pipelined === (protocol === 3);
-      test(`gets the same bytes in RESP${protocol}, ${pipelined ? "pipelined" : "one at a time"}${writesToo ? "" : ", where it writes nothing"}`, async (context) => {
+      test(`gets the same bytes in RESP${protocol}, ${pipelined ? "pipelined" : "one at a time"}${writesToo ? "" : ", where it writes nothing"}`, slow, async (context) => {
         const every = await EveryCommand.prepare(scene, { protocol, pipelined });
         const readsBefore = await scene.callsOnReplicas("strlen");
         await every.reads(async () => await scene.replicasAnswer("string"));

@@ -40,8 +40,6 @@ export const ownAnswers: Readonly<Record<string, { readonly request: readonly st
 /** They change what the connection is, or are not answered by exactly one reply: a new connection for every one, and all that comes up to a PING. */
 const changesConnection = (command: DocumentedCommand): boolean =>
   command.group === "connection" || command.group === "pubsub" || command.group === "transactions" || command.name === "monitor" || command.name === "debug" || command.name === "script|debug" || command.name.startsWith("client");
-/** How long the end of an answer is waited for, which only a difference makes missing. */
-const patienceMs = 10_000;
 
 const library = "#!lua name=lib\nredis.register_function{function_name='f', callback=function(k, a) return {k[1] or 'none', a[1] or 'none'} end, flags={'no-writes'}}";
 const scripting = [["FUNCTION", "FLUSH"], ["SCRIPT", "FLUSH"], ["FUNCTION", "LOAD", library], ["SCRIPT", "LOAD", sampleScript]];
@@ -177,7 +175,7 @@ export class EveryCommand {
     const one = async (request: readonly string[]): Promise<void> => {
       const [plain, through] = await Promise.all([this.#pair.plain, this.#pair.through].map(async (place) => {
         await using dialogue = await this.#open(place);
-        return await dialogue.askMarked(Buffer.concat([requestBytes(request), behind]), patienceMs);
+        return await dialogue.askMarked(Buffer.concat([requestBytes(request), behind]));
       }));
       const count = command.name === "monitor" ? 1 : Math.max(plain?.length ?? 0, through?.length ?? 0, 1);
       for (let index = 0; index < count; index += 1) this.#note(command, request, plain?.[index], through?.[index], rule);

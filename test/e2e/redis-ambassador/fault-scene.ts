@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Wait, type StartedNetwork, type StartedTestContainer } from "testcontainers";
@@ -12,6 +11,8 @@ import { startFaultProxy, type FaultProxy } from "../../support/fault-proxy.ts";
 import { openWire, type Place } from "./wire.ts";
 
 const redisPort = 6379;
+/** How long is waited for what has to come: it says nothing about how fast anything is. */
+const patienceMs = 60_000;
 const main = new URL("../../../sidecars/redis-ambassador/main.ts", import.meta.url).pathname;
 
 /** Runs redis-server, and again whenever it has ended, but not while the file "down" is there. Words for it are kept in "words". */
@@ -105,16 +106,15 @@ export class FaultNode {
 /** The ambassador as a process of its own, from its sources. */
 export class AmbassadorProcess implements AsyncDisposable {
   readonly host = "127.0.0.1";
-  readonly port: number;
+  /** Where applications find it; known once it is ready. */
+  port = 0;
   readonly #child: ChildProcess;
-  readonly #admin: string;
+  #admin = "";
   readonly exited: Promise<number | string>;
   #log = "";
 
-  constructor(child: ChildProcess, port: number, adminPort: number) {
+  constructor(child: ChildProcess) {
     this.#child = child;
-    this.port = port;
-    this.#admin = `http://127.0.0.1:${adminPort}`;
     child.stderr?.on("data", (text) => (this.#log = (this.#log + String(text)).slice(-200_000)));
     this.exited = once(child, "close").then(([code, signal]: (number | string | null)[]) => code ?? signal ?? "nothing");
   }
@@ -141,8 +141,15 @@ export class AmbassadorProcess implements AsyncDisposable {
     return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
 
+  /** Resolves when it has told its addresses and answers commands. */
   async ready(): Promise<void> {
-    const ready = eventually(async () => (await fetch(`${this.#admin}/readyz`)).ok, { timeoutMs: 30_000, what: "the ambassador ready" });
+    const ready = eventually(async () => {
+      const listen = /"listen":"127\.0\.0\.1:(\d+)"/.exec(this.#log)?.[1], admin = /"admin":"([^"]+)"/.exec(this.#log)?.[1];
+      if (listen === undefined || admin === undefined) return false;
+      this.port = Number(listen);
+      this.#admin = `http://${admin}`;
+      return (await fetch(`${this.#admin}/readyz`)).ok;
+    }, { timeoutMs: patienceMs, what: "the ambassador ready" });
     const ended = this.exited.then((code) => Promise.reject(new Error(`The ambassador ended with ${code}`)));
     try {
       await Promise.race([ready, ended]);
@@ -152,7 +159,7 @@ export class AmbassadorProcess implements AsyncDisposable {
     }
   }
 
-  async sees(o: { readonly primary?: FaultNode | "none"; readonly eligible?: readonly FaultNode[]; readonly timeoutMs?: number }): Promise<void> {
+  async sees(o: { readonly primary?: FaultNode | "none"; readonly eligible?: readonly FaultNode[] }): Promise<void> {
     await eventually(async () => {
       const metrics = await this.metrics();
       const ones = (name: string): string[] => [...metrics.matchAll(new RegExp(`^podkit_redis_ambassador_${name}\\{[^}]*node="([^"]*)"[^}]*\\} 1$`, "gm"))].map((match) => match[1] ?? "").toSorted();
@@ -160,7 +167,7 @@ export class AmbassadorProcess implements AsyncDisposable {
       const wanted = { primary: o.primary === undefined ? seen.primary : o.primary === "none" ? [] : [o.primary.address], eligible: o.eligible?.map(({ address }) => address).toSorted() ?? seen.eligible };
       if (JSON.stringify(seen) === JSON.stringify(wanted)) return true;
       throw new Error(`it sees ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}`);
-    }, { timeoutMs: o.timeoutMs ?? 20_000, what: "the ambassador's view" });
+    }, { timeoutMs: patienceMs, what: "the ambassador's view" });
   }
 
   /** Resident memory in bytes. */
@@ -178,30 +185,19 @@ export class AmbassadorProcess implements AsyncDisposable {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("Cannot find a free port");
-  return address.port;
-}
-
 /** Starts an ambassador for these servers and waits until it is ready. Settings are PODKIT_… variables; `yaml` is what a configuration file would contain. */
 export async function startAmbassadorProcess(nodes: readonly string[], settings: Readonly<Record<string, string>> = {}, yaml?: string): Promise<AmbassadorProcess> {
-  const port = await freePort(), adminPort = await freePort(), words: string[] = [];
+  const words: string[] = [];
   if (yaml !== undefined) {
     const folder = await mkdtemp(join(tmpdir(), "podkit-ambassador-"));
     await writeFile(join(folder, "ambassador.yaml"), yaml);
     words.push("--config", join(folder, "ambassador.yaml"));
   }
   const env = {
-    PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: join(tmpdir(), "podkit-test-compile-cache"), PODKIT_LISTEN: `127.0.0.1:${port}`, PODKIT_ADMIN_ADDR: `127.0.0.1:${adminPort}`,
+    PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: join(tmpdir(), "podkit-test-compile-cache"), PODKIT_LISTEN: "127.0.0.1:0", PODKIT_ADMIN_ADDR: "127.0.0.1:0",
     PODKIT_UPSTREAM_NODES: nodes.join(","), ...settings,
   };
-  const started = new AmbassadorProcess(spawn(process.execPath, [main, ...words], { stdio: ["ignore", "ignore", "pipe"], env }), port, adminPort);
+  const started = new AmbassadorProcess(spawn(process.execPath, [main, ...words], { stdio: ["ignore", "ignore", "pipe"], env }));
   await started.ready();
   return started;
 }
@@ -237,7 +233,7 @@ export class FaultScene implements AsyncDisposable {
       const info = await primary.ask("INFO", "replication");
       const links = await Promise.all(replicas.map(async (replica) => await replica.info("replication", "master_link_status")));
       return [...info.matchAll(/^slave\d+:.*state=online/gm)].length === replicas.length && links.every((link) => link === "up");
-    }, { timeoutMs: 30_000, what: `${replicas.map(({ name }) => name).join(" and ")} in sync with ${primary.name}` });
+    }, { timeoutMs: patienceMs, what: `${replicas.map(({ name }) => name).join(" and ")} in sync with ${primary.name}` });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

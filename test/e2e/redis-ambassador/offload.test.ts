@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
 import { commandCalls, redisCli } from "../../support/redis-topology.ts";
 import { startScene, type Scene, type StartedAmbassador } from "./support.ts";
-import { openWire, type Place } from "./wire.ts";
+import { openWire, type Place, type Wire } from "./wire.ts";
 
 const readScript = "#!lua flags=no-writes\nreturn redis.call('get', KEYS[1])";
 const writeScript = "return redis.call('incr', KEYS[1])";
@@ -55,6 +55,12 @@ describe("reads that the server flags as writes", () => {
     }, { what: `${command} at a replica` });
   }
 
+  /** Waits until both replicas have everything: whoever is promoted then has it too. */
+  const replicated = async (wire: Wire): Promise<void> => {
+    await wire.one("SET", "replicated", "x");
+    await eventually(async () => (await wire.one("WAIT", "2", "1000")) === ":2\r\n", { what: "both replicas having everything" });
+  };
+
   async function answers(place: Place, pipelined: boolean): Promise<string[]> {
     await using wire = await openWire(place);
     await wire.one("FLUSHALL");
@@ -85,6 +91,9 @@ describe("reads that the server flags as writes", () => {
     await answers(ambassador, false);
     await scene.resetStats();
     await using wire = await openWire(ambassador);
+    // What was written last is proven last.
+    await untilReplicas("get", async () => void await wire.one("GET", "bits"));
+    await untilReplicas("strlen", async () => void await wire.one("STRLEN", "s"));
     await untilReplicas("sort_ro", async () => assert.ok(!(await wire.one("SORT", "l")).startsWith("-")));
     await scene.resetStats();
     assert.match(await wire.one("SORT", "s"), /^-WRONGTYPE/);
@@ -123,18 +132,19 @@ describe("reads that the server flags as writes", () => {
     const sha1 = (await wire.one("SCRIPT", "LOAD", writeScript)).slice(5, 45);
     const [first, second, third] = scene.nodes;
     assert.ok(first && second && third);
-    await redisCli(first, "wait", "2", "5000");
+    await replicated(wire);
     await redisCli(second, "replicaof", "no", "one");
     await redisCli(first, "replicaof", second.name, "6379");
     await redisCli(third, "replicaof", second.name, "6379");
-    await eventually(async () => (await ambassador.metrics()).includes(`primary{node="${second.name}:6379"} 1`), { timeoutMs: 20_000, what: "the new primary" });
+    await eventually(async () => (await ambassador.metrics()).includes(`primary{node="${second.name}:6379"} 1`), { what: "the new primary" });
     assert.equal(await wire.one("EVALSHA", sha1, "1", "n"), ":1\r\n");
     assert.equal(await redisCli(second, "script", "exists", sha1), "1");
     const other = (await wire.one("SCRIPT", "LOAD", `${writeScript} `)).slice(5, 45);
+    await replicated(wire);
     await redisCli(first, "replicaof", "no", "one");
     await redisCli(second, "replicaof", first.name, "6379");
     await redisCli(third, "replicaof", first.name, "6379");
-    await eventually(async () => (await ambassador.metrics()).includes(`primary{node="${first.name}:6379"} 1`), { timeoutMs: 20_000, what: "the first primary again" });
+    await eventually(async () => (await ambassador.metrics()).includes(`primary{node="${first.name}:6379"} 1`), { what: "the first primary again" });
     assert.deepEqual(await wire.ask(["MULTI"], ["EVALSHA", other, "1", "n"], ["EXEC"]), ["+OK\r\n", "+QUEUED\r\n", "*1\r\n:2\r\n"]);
     await wire.one("SCRIPT", "FLUSH");
     assert.match(await wire.one("EVALSHA", sha1, "1", "n"), /^-NOSCRIPT/);

@@ -3,6 +3,7 @@ import { container, startPod, type StartedPod } from "../../support/containers.t
 import { eventually } from "../../support/eventually.ts";
 import type { ServerImage } from "../../support/redis-topology.ts";
 import { Dialogue } from "./dialogue.ts";
+import { patient } from "./support.ts";
 import type { Place } from "./wire.ts";
 
 /** The servers that every promise of same answers is held against. */
@@ -79,11 +80,11 @@ export async function startPair(image: ServerImage, options: { readonly password
   const lines = [...[ports.plain, ports.primary].map((port) => server(port)), ...ports.replicas.map((port) => server(port, ...replicaOf))];
   await pod.add(container(image).withCommand(["sh", "-c", `${lines.map((line) => `${line} &`).join("\n")}\nwait`]).withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/, 4)));
   await pod.add(container("redis-ambassador").withEnvironment({
-    PODKIT_LISTEN: `0.0.0.0:${ports.ambassador}`, PODKIT_ADMIN_ADDR: `0.0.0.0:${ports.admin}`,
+    ...patient, PODKIT_LISTEN: `0.0.0.0:${ports.ambassador}`, PODKIT_ADMIN_ADDR: `0.0.0.0:${ports.admin}`,
     PODKIT_UPSTREAM_NODES: [ports.primary, ...ports.replicas].map((port) => `127.0.0.1:${port}`).join(","),
     ...(password === undefined ? {} : { PODKIT_UPSTREAM_PASSWORD: password, PODKIT_LISTEN_AUTH: "server" }),
   }).withWaitStrategy(Wait.forAll([])));
   const scene = new PairScene(pod);
-  await eventually(async () => [...(await scene.metrics()).matchAll(/replica_eligible\{[^}]*\} 1/g)].length === ports.replicas.length, { timeoutMs: 30_000, what: "two eligible replicas" });
+  await eventually(async () => [...(await scene.metrics()).matchAll(/replica_eligible\{[^}]*\} 1/g)].length === ports.replicas.length, { what: "two eligible replicas" });
   return scene;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { eventually } from "../../support/eventually.ts";
 import { drawTimeline, type Happening, type Kind, type Result, type Seen } from "./timeline.ts";
 import { openWire, type Place, type Wire } from "./wire.ts";
 
@@ -14,7 +15,7 @@ export type Promised = {
   readonly readsLost?: number;
   /** The same of keys that are being written. */
   readonly readbacksLost?: number;
-  /** Reads that began after a write of the key was answered and gave an older value. */
+  /** Reads that began after a write of the key was answered and gave an older value, and writes that found an older one. */
   readonly stale?: number;
   readonly longestReadMs?: number;
   readonly longestReadbackMs?: number;
@@ -29,8 +30,9 @@ export type Promised = {
   readonly closed?: number;
 };
 
-/** Processes that a request and its reply go through: clients, ambassador, server. On a busy machine each may be as late as the recorder was. */
+/** Processes that a request and its reply go through: clients, ambassador, server. On a busy machine each may be as late as the recorder was meanwhile. */
 const onTheWay = 3;
+const tickMs = 10;
 const seededKeys = 200, pauseMs = 3, bigBytes = 192 * 1024;
 
 export const seededKey = (index: number): string => `seeded:${index % seededKeys}`;
@@ -52,7 +54,7 @@ function classify(reply: string): Result {
 }
 
 /** One counter that one writer increments: what it was told. */
-type Counter = { readonly key: string; told: number; acknowledged: number; uncertain: number };
+type Counter = { readonly key: string; told: number; acknowledged: number; uncertain: number; /** When the last increment that was answered began. */ writtenAtMs: number };
 
 /** Clients under way, and what they see. */
 export class Recorder {
@@ -64,21 +66,22 @@ export class Recorder {
   readonly #enough = new AbortController();
   readonly #working: Promise<void>[] = [];
   readonly #delivered = new Set<string>();
+  readonly #late: Span[] = [];
   #delivery = 0;
-  #ownStallMs = 0;
+  #promptFromMs = 0;
   #ticker: NodeJS.Timeout;
 
   constructor(place: Place, load: Load = allKinds) {
     this.#place = place;
-    // How late this process itself was: nobody's latency can be told more exactly than that.
-    let last = performance.now();
+    // When this process itself should have run and did not: nobody's latency can be told more exactly than that.
+    let lastMs = 0;
     this.#ticker = setInterval(() => {
-      const now = performance.now();
-      this.#ownStallMs = Math.max(this.#ownStallMs, now - last - 10);
-      last = now;
-    }, 10);
+      const { nowMs } = this;
+      if (nowMs - lastMs > tickMs + 1) this.#late.push({ fromMs: lastMs + tickMs, toMs: nowMs });
+      lastMs = nowMs;
+    }, tickMs);
     const name = Math.floor(performance.timeOrigin + performance.now()).toString(36);
-    for (let index = 0; index < (load.writers ?? 0); index += 1) this.#counters.push({ key: `counter:${name}:${index}`, told: 0, acknowledged: 0, uncertain: 0 });
+    for (let index = 0; index < (load.writers ?? 0); index += 1) this.#counters.push({ key: `counter:${name}:${index}`, told: 0, acknowledged: 0, uncertain: 0, writtenAtMs: 0 });
     const start = (count: number | undefined, work: (index: number) => Promise<void>): void => {
       for (let index = 0; index < (count ?? 0); index += 1) this.#working.push(work(index));
     };
@@ -101,6 +104,11 @@ export class Recorder {
     this.#happenings.push({ atMs: this.nowMs, what });
   }
 
+  /** Bounds on time hold for what begins from now on: what was in hand before may have been with the server that has failed. */
+  promptFromNow(): void {
+    this.#promptFromMs = this.nowMs;
+  }
+
   count(kind: Kind, result: Result = "ok"): number {
     let count = 0;
     for (const seen of this.#seen) if (seen.kind === kind && seen.result === result) count += 1;
@@ -116,12 +124,21 @@ export class Recorder {
     return this.#seen.filter(({ kind, result, begunMs }) => kind === "write" && result === "ok" && begunMs > atMs).length;
   }
 
+  /** Resolves when every counter has been incremented by a request that began after this moment. */
+  async everyCounterWritten(): Promise<void> {
+    const { nowMs } = this, waiting = new Set(this.#counters);
+    await eventually(() => {
+      for (const counter of waiting) if (counter.writtenAtMs > nowMs) waiting.delete(counter);
+      return waiting.size === 0;
+    }, { what: "a write of every counter" });
+  }
+
   /** Ends every client after its request in hand; gives what they saw. */
   async stop(): Promise<Recording> {
     this.#enough.abort();
     await Promise.all(this.#working);
     clearInterval(this.#ticker);
-    return new Recording(this.#seen, this.#happenings, this.nowMs, this.#ownStallMs, this.#counters, this.#delivery - this.#delivered.size);
+    return new Recording({ seen: this.#seen, happenings: this.#happenings, lengthMs: this.nowMs, late: this.#late, promptFromMs: this.#promptFromMs, counters: this.#counters, repeatedDeliveries: this.#delivery - this.#delivered.size });
   }
 
   /** Runs `work` on a connection again and again; a lost connection is made anew. */
@@ -154,7 +171,7 @@ export class Recorder {
     const counter = this.#counters[index];
     assert.ok(counter);
     await this.#client("write", async (wire) => {
-      const uncertain = counter.uncertain;
+      const { uncertain } = counter, begunMs = this.nowMs;
       counter.uncertain += 1; // until its reply is there
       await this.#ask(wire, "write", ["INCR", counter.key], (reply) => {
         if (!reply.startsWith(":")) {
@@ -164,6 +181,7 @@ export class Recorder {
         }
         counter.uncertain = uncertain;
         counter.acknowledged += 1;
+        counter.writtenAtMs = begunMs;
         const value = Number(reply.slice(1));
         const newer = value > counter.told;
         counter.told = value;
@@ -268,24 +286,49 @@ export class Recorder {
   }
 }
 
+type Span = { readonly fromMs: number; readonly toMs: number };
+type Recorded = { readonly seen: readonly Seen[]; readonly happenings: readonly Happening[]; readonly lengthMs: number; readonly late: readonly Span[]; readonly promptFromMs: number; readonly counters: readonly Counter[]; readonly repeatedDeliveries: number };
+
 /** What the clients of one test saw. */
 export class Recording {
   readonly seen: readonly Seen[];
   readonly timeline: string;
-  readonly ownStallMs: number;
   readonly repeatedDeliveries: number;
   readonly #counters: readonly Counter[];
+  readonly #late: readonly Span[];
+  readonly #promptFromMs: number;
 
-  constructor(seen: readonly Seen[], happenings: readonly Happening[], lengthMs: number, ownStallMs: number, counters: readonly Counter[], repeatedDeliveries: number) {
+  constructor({ seen, happenings, lengthMs, late, promptFromMs, counters, repeatedDeliveries }: Recorded) {
     this.seen = seen;
-    this.ownStallMs = ownStallMs;
     this.repeatedDeliveries = repeatedDeliveries;
     this.#counters = counters;
+    this.#late = late;
+    this.#promptFromMs = promptFromMs;
     this.timeline = drawTimeline(seen, happenings, lengthMs);
+  }
+
+  /** For how long of this time the recorder itself was kept from running. */
+  #lateMs(fromMs: number, toMs: number): number {
+    return this.#late.reduce((sum, late) => sum + Math.max(0, Math.min(toMs, late.toMs) - Math.max(fromMs, late.fromMs)), 0);
+  }
+
+  /** The longest that a client was made to wait, beyond what the machine made everybody wait meanwhile. */
+  longestOwnMs(kind: Kind): number {
+    let longest = 0;
+    for (const { kind: each, begunMs, endedMs } of this.seen) {
+      if (each !== kind || begunMs < this.#promptFromMs || endedMs - begunMs <= longest) continue;
+      longest = Math.max(longest, endedMs - begunMs - onTheWay * this.#lateMs(begunMs, endedMs));
+    }
+    return longest;
   }
 
   count(kind: Kind | undefined, ...results: readonly Result[]): number {
     return this.seen.filter((each) => (kind === undefined || each.kind === kind) && results.includes(each.result)).length;
+  }
+
+  /** Old values that were given to requests which began after this moment. */
+  staleSince(atMs: number): number {
+    return this.seen.filter(({ result, begunMs }) => result === "stale" && begunMs >= atMs).length;
   }
 
   longestMs(kind: Kind, sinceMs = 0): number {
@@ -295,12 +338,12 @@ export class Recording {
   get summary(): string {
     const of = (kind: Kind): string => {
       const results = (["ok", "refused", "uncertain", "failed", "stale", "closed"] as const).map((result) => [result, this.count(kind, result)] as const).filter(([, count]) => count > 0);
-      return results.length === 0 ? "" : `${kind} ${results.map(([result, count]) => `${count} ${result}`).join(" ")} (longest ${Math.round(this.longestMs(kind))} ms)`;
+      return results.length === 0 ? "" : `${kind} ${results.map(([result, count]) => `${count} ${result}`).join(" ")} (longest ${Math.round(this.longestMs(kind))} ms, ${Math.round(this.longestOwnMs(kind))} its own)`;
     };
-    return [...(["read", "readback", "write", "pipeline", "blocking", "pubsub", "big"] as const).map(of).filter((text) => text !== ""), `recorder late by ${Math.round(this.ownStallMs)} ms at most`].join(", ");
+    return [...(["read", "readback", "write", "pipeline", "blocking", "pubsub", "big"] as const).map(of).filter((text) => text !== ""), `recorder late by ${Math.round(Math.max(0, ...this.#late.map(({ fromMs, toMs }) => toMs - fromMs)))} ms at most`].join(", ");
   }
 
-  /** The promises that were not kept. Bounds on time allow for the recorder's own lateness. */
+  /** The promises that were not kept. Bounds on time leave out what the machine itself took meanwhile, see longestOwnMs. */
   broken(promised: Promised): string[] {
     const found: string[] = [];
     const atMost = (what: string, value: number, most: number | undefined, unit = ""): void => {
@@ -315,7 +358,7 @@ export class Recording {
     atMost("errors that are not the ambassador's", this.count(undefined, "failed"), promised.foreignErrors);
     atMost("connections ended", this.count(undefined, "closed"), promised.closed);
     for (const [kind, most] of [["read", promised.longestReadMs], ["readback", promised.longestReadbackMs], ["write", promised.longestWriteMs]] as const) {
-      atMost(`longest ${kind}`, this.longestMs(kind), most === undefined ? undefined : Math.round(most + onTheWay * this.ownStallMs), " ms");
+      if (most !== undefined) atMost(`longest ${kind}`, this.longestOwnMs(kind), most, " ms");
     }
     if (this.repeatedDeliveries > 0) found.push(`${this.repeatedDeliveries} jobs came twice`);
     return found;

@@ -5,15 +5,17 @@ import { redisCli, startReplication, type RedisNode, type RedisReplication } fro
 import type { Place } from "./wire.ts";
 
 const redisPort = 6379, adminPort = 9901;
+/** An ambassador that is not impatient with any server: for tests in which none fails, however slow all of them are. */
+export const patient = { PODKIT_READS_STUCK_AFTER_MS: "60s", PODKIT_FAILOVER_STUCK_AFTER_MS: "60s", PODKIT_FAILOVER_PROBE_TIMEOUT_MS: "30s", PODKIT_FAILOVER_HOLD_MS: "60s" } as const;
 
 /** An ambassador's container, reached from the host. */
 export type StartedAmbassador = Place & { readonly started: StartedTestContainer; readonly metrics: () => Promise<string> };
 
-/** Starts the ambassador's image for these servers. Every setting has its default but those given (PODKIT_… variables). */
+/** Starts the ambassador's image for these servers. It is patient; every other setting has its default but those given (PODKIT_… variables). */
 export async function startAmbassador(network: StartedNetwork, nodes: readonly RedisNode[], settings: Readonly<Record<string, string>> = {}): Promise<StartedAmbassador> {
   const started = await container("redis-ambassador").withNetwork(network).withExposedPorts(redisPort, adminPort).withEnvironment({
     PODKIT_LISTEN: `0.0.0.0:${redisPort}`, PODKIT_ADMIN_ADDR: `0.0.0.0:${adminPort}`,
-    PODKIT_UPSTREAM_NODES: nodes.map((node) => `${node.name}:${node.port}`).join(","), ...settings,
+    PODKIT_UPSTREAM_NODES: nodes.map((node) => `${node.name}:${node.port}`).join(","), ...patient, ...settings,
   }).withWaitStrategy(Wait.forHttp("/readyz", adminPort)).start();
   const host = started.getHost(), admin = `http://${host}:${started.getMappedPort(adminPort)}`;
   return { host, port: started.getMappedPort(redisPort), started, metrics: async () => await (await fetch(`${admin}/metrics`)).text() };

@@ -3,8 +3,6 @@ import { stepsOf, type Step } from "./conversations.ts";
 import { Dialogue, requestBytes } from "./dialogue.ts";
 import type { Place } from "./wire.ts";
 
-const quietMs = 5_000;
-
 /** What a conversation got from one place, step by step. Numbers of connections are told by the connection's letter. */
 export async function transcript(place: Place, conversation: string, protocol: 2 | 3, directly: Place): Promise<string[]> {
   const open = new Map<string, Dialogue>(), ids = new Map<string, string>(), blocked = new Set<string>(), lines: string[] = [];
@@ -24,18 +22,18 @@ export async function transcript(place: Place, conversation: string, protocol: 2
   const perform = async (step: Step, dialogue: Dialogue): Promise<string[]> => {
     const words = step.words.map((word) => word.replaceAll(/\{([a-z])\}/g, (_, letter: string) => ids.get(letter) ?? ""));
     switch (step.how) {
-      case "marked": return await dialogue.askMarked(requestBytes(words), quietMs);
+      case "marked": return await dialogue.askMarked(requestBytes(words));
       case "closed": return [await dialogue.ended() ? "closed" : "still open"];
       case "take":
         blocked.delete(step.on);
-        return await dialogue.take(step.take, quietMs);
+        return await dialogue.take(step.take);
       case "blocked":
         blocked.add(step.on);
         await eventually(async () => await blockedClients(directly) >= blocked.size, { what: `${[...blocked].join()} blocked on the server` });
         return [];
       default:
         dialogue.write(requestBytes(words));
-        return step.take === 0 ? [] : await dialogue.take(step.take, quietMs);
+        return step.take === 0 ? [] : await dialogue.take(step.take);
     }
   };
   try {

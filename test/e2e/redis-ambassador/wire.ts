@@ -3,6 +3,9 @@ import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { ReplyScanner } from "../../../sidecars/redis-ambassador/protocol/reply-scanner.ts";
 import { encodeRequest } from "../../../sidecars/redis-ambassador/protocol/inline.ts";
 
+/** How long is waited for what has to come: it says nothing about how fast anything is. */
+const patienceMs = 60_000;
+
 /** A client that knows nothing but bytes: what it sent and the whole replies that came back, in order. */
 export class Wire implements AsyncDisposable {
   readonly #socket: Socket;
@@ -63,7 +66,7 @@ export class Wire implements AsyncDisposable {
   }
 
   /** The next `count` replies; fewer only when the connection ends. Fails after `timeoutMs`. */
-  async replies(count: number, timeoutMs = 10_000): Promise<string[]> {
+  async replies(count: number, timeoutMs = patienceMs): Promise<string[]> {
     const deadline = performance.now() + timeoutMs;
     while (this.#replies.length < count && !this.closed) {
       const leftMs = deadline - performance.now();
@@ -80,7 +83,7 @@ export class Wire implements AsyncDisposable {
   }
 
   /** Resolves when the other side has closed. */
-  async ended(timeoutMs = 5_000): Promise<void> {
+  async ended(timeoutMs = patienceMs): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!this.closed) {
       if (performance.now() > deadline) throw new Error(`The connection is still open after ${timeoutMs} ms`);
