@@ -1,5 +1,6 @@
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { systemClock, type Clock, type Random } from "../../kit/clock.ts";
+import { unusedPort } from "./unused-port.ts";
 
 /** "up" is what the client sends to the upstream, "down" what comes back. */
 export type Direction = "up" | "down";
@@ -113,7 +114,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     connection.run().finally(() => connections.delete(connection)).catch(() => undefined); // its end is in the trace
   });
   const host = options.listen?.host ?? "127.0.0.1";
-  const port = options.listen?.port === undefined ? await listenAnywhere(server, host) : await listen(server, host, options.listen.port);
+  const port = await listen(server, host, options.listen?.port ?? await unusedPort(host));
   return {
     host, port, seed, trace,
     get accepted() { return accepted; },
@@ -309,32 +310,12 @@ async function write(to: Socket, bytes: Uint8Array, signal: AbortSignal): Promis
 
 async function listen(server: Server, host: string, port: number): Promise<number> {
   await new Promise<void>((resolve, reject) => {
-    const failed = (error: Error): void => { server.off("listening", listening); reject(error); };
-    const listening = (): void => { server.off("error", failed); resolve(); };
-    server.once("error", failed);
-    server.once("listening", listening);
-    server.listen({ host, port });
+    server.once("error", reject);
+    server.listen({ host, port }, () => { server.off("error", reject); resolve(); });
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("Cannot listen: the server has no TCP address");
   return address.port;
-}
-
-/**
- * The system gives these ports to nobody by itself (ip_local_port_range begins above): while the proxy does not listen, no other program is given the port,
- * and nobody who tries to reach it can be connected with itself.
- */
-const ownPortMin = 15_000, ownPorts = 15_000, attemptsMax = 50;
-
-async function listenAnywhere(server: Server, host: string): Promise<number> {
-  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-    try {
-      return await listen(server, host, ownPortMin + Math.floor(Math.random() * ownPorts));
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
-    }
-  }
-  throw new Error(`Cannot listen on ${host}: ${attemptsMax} ports were in use`);
 }
 
 async function stopListening(server: Server): Promise<void> {

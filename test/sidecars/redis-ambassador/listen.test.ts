@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer, type NetConnectOpts, type Socket } from "node:net";
+import { connect, type NetConnectOpts, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { ListenError, Listeners, type ListenSettings } from "../../../sidecars/redis-ambassador/listener/listen.ts";
 import { createAuthority } from "../../support/certificates.ts";
+import { unusedPort } from "../../support/unused-port.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "podkit-listen-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -52,18 +53,9 @@ const isRefused = async (to: NetConnectOpts): Promise<boolean> => await reach(to
   return false;
 }, () => true);
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 test("at another address new clients are taken there, and those that are connected stay", async () => {
-  await using listeners = await echoing(plain);
-  const before = listeners.port, next = await freePort();
+  const before = await unusedPort(), next = await unusedPort();
+  await using listeners = await echoing({ ...plain, address: { host: "127.0.0.1", port: before } });
   const old = await reach(at(before));
   await listeners.change({ ...plain, address: { host: "127.0.0.1", port: next } });
   assert.equal(listeners.port, next);

@@ -101,7 +101,7 @@ function follow(sentinels: readonly FakeSentinel[], masterName = "set") {
   const ending = new AbortController();
   let membership: Membership = [], hints = 0;
   const source = new SentinelSource({
-    settings: { masterName, credentials: undefined, tls: undefined, timeoutMs: 500 }, seeds: sentinels.map(({ address }) => address), addressMap: {},
+    settings: { masterName, credentials: undefined, tls: undefined, timeoutMs: 30_000 }, seeds: sentinels.map(({ address }) => address), addressMap: {},
     onHint: () => (hints += 1), clock: systemClock, random: () => 0.5, log: silent,
   });
   const running = source.run(ending.signal, (next) => (membership = next));
@@ -120,7 +120,7 @@ function follow(sentinels: readonly FakeSentinel[], masterName = "set") {
 }
 
 const until = async (what: { readonly told: string }, expected: string): Promise<void> => {
-  await eventually(() => what.told === expected || assert.fail(what.told), { timeoutMs: 5_000, what: expected });
+  await eventually(() => what.told === expected || assert.fail(what.told), { what: expected });
 };
 
 test("a sentinel that was cut off at an older failover is not believed, not even when it is the last to answer", async () => {
