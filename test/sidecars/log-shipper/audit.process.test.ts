@@ -14,7 +14,7 @@ type Audited = { readonly code: number; readonly report: AuditReport; readonly t
 type Stage = { readonly logs: string; readonly path: string; readonly receiver: RecordingReceiver; readonly file: string; readonly start: () => RunningShipper; readonly audit: () => Promise<Audited> };
 
 function scenario(name: string, act: (stage: Stage) => Promise<void>, settings: { readonly pattern?: string; readonly written?: object; readonly tail?: object } = {}): void {
-  test(name, { timeout: 30_000 }, async () => {
+  test(name, { timeout: 150_000 }, async () => {
     using place = temporary();
     mkdirSync(place.logs);
     await using receiver = new RecordingReceiver();
@@ -84,8 +84,11 @@ scenario("Beside the shipper and after its end, what is delivered is proven and 
 });
 
 scenario("Acknowledged chunks beyond an unacknowledged one are not named", async ({ path, receiver, start, audit }) => {
-  let seen = 0;
-  receiver.ack = () => seen++ !== 1;
+  let [seen, refused] = [0, ""];
+  receiver.ack = ({ chunk }) => {
+    if (seen++ === 1) refused = chunk;
+    return chunk !== refused;
+  };
   writeFileSync(path, lines("a", 0, 100));
   const shipper = start();
   const { report } = await eventually(async () => {

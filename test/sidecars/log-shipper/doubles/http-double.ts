@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { listenOnOwnPort } from "../../../support/own-port.ts";
 
 export type DoubleRequest = {
   readonly number: number;
@@ -73,12 +74,7 @@ export abstract class HttpDouble {
   }
 
   async listen(port = 0): Promise<this> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(port, "127.0.0.1", resolve);
-    });
-    const address = this.#server.address();
-    this.port = address !== null && typeof address === "object" ? address.port : 0;
+    this.port = await listenOnOwnPort(this.#server, port);
     return this;
   }
 

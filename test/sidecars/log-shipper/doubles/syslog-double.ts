@@ -1,5 +1,6 @@
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { listenOnOwnPort } from "../../../support/own-port.ts";
 
 export type SyslogMessage = { readonly priority: number; readonly time: string; readonly hostname: string; readonly appName: string; readonly procId: string; readonly msgId: string; readonly data: string; readonly text: string; readonly connection: number };
 
@@ -28,12 +29,7 @@ export class SyslogDouble {
   }
 
   async listen(port = 0): Promise<this> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(port, "127.0.0.1", resolve);
-    });
-    const address = this.#server.address();
-    this.port = address !== null && typeof address === "object" ? address.port : 0;
+    this.port = await listenOnOwnPort(this.#server, port);
     return this;
   }
 

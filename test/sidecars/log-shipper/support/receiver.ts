@@ -3,6 +3,7 @@ import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { decodeMulti } from "@msgpack/msgpack";
 import { ackMessage } from "../../../../sidecars/log-shipper/forward-protocol/messages.ts";
 import { decodeValue, isArray, isMap, MessageSplitter, textOf } from "../../../../sidecars/log-shipper/forward-protocol/msgpack-reader.ts";
+import { listenOnOwnPort } from "../../../support/own-port.ts";
 
 export type Received = { readonly tag: string; readonly chunk: string; readonly size: number; readonly records: readonly Readonly<Record<string, unknown>>[]; readonly bytes: string };
 
@@ -24,12 +25,7 @@ export class RecordingReceiver {
   }
 
   async listen(port = 0): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(port, "127.0.0.1", resolve);
-    });
-    const address = this.#server.address();
-    this.port = address !== null && typeof address === "object" ? address.port : 0;
+    this.port = await listenOnOwnPort(this.#server, port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
