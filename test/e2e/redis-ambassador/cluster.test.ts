@@ -8,8 +8,10 @@ import { startConfigured, startServerBox, type ConfiguredAmbassador, type Server
 import { openWire, type Place, type Wire } from "./wire.ts";
 
 const primaries = [7000, 7001, 7002] as const, replicas = [7003, 7004, 7005] as const, plainPort = 7009;
+/** After so long without an answer the nodes give one of them up: a stall of the machine moves nothing, but in the test of a failover. */
+const patientMs = 60_000, hastyMs = 2_000;
 const clusterFlags = (port: number): string[] => [
-  "--cluster-enabled", "yes", "--cluster-config-file", `/tmp/nodes-${port}.conf`, "--cluster-node-timeout", "1500", "--cluster-require-full-coverage", "no", "--repl-ping-replica-period", "1",
+  "--cluster-enabled", "yes", "--cluster-config-file", `/tmp/nodes-${port}.conf`, "--cluster-node-timeout", String(patientMs), "--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no", "--repl-ping-replica-period", "1",
 ];
 /** What a cluster's servers refuse, and what counts replicas. */
 const notInCluster = /^(?:SELECT|MOVE|SWAPDB|WAIT|GET indb2|SET indb2)/;
@@ -30,7 +32,7 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
     await box.cli(primaries[0], "--cluster", "create", ...[...primaries, ...replicas].map((port) => `127.0.0.1:${port}`), "--cluster-replicas", "1", "--cluster-yes");
     ambassador = await startConfigured({
       upstream: { mode: "cluster", nodes: [box.address(primaries[0]), box.address(replicas[1])], addressMap: box.addressMap },
-      failover: { probeIntervalMs: "200ms", holdMs: "15s" },
+      failover: { probeIntervalMs: "200ms", holdMs: "60s" },
     });
     await ambassador.ready();
     await eligible(3);
@@ -42,7 +44,7 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
   });
 
   const eligible = async (count: number): Promise<void> => {
-    await eventually(async () => [...(await ambassador.metrics()).matchAll(/replica_eligible\{[^}]*\} 1$/gm)].length === count, { timeoutMs: 30_000, what: `${count} readable replicas` });
+    await eventually(async () => [...(await ambassador.metrics()).matchAll(/replica_eligible\{[^}]*\} 1$/gm)].length === count, { timeoutMs: 60_000, what: `${count} readable replicas` });
   };
   const redirections = async (kind: string): Promise<number> => Number(new RegExp(`cluster_refusals_total\\{kind="${kind}"\\} (\\d+)`).exec(await ambassador.metrics())?.[1] ?? Number.NaN);
 
@@ -208,7 +210,9 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
     await using reader = await openWire(place);
     let stale = 0;
     const before = await readsOfReplicas();
-    for (let round = 0; round < 300; round += 1) {
+    const replicasAnswer = async (): Promise<boolean> => (await readsOfReplicas()) > before;
+    // Most of these keys are in doubt most of the time: it goes on until replicas have answered some of the reads too.
+    for (let round = 0; round < 300 || (round < 30_000 && !(await replicasAnswer())); round += 1) {
       const keys = [`rw:${round % 20}`, `rw:${(round * 7) % 20}`, `rw:${(round * 11) % 20}`, `steady:${round % 50}`];
       await writer.ask(...keys.slice(0, 3).map((key) => ["SET", key, `${round}`]));
       const got = await reader.ask(...keys.map((key) => ["GET", key]), ["MGET", ...keys]);
@@ -216,7 +220,7 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
       if (got[4] !== list(got.slice(0, 4))) stale += 1;
     }
     assert.equal(stale, 0);
-    assert.ok((await readsOfReplicas()) > before, "replicas answer some of the reads");
+    assert.ok(await replicasAnswer(), "replicas answer some of the reads");
   });
 
   async function readsOfReplicas(): Promise<number> {
@@ -299,21 +303,23 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
 
   test("a slot that moves under load costs no error, and nothing is done twice", async () => {
     const slot = slotOf("moving"), from = await ownerOf(slot), to = primaries.find((port) => port !== from) ?? 0;
-    const before = { ask: await redirections("ask"), tryAgain: await redirections("tryagain"), moved: await redirections("moved") };
+    const kinds = ["ask", "tryagain", "moved"], before = await Promise.all(kinds.map(redirections));
+    /** Whether the slot was used while it moved in the ways that a server answers with each of the redirections. */
+    const allMet = async (): Promise<boolean> => (await Promise.all(kinds.map(redirections))).every((count, index) => count > (before[index] ?? 0));
     const load = loadOnSlot("moving", 6);
     try {
       await load.goesOn(20);
-      await moveSlot(slot, from, to, async () => await load.goesOn(2));
-      await load.goesOn(50);
-      await moveSlot(slot, to, from, async () => await load.goesOn(2));
-      await load.goesOn(50);
+      for (let moves = 0; load.wrong.length === 0 && (moves < 2 || (moves < 20 && !(await allMet()))); moves += 2) {
+        await moveSlot(slot, from, to, async () => await load.goesOn(2));
+        await load.goesOn(50);
+        await moveSlot(slot, to, from, async () => await load.goesOn(2));
+        await load.goesOn(50);
+      }
     } finally {
       await load.stop();
     }
     assert.deepEqual(load.wrong, []);
-    assert.ok((await redirections("ask")) > before.ask, "ASK was met");
-    assert.ok((await redirections("tryagain")) > before.tryAgain, "TRYAGAIN was met");
-    assert.ok((await redirections("moved")) > before.moved, "MOVED was met");
+    assert.ok(await allMet(), `of ${kinds.join(", ")} there were ${before.join(", ")} before and ${(await Promise.all(kinds.map(redirections))).join(", ")} after`);
   });
 
   test("a lost primary holds the writes of its shard alone; no client hears of the failover", async () => {
@@ -321,43 +327,52 @@ describe("through the ambassador a cluster is seen as one plain server", () => {
     const others: string[] = [];
     for (const key of ["a", "b", "c", "d", "e", "f"]) if ((await ownerOf(slotOf(key))) !== port) others.push(key);
     assert.ok(others.length > 0);
-    const state = { stopped: false, reads: 0, longestReadMs: 0, writes: 0, longestWriteMs: 0, uncertain: 0 }, wrong: string[] = [];
+    const state = { stopped: false, reads: [0, 0, 0], writes: [0, 0, 0], uncertain: 0 }, wrong: string[] = [];
     const during = async (run: (wire: Wire) => Promise<void>): Promise<void> => {
       await using wire = await openWire(place);
       while (!state.stopped && wrong.length < 5) await run(wire);
     };
-    const timed = async (wire: Wire, ...requests: string[][]): Promise<{ readonly replies: string[]; readonly tookMs: number }> => {
-      const begun = performance.now();
-      return { replies: await wire.ask(...requests).then((replies) => replies, (error: unknown) => [String(error)]), tookMs: performance.now() - begun };
-    };
+    const ask = async (wire: Wire, ...requests: string[][]): Promise<string[]> => await wire.ask(...requests).catch((error: unknown) => [String(error)]);
     const load = [
-      ...[0, 1, 2].map(async () => await during(async (wire) => {
-        const { replies, tookMs } = await timed(wire, ...others.map((key) => ["GET", key]), ["SET", `${others[0]}`, "1"]);
-        state.reads += replies.length;
-        state.longestReadMs = Math.max(state.longestReadMs, tookMs);
+      ...state.reads.map(async (_, client) => await during(async (wire) => {
+        const replies = await ask(wire, ...others.map((key) => ["GET", key]), ["SET", `${others[0]}`, "1"]);
+        state.reads[client] = (state.reads[client] ?? 0) + 1;
         for (const reply of replies) if (!/^(?:\$-1|\$1\r\n1|\+OK)\r\n$/.test(reply)) wrong.push(reply);
       })),
-      ...[0, 1, 2].map(async (_, client) => await during(async (wire) => {
-        const { replies, tookMs } = await timed(wire, ["SET", `{lost}${client}`, "1"], ["GET", `{lost}${client}`]);
-        state.writes += 1;
-        state.longestWriteMs = Math.max(state.longestWriteMs, tookMs);
+      ...state.writes.map(async (_, client) => await during(async (wire) => {
+        const replies = await ask(wire, ["SET", `{lost}${client}`, "1"], ["GET", `{lost}${client}`]);
+        state.writes[client] = (state.writes[client] ?? 0) + 1;
         for (const reply of replies) {
           if (reply.includes("may or may not have been executed")) state.uncertain += 1;
           else if (!/^(?:\$1\r\n1|\+OK)\r\n$/.test(reply)) wrong.push(reply);
         }
       })),
     ];
-    await eventually(() => state.reads > 500 && state.writes > 50, { what: "load" });
+    const more = async (counts: readonly number[], by: number, what: string): Promise<void> => {
+      const before = [...counts];
+      await eventually(() => counts.every((count, client) => count > (before[client] ?? 0) + by) || wrong.length > 0, { timeoutMs: 60_000, what });
+    };
+    await Promise.all([more(state.reads, 20, "reads"), more(state.writes, 20, "writes")]);
+    const isPrimary = async (): Promise<boolean> => (await ambassador.metrics()).includes(`primary{node="${box.address(port)}"} 1`);
+    assert.ok(await isPrimary());
     await box.kill(port);
-    await eventually(async () => (await ownerOf(slotOf("lost"), primaries.find((each) => each !== port))) !== port, { timeoutMs: 20_000, what: "another primary of the shard" });
-    const atFailover = state.writes;
-    await eventually(() => state.writes > atFailover + 50 || wrong.length > 0, { timeoutMs: 20_000, what: "writes after the failover" });
+    // The nodes are patient: for as long as the test wants nobody takes the place of the primary that was lost.
+    await eventually(async () => !(await isPrimary()), { what: "the loss noticed" });
+    // What was in hand then is answered once as uncertain; the next write of each client waits.
+    await more(state.reads, 2, "reads");
+    const held = [...state.writes];
+    await more(state.reads, 50, "reads of the other shards meanwhile");
+    assert.deepEqual(state.writes, held, "writes to a shard without a primary");
+    const living = [...primaries, ...replicas].filter((each) => each !== port);
+    const giveUpAfter = async (ms: number): Promise<void> => void await Promise.all(living.map(async (each) => await box.cli(each, "config", "set", "cluster-node-timeout", String(ms))));
+    await giveUpAfter(hastyMs);
+    await eventually(async () => (await ownerOf(slotOf("lost"), primaries.find((each) => each !== port))) !== port, { timeoutMs: 90_000, what: "another primary of the shard" });
+    await giveUpAfter(patientMs);
+    await Promise.all([more(state.writes, 20, "writes after the failover"), more(state.reads, 20, "reads after the failover")]);
     state.stopped = true;
     await Promise.all(load);
     assert.deepEqual(wrong, []);
-    assert.ok(state.uncertain <= 6, `${state.uncertain} uncertain writes`);
-    assert.ok(state.longestReadMs < 1500, `the longest pipeline of other shards took ${Math.round(state.longestReadMs)} ms`);
-    assert.ok(state.longestWriteMs > 500, `a write was held: ${Math.round(state.longestWriteMs)} ms`);
+    assert.ok(state.uncertain <= 3, `${state.uncertain} uncertain writes: each client had one in hand at most`);
     await box.server(port, ...clusterFlags(port));
     await eligible(3);
   });

@@ -12,6 +12,8 @@ import type { Place } from "./wire.ts";
 
 /** Nothing is saved, and a replica's first copy does not wait for others. */
 const fast = ["--save", "", "--repl-diskless-sync-delay", "0", "--protected-mode", "no", "--daemonize", "yes"];
+/** How long is waited for what has to come: it says nothing about how fast anything is. */
+const patienceMs = 60_000;
 const main = new URL("../../../sidecars/redis-ambassador/main.ts", import.meta.url).pathname;
 
 /** Many servers in one container, told apart by port. They know one another by 127.0.0.1, which from here is another place. */
@@ -70,7 +72,7 @@ export class ServerBox implements AsyncDisposable {
 
   /** Waits until the server has so many replicas in sync. */
   async replicas(port: number, count: number, ...auth: readonly string[]): Promise<void> {
-    await eventually(async () => [...(await this.cli(port, ...auth, "info", "replication")).matchAll(/^slave\d+:.*state=online/gm)].length === count, { timeoutMs: 30_000, what: `${count} replicas of ${port}` });
+    await eventually(async () => [...(await this.cli(port, ...auth, "info", "replication")).matchAll(/^slave\d+:.*state=online/gm)].length === count, { timeoutMs: patienceMs, what: `${count} replicas of ${port}` });
   }
 
   async #exec(words: readonly string[]): Promise<string> {
@@ -130,7 +132,7 @@ export class ConfiguredAmbassador implements AsyncDisposable {
   }
 
   async ready(): Promise<void> {
-    await eventually(async () => (await this.#get("/readyz")).ok, { what: `the ambassador ready; its log:\n${this.#log}` });
+    await eventually(async () => (await this.#get("/readyz")).ok, { timeoutMs: patienceMs, what: `the ambassador ready; its log:\n${this.#log}` });
   }
 
   /** Waits until it takes this server for the primary, and so many replicas for readable. */
@@ -140,7 +142,7 @@ export class ConfiguredAmbassador implements AsyncDisposable {
       const readable = [...metrics.matchAll(/replica_eligible\{[^}]*\} 1$/gm)].length;
       if (metrics.includes(`podkit_redis_ambassador_primary{node="${primary}"} 1`) && readable === eligible) return true;
       throw new Error(`it sees ${[...metrics.matchAll(/ambassador_(?:primary|replica_eligible)\{.*/g)].join(", ")}`);
-    }, { timeoutMs: 30_000, what: `${primary} as the primary with ${eligible} readable replicas; the log ends:\n${this.#log.slice(-6_000)}` });
+    }, { timeoutMs: patienceMs, what: `${primary} as the primary with ${eligible} readable replicas; the log ends:\n${this.#log.slice(-6_000)}` });
   }
 
   /** Replaces the settings, as one file by another. */
