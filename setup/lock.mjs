@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -7,8 +7,9 @@ export async function alone(path, say, work) {
   mkdirSync(dirname(path), { recursive: true });
   let told = false;
   while (!take(path)) {
-    const owner = Number(readOwner(path));
-    if (!isAlive(owner)) rmSync(path, { force: true });
+    const owner = readOwner(path);
+    if (owner === "") continue; // released between two looks
+    if (!isAlive(Number(owner))) removeStale(path, owner);
     else {
       if (!told) say(`Waiting for another set-up of this clone (process ${owner})`);
       told = true;
@@ -25,21 +26,31 @@ export async function alone(path, say, work) {
   }
 }
 
+/** The lock appears with its owner in it: one that is empty for a moment would pass for a dead one's. */
 function take(path) {
+  const own = `${path}.${process.pid}`;
+  writeFileSync(own, String(process.pid));
   try {
-    writeFileSync(path, String(process.pid), { flag: "wx" });
+    linkSync(own, path);
     return true;
   } catch (error) {
     if (error.code === "EEXIST") return false;
     throw error;
+  } finally {
+    rmSync(own, { force: true });
   }
+}
+
+/** Only the one that was looked at: another may have been faster to remove it and to take the lock. */
+function removeStale(path, owner) {
+  if (readOwner(path) === owner) rmSync(path, { force: true });
 }
 
 function readOwner(path) {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    return ""; // released between two looks
+    return ""; // there is none
   }
 }
 
