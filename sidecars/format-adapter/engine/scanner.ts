@@ -5,7 +5,7 @@ import { checkHeader } from "../formats/csv-reader.ts";
 import { countLineEndsOfBytes } from "../formats/line-ends.ts";
 import { refuseUtf16 } from "../formats/byte-order.ts";
 import { doubleColumn } from "../formats/json-reader.ts";
-import { checkNested, isDeeper } from "../formats/json-text.ts";
+import { checkNested, isDeeper, isJsonRecord } from "../formats/json-text.ts";
 import { readerLimitsDefault, type CellKind, type Row } from "../formats/row.ts";
 import { aroundOf, type EngineInput } from "../formats/options.ts";
 import { wrongRecordEnd } from "./csv-fault.ts";
@@ -27,7 +27,7 @@ export type ScannerOptions = {
   readonly onColumns: (columns: readonly string[], line: number) => void;
   /** The error for a record that the core has refused; `isWhole` tells whether its end must be in the text. */
   readonly explain: (text: string, line: number, isWhole: boolean) => Error;
-  /** Takes a record of CSV that the core has refused, whole, when that need not refuse the report; throws when it does. */
+  /** Takes a record of CSV or NDJSON that the core has refused, whole, when that need not refuse the report; throws when it does. */
   readonly onFault: ((text: string, line: number) => void) | undefined;
 };
 
@@ -57,6 +57,8 @@ export class Scanner {
   #line = 1;
   /** Whether a CR stands before the unread input, which was counted: an LF that comes first ends no other line. */
   #afterReturn = false;
+  /** The last line of NDJSON that was looked at whole, and is a record. */
+  #soundLine = 0;
   /** The last row whose line was asked for, while the unread input begins at `base`. */
   #lastRow = { base: -1, at: 0, line: 0 };
   #begun = false;
@@ -154,7 +156,12 @@ export class Scanner {
         break;
       }
       if (outcome === scanned.tooManyNames) throw new ConversionError("LIMIT", "too many names of elements and attributes", { line: this.#line });
-      if (outcome === scanned.newKey) this.#addKey();
+      if (outcome === scanned.newKey) {
+        const isSound = this.#isSoundLine();
+        if (isSound === undefined) break;
+        if (isSound) this.#addKey();
+        else this.#leaveOutLine(isLast);
+      }
       else if (outcome === scanned.newColumns) this.#addNodes();
       else if (rows === 0 || this.#from === this.#to) break;
     }
@@ -344,9 +351,10 @@ export class Scanner {
     this.#from = next;
   }
 
-  /** Passes over a record of CSV that is wrong, when its end is certain and the report may go on without it; throws otherwise. False when its end is not there yet. */
+  /** Passes over a record of CSV or NDJSON that is wrong, when its end is certain and the report may go on without it; throws otherwise. False when its end is not there yet. */
   #leaveOut(isLast: boolean): boolean {
     const { input, onFault } = this.#options;
+    if (input.format === "ndjson" && onFault !== undefined) return this.#leaveOutLine(isLast);
     // What is wrong with JSON and XML is told by the whole record, so that it does not depend on where the reads are cut.
     if (input.format !== "csv" && !isLast && this.#to - this.#from < explainedBytes) return false;
     if (input.format === "xml" && !isLast) {
@@ -363,6 +371,36 @@ export class Scanner {
     onFault(this.#core.bytes.toString("utf8", this.#from, this.#from + end), this.#line);
     this.#consume(this.#from + end);
     return true;
+  }
+
+  /** As #leaveOut, of the line that the unread input begins with. */
+  #leaveOutLine(isLast: boolean): boolean {
+    const end = this.#endOfLine();
+    if (end === undefined && isLast) throw this.#wrong(isLast);
+    if (end === undefined) return false;
+    this.#checkUtf8(end);
+    this.#options.onFault?.(this.#core.bytes.toString("utf8", this.#from, end), this.#line);
+    this.#consume(end + 1);
+    return true;
+  }
+
+  /**
+   * Whether the record with a new key is one: a key of a line that is left out is not to be told. Undefined when its end is not there yet. Always
+   * true where records are not left out.
+   */
+  #isSoundLine(): boolean | undefined {
+    const { input, onFault } = this.#options;
+    if (input.format !== "ndjson" || onFault === undefined || this.#soundLine === this.#line) return true;
+    const end = this.#endOfLine();
+    if (end === undefined) return undefined;
+    if (!isJsonRecord(this.#core.bytes.toString("utf8", this.#from, end))) return false;
+    this.#soundLine = this.#line;
+    return true;
+  }
+
+  #endOfLine(): number | undefined {
+    const end = this.#core.bytes.subarray(this.#from, this.#to).indexOf(lineFeed);
+    return end < 0 ? undefined : this.#from + end;
   }
 
   /** Why the unread input is refused; it begins with the record that is wrong. */

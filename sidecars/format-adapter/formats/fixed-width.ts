@@ -1,6 +1,7 @@
 // pure
 import { isUtf8 } from "node:buffer";
 import { ConversionError } from "../conversion-error.ts";
+import { parseLine } from "./line-fault.ts";
 import { createLineReader } from "./line-reader.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
 import { RecordSink, type Leaf } from "./tree.ts";
@@ -13,13 +14,13 @@ export type FixedLayout = { readonly layout: readonly FixedColumn[]; readonly un
 
 /**
  * Reads lines of fixed width: a record a line, exactly as wide as the columns together. The padding of each value is taken away, but for
- * the last character of a value that is zeros alone. Empty lines are errors.
+ * the last character of a value that is zeros alone. Empty lines and all others of another width are faults of that record.
  */
 export function createFixedWidthReader(layout: FixedLayout, handler: RecordHandler): RecordReader {
   const sink = new RecordSink(handler, readerLimitsDefault);
   const names = layout.layout.map(({ name }) => name);
   const total = layout.layout.reduce((sum, { width }) => sum + width, 0);
-  return createLineReader((text, line) => {
+  const entriesOf = (text: string, line: number): ReadonlyMap<string, Leaf> => {
     const whole = layout.unit === "bytes" ? Buffer.from(text) : Array.from(text);
     if (whole.length !== total) throw new ConversionError("COLUMN", `the line is ${whole.length} ${layout.unit} long, its columns are ${total}`, { line, sample: text });
     const entries = new Map<string, Leaf>();
@@ -30,7 +31,11 @@ export function createFixedWidthReader(layout: FixedLayout, handler: RecordHandl
       entries.set(names[index] ?? "", { kind: "text", text: trimmed(Buffer.isBuffer(part) ? part.toString("utf8") : part.join(""), align, pad) });
       from += width;
     }
-    sink.take({ kind: "map", entries, line });
+    return entries;
+  };
+  return createLineReader((text, line) => {
+    const entries = parseLine(handler, text, line, () => entriesOf(text, line));
+    if (entries !== undefined) sink.take({ kind: "map", entries, line });
   });
 }
 

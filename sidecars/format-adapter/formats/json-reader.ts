@@ -3,6 +3,7 @@ import { ConversionError } from "../conversion-error.ts";
 import { JsonAround, type JsonAroundOptions } from "./json-around.ts";
 import { countLineEnds, LineCounter } from "./line-ends.ts";
 import { parseJsonRecord, type JsonCell } from "./json-text.ts";
+import { parseLine } from "./line-fault.ts";
 import type { CellKind, ReaderLimits, RecordHandler, RecordReader, Row } from "./row.ts";
 
 class JsonRow implements Row {
@@ -21,12 +22,12 @@ class JsonRow implements Row {
 }
 
 /** `constants`: columns that every record has beside its own. */
-function createRowSink(handler: RecordHandler, limits: ReaderLimits, constants: () => ReadonlyMap<string, JsonCell> = () => none): (text: string, line: number) => void {
+function createRowSink(handler: RecordHandler, limits: ReaderLimits, constants: () => ReadonlyMap<string, JsonCell> = () => none): (record: ReadonlyMap<string, JsonCell>, line: number) => void {
   /** Bounded: beyond `columnsMax` a new key is told each time it comes. */
   const known = new Set<string>();
   let first = true;
-  return (text, line) => {
-    const cells = withConstants(parseJsonRecord(text, line, limits.depthMax), constants(), line);
+  return (record, line) => {
+    const cells = withConstants(record, constants(), line);
     if (cells.size > limits.columnsMax) throw new ConversionError("LIMIT", `${cells.size} keys, more than ${limits.columnsMax}`, { line });
     const fresh = [];
     for (const key of cells.keys()) if (!known.has(key)) fresh.push(key);
@@ -50,14 +51,18 @@ export function doubleColumn(column: string, line: number): ConversionError {
   return new ConversionError("COLUMN", `the key "${column}" of a record is the name of a column under in.envelope too; give that another name`, { line, column });
 }
 
-/** Reads NDJSON: one JSON object a line (LF or CRLF); empty lines are skipped. A BOM at the start is skipped. */
+/** Reads NDJSON: one JSON object a line (LF or CRLF); empty lines are skipped. A BOM at the start is skipped. A line that is no record is a fault of that record. */
 export function createNdjsonReader(handler: RecordHandler, limits: ReaderLimits): RecordReader {
   const onRecord = createRowSink(handler, limits);
   let rest = "";
   let line = 0;
+  const takeRecord = (text: string): void => {
+    const record = parseLine(handler, text.replace(/\r$/, ""), line, () => parseJsonRecord(text, line, limits.depthMax));
+    if (record !== undefined) onRecord(record, line);
+  };
   const take = (text: string): void => {
     line++;
-    if (text.trim() !== "") onRecord(line === 1 && text.startsWith("\uFEFF") ? text.slice(1) : text, line);
+    if (text.trim() !== "") takeRecord(line === 1 && text.startsWith("\uFEFF") ? text.slice(1) : text);
     if (text.includes("\r")) line += countLineEnds(text.endsWith("\r") ? text.slice(0, -1) : text);
   };
   return {
@@ -161,7 +166,7 @@ export function createJsonArrayReader(handler: RecordHandler, limits: ReaderLimi
         record += text.slice(position, end < 0 ? text.length : end);
         if (record.length > limits.recordCharsMax) throw new ConversionError("LIMIT", `a record is longer than ${limits.recordCharsMax} characters`, { line: recordLine, sample: record.slice(0, 100) });
         if (end < 0) return;
-        onRecord(record, recordLine);
+        onRecord(parseJsonRecord(record, recordLine, limits.depthMax), recordLine);
         record = "";
         place = "afterRecord";
         commaSeen = false;

@@ -19,6 +19,17 @@ export function parseJsonRecord(text: string, line: number, depthMax: number): R
   return cells;
 }
 
+/** Whether the text is one JSON object, as parseJsonRecord takes it. */
+export function isJsonRecord(text: string): boolean {
+  try {
+    parseJsonRecord(text, 1, Infinity);
+    return true;
+  } catch (error) {
+    if (error instanceof ConversionError) return false;
+    throw error;
+  }
+}
+
 /** Checks an object or a list as those inside of records are checked; `line` is asked for when it is wrong. */
 export function checkNested(text: string, line: () => number): void {
   try {

@@ -1,5 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { parseLine } from "./line-fault.ts";
 import { createLineReader } from "./line-reader.ts";
 import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./row.ts";
 import { RecordSink, type Leaf } from "./tree.ts";
@@ -9,24 +10,36 @@ const pair = /([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s="]*)))?(?=\s|$)[ \t]*/y
 
 /**
  * Reads logfmt: a record a line, `key=value key="a value" flag`. Values are text; a key without `=` is true. In quotes there are the escapes
- * \n, \r, \t, \", \\ and \uXXXX. Empty lines are passed over. A key twice in one line, and a quote within a bare value, are errors.
+ * \n, \r, \t, \", \\ and \uXXXX. Empty lines are passed over. A key twice in one line, and a quote within a bare value, are faults of that
+ * record; a quote that is not closed is one of the report.
  */
 export function createLogfmtReader(handler: RecordHandler): RecordReader {
   const sink = new RecordSink(handler, readerLimitsDefault);
   return createLineReader((text, line) => {
-    const entries = new Map<string, Leaf>();
-    pair.lastIndex = /^[ \t]*/.exec(text)?.[0].length ?? 0;
-    while (pair.lastIndex < text.length) {
-      const at = pair.lastIndex;
-      const match = pair.exec(text);
-      if (match === null) throw new ConversionError("SYNTAX", "not logfmt: key=value, with quotes around the whole value if there are any", { line, sample: text.slice(at) });
-      const [, key = "", quoted, bare] = match;
-      if (entries.has(key)) throw new ConversionError("COLUMN", `the key "${key}" appears twice in one record`, { line, column: key });
-      if (quoted === undefined && bare === undefined) entries.set(key, { kind: "boolean", text: "true" });
-      else entries.set(key, { kind: "text", text: quoted === undefined ? (bare ?? "") : unquoted(quoted, line) });
-    }
-    if (entries.size > 0) sink.take({ kind: "map", entries, line });
+    const parse = (): ReadonlyMap<string, Leaf> => entriesOf(text, line);
+    const entries = hasOpenQuote(text) ? parse() : parseLine(handler, text, line, parse);
+    if (entries !== undefined && entries.size > 0) sink.take({ kind: "map", entries, line });
   });
+}
+
+/** Then the value may have been meant to go on behind the line's end. */
+function hasOpenQuote(text: string): boolean {
+  return (text.replaceAll(/\\./g, "").split('"').length - 1) % 2 === 1;
+}
+
+function entriesOf(text: string, line: number): ReadonlyMap<string, Leaf> {
+  const entries = new Map<string, Leaf>();
+  pair.lastIndex = /^[ \t]*/.exec(text)?.[0].length ?? 0;
+  while (pair.lastIndex < text.length) {
+    const at = pair.lastIndex;
+    const match = pair.exec(text);
+    if (match === null) throw new ConversionError("SYNTAX", "not logfmt: key=value, with quotes around the whole value if there are any", { line, sample: text.slice(at) });
+    const [, key = "", quoted, bare] = match;
+    if (entries.has(key)) throw new ConversionError("COLUMN", `the key "${key}" appears twice in one record`, { line, column: key });
+    if (quoted === undefined && bare === undefined) entries.set(key, { kind: "boolean", text: "true" });
+    else entries.set(key, { kind: "text", text: quoted === undefined ? (bare ?? "") : unquoted(quoted, line) });
+  }
+  return entries;
 }
 
 const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\" };

@@ -17,6 +17,10 @@ const cases: readonly Case[] = [
   ["more wrong records than allowed refuse the report", { in: "{format: csv, columns: {a: int64}}", fields: "{a: a}", more: "onError: {quarantine-row: {max: 1}}" }, "a\n1\nx\ny\n", "CAST on line 3"],
   ["a larger share of wrong records than allowed refuses the report", { in: "{format: csv, columns: {a: int64}}", fields: "{a: a}", more: "onError: {skip-row: {max: 20%}}" }, "a\n1\nx\n3\n", "CAST on line 3"],
   ["a record that lacks a key is a wrong record", { in: "{format: ndjson}", fields: "{a: a, b: b}", more: "onError: {quarantine-row: {max: 5}}" }, '{"a":1,"b":2}\n{"a":3}\n{"a":5,"b":6}\n', "a,b\n1,2\n5,6\n", { refused: [2] }],
+  ["a line that is no JSON is a wrong record", { in: "{format: ndjson, columns: {a: int64}}", fields: "{a: a}", more: "onError: {quarantine-row: {max: 5}}" }, '{"a":1}\n\n{"a":2,"b\n{"a":3}\n  what\r\n{"a":4,"a":5}\n{"z":[1,}\n\r\n{"a":"\\ud800"}\n{"a":6}\n', "a\n1\n3\n6\n", { refused: [3, 5, 6, 7, 9] }],
+  ["the first line may be it", { in: "{format: ndjson}", fields: "{a: a}", more: "onError: skip-row" }, '{"b":1 2}\n{"a":1}\n{"a":2}{"a":3}\n', "a\n1\n", {}],
+  ["a new key of a line that is left out is no drift, that of another is", { in: "{format: ndjson}", fields: "{a: a}", more: "onError: skip-row" }, '{"a":1}\n{"a":2,"new":1,}\n{"a":3,"new":1}\n', "COLUMN on line 3"],
+  ["a last line without an end is not wrong but unfinished", { in: "{format: ndjson}", fields: "{a: a}", more: "onError: skip-row" }, '{"a":1}\n{"a":2', "INCOMPLETE on line 2"],
   ["a fault of the format that has no certain end refuses the report all the same", { in: "{format: csv, columns: {a: int64}}", fields: "{a: a}", more: "onError: skip-row" }, 'a\n1\n"2\n3\n', "INCOMPLETE on line 3"],
   ["values inside of values, by key and place", { in: "{format: ndjson, columns: {'c.name': 'string?', 'items[0].n': int64, 'c.zip': 'string?'}}", fields: "{name: c.name, first: {expr: 'items[0].n * 2', type: int64}, zip: c.zip, none: {from: c.none, default: '-'}}" }, '{"c":{"name":"Ann \\"A\\"","zip":null},"items":[{"n":2},{"n":3}]}\n{"c":{"name":"","zip":"00123"},"items":[{"n":5}]}\n', 'name,first,zip,none\n"Ann ""A""",4,,-\n,10,00123,-\n'],
   ["a type inside of a value is checked", { in: "{format: ndjson, columns: {'c.n': int64}}", fields: "{n: c.n}" }, '{"c":{"n":1}}\n{"c":{"n":"x"}}\n', "CAST on line 2"],
@@ -62,6 +66,15 @@ for (const [what, parts, reason] of [
 ] as const) {
   test(`refused: ${what}`, () => assert.throws(() => mappingOf(parts), reason));
 }
+
+test("whatever lines are left out, the engine and the reader leave out the same", () => {
+  const strict = mappingOf({ in: "{format: ndjson, columns: {a: int64}}", fields: "{a: a, b: {from: b, default: x}}", more: "onError: {quarantine-row: {max: 90%}}" });
+  const loose = mappingOf({ in: "{format: ndjson, strict: false}", fields: "{a: a}", more: "onError: {quarantine-row: {max: 1000}}" });
+  const piece = fc.constantFrom("{", "}", '"a":', '"c":', "1", '"x"', ",", "\n", "\n", "\r\n", "[", "]", " ", "\r", '"', "\\", "null", '{"a":1}\n', '{"a":2,"b":"y"}\n', '{"a":3,"b":3,"a":4}\n', '{"a":1,"d":2}\n', '{"a":5}', '{"a":{"x":1,"x":2}}\n', '{"x"');
+  fc.assert(fc.property(fc.array(piece, { minLength: 1, maxLength: 14 }), fc.constantFrom(strict, loose), fc.constantFrom(1, 4, 1000), (pieces, mapping, size) => {
+    assert.deepEqual(byEngine(mapping, pieces.join(""), [size]), byReference(mapping, pieces.join("")));
+  }), { numRuns: 300 });
+});
 
 test("the layout of any fields is JSON, or refused", () => {
   const key = fc.constantFrom("a", "b", "c", "a\\.b", "é");

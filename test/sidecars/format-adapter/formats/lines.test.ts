@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { convertText } from "../../../../sidecars/format-adapter/convert.ts";
+import { ConversionError } from "../../../../sidecars/format-adapter/conversion-error.ts";
+import { convertText, startConversion } from "../../../../sidecars/format-adapter/convert.ts";
 import { mappingOf } from "../support.ts";
 
 type Expected = string | { readonly code: string; readonly line: number; readonly column?: string };
@@ -59,6 +60,25 @@ const cases: readonly (readonly [name: string, input: string, output: string, fi
 ];
 
 for (const [name, input, output, fields, text, expected] of cases) test(name, () => assert.deepEqual(converted({ in: input, out: output, fields }, text), expected));
+
+test("lines that are no records are left out where onError says so, unless a quote may go on behind them", () => {
+  const left = (input: string, fields: string, text: string): unknown => {
+    const conversion = startConversion(mappingOf({ in: `{${input}}`, out: '{format: ndjson, file: "/o/{name}"}', fields: `{${fields}}`, more: "onError: {quarantine-row: {max: 3}}" }));
+    const bytes = Buffer.from(text);
+    try {
+      conversion.room().set(bytes);
+      const pieces = [...conversion.take(bytes.length), ...conversion.end({ takeUnfinished: false })].map((piece) => Buffer.from(piece).toString("utf8"));
+      return [pieces.join(""), ...conversion.refusals.rows.map(({ line, code, raw }) => `${line} ${code} ${raw ?? ""}`)];
+    } catch (error) {
+      return error instanceof ConversionError ? `${error.code} ${error.line}` : error;
+    }
+  };
+  assert.deepEqual(left("format: logfmt", "a: a", 'a=1\na=2 b="x"y\r\na=3 a=4\n=\na=5\n'), ['{"a":"1"}\n{"a":"5"}\n', '2 SYNTAX a=2 b="x"y', "3 COLUMN a=3 a=4", "4 SYNTAX ="]);
+  assert.equal(left("format: logfmt", "a: a", 'a=1\na="x\na=2"\n'), "SYNTAX 2");
+  assert.equal(left("format: logfmt", "a: a", "=\n=\n=\n=\n"), "SYNTAX 1");
+  assert.deepEqual(left("format: fixed-width, unit: bytes, layout: {a: 2, b: 1}", "a: a, b: b", "aab\nab\n\nbéc\nccc\n"), ['{"a":"aa","b":"b"}\n{"a":"cc","b":"c"}\n', "2 COLUMN ab", "3 COLUMN ", "4 COLUMN béc"]);
+  assert.deepEqual(left("format: fixed-width, unit: bytes, layout: {a: 1, b: 1}", "a: a, b: b", "é\nab\n"), ['{"a":"a","b":"b"}\n', "1 ENCODING é"]);
+});
 
 const text = fc.string({ unit: fc.constantFrom("a", " ", '"', "\\", "=", "[", "#", "é", "😀", "&", "<", "\t"), maxLength: 6 });
 
