@@ -1,4 +1,4 @@
-import { digitsEnd, digitValue, hashOf, isDigit, sameBytes } from "./bytes";
+import { copy, digitsEnd, digitValue, hashOf, isDigit, sameBytes } from "./bytes";
 import { byteToScratch, CELL_BYTES, cellKind, codeToScratch, DONE, FALSE, MISSING, NESTED, NEW_KEY, NULL, NUMBER, scratch, setCell, setNext, setRecords, setScratch, TEXT, toScratch, TRUE, WRONG } from "./cells";
 
 /**
@@ -38,6 +38,8 @@ export function openSlots(slotsArea: usize, orderArea: usize, capacity: u32, tab
   orderLength = capacity;
   table = tableArea;
   tableMask = tableSize - 1;
+  // One more than there may be, for the end of a search.
+  for (let index: u32 = 0; index <= SHAPES_MAX; index++) store<u32>(SHAPES + <usize>index * SHAPE_BYTES + 36, NO_OBJECT);
 }
 
 /** Adds a slot for a key whose bytes stay where they are. Gives its number. */
@@ -68,6 +70,36 @@ function findSlot(parent: u32, start: usize, length: usize): u32 {
     found = load<u32>(table + (<usize>at << 2));
   }
   return ROOT;
+}
+
+/**
+ * What the members of a record look like, made of the guesses, 48 bytes for each place: the key with its quotes and its colon, a mask of so many bytes,
+ * their number, the object's slot, where the slot's cell is in the row. Objects, longer keys and places beyond these have no shape. The page
+ * of the constants has none there.
+ */
+const SHAPES: usize = 16_384;
+const SHAPE_BYTES: usize = 48;
+const SHAPES_MAX: u32 = 320;
+const SHAPED_KEY_MAX: usize = 13;
+/** The object of a place without a shape. */
+const NO_OBJECT: u32 = 0xffff_fffe;
+
+/** Guesses that the member at a place is that of the slot. */
+function guessSlot(at: u32, slot: u32): void {
+  if (at < orderLength) store<u32>(order + (<usize>at << 2), slot);
+  if (at >= SHAPES_MAX) return;
+  const shape = SHAPES + <usize>at * SHAPE_BYTES;
+  const known = slots + <usize>slot * SLOT_BYTES;
+  const length = <usize>load<u32>(known + 4);
+  const hasShape = load<u32>(known + 12) == PLAIN && length <= SHAPED_KEY_MAX;
+  store<u32>(shape + 36, hasShape ? load<u32>(known + 8) : NO_OBJECT);
+  if (!hasShape) return;
+  store<u8>(shape, 34);
+  copy(shape + 1, load<u32>(known), length);
+  store<u16>(shape + 1 + length, 0x3a22);
+  for (let index: usize = 0; index < 16; index++) store<u8>(shape + 16 + index, index < length + 3 ? 0xff : 0);
+  store<u32>(shape + 32, <u32>length + 3);
+  store<u32>(shape + 40, (slot + 1) * <u32>CELL_BYTES);
 }
 
 // The record under way.
@@ -337,24 +369,24 @@ function colon(): bool {
 /**
  * Members as most are, p being at a key: the key that is guessed, no white space, a text without escapes or a number or a word. Passes over
  * them up to the first that is otherwise; true when they close the object. It works with locals: each use of a variable of the module is one
- * of the memory.
+ * of the memory. What stands behind the input may be taken for a part of it, until the end of the member is seen to be there.
  */
 function usualMembers(parent: u32): bool {
   const quotes = i8x16.splat(34);
   const slashes = i8x16.splat(92);
   const spaces = i8x16.splat(32);
   const limit = end;
+  const cells = row;
   let at = p;
+  let guess = min(place, SHAPES_MAX);
+  let shape = SHAPES + <usize>guess * SHAPE_BYTES;
   for (;;) {
     p = at;
-    const guess = place < orderLength ? load<u32>(order + (<usize>place << 2)) : ROOT;
-    if (guess >= slotCount) return false;
-    const slot = slots + <usize>guess * SLOT_BYTES;
-    const keyBytes = <usize>load<u32>(slot + 4);
-    const cell = row + <usize>(guess + 1) * CELL_BYTES;
-    if (load<u32>(slot + 12) != PLAIN || load<u32>(slot + 8) != parent || cellKind(cell) != MISSING) return false;
-    if (at + keyBytes + 3 >= limit || load<u8>(at) != 34 || load<u16>(at + keyBytes + 1) != 0x3a22 || !sameBytes(load<u32>(slot), at + 1, keyBytes)) return false;
-    let start = at + keyBytes + 3;
+    place = guess;
+    const cell = cells + <usize>load<u32>(shape + 40);
+    if (load<u32>(shape + 36) != parent || cellKind(cell) != MISSING) return false;
+    if (v128.any_true(v128.and(v128.xor(v128.load(at), v128.load(shape)), v128.load(shape + 16)))) return false;
+    let start = at + <usize>load<u32>(shape + 32);
     const first = <u32>load<u8>(start);
     let kind = TEXT;
     if (first == 34) {
@@ -388,11 +420,13 @@ function usualMembers(parent: u32): bool {
     const byte = <u32>load<u8>(after);
     if (byte != 44 && byte != 125) return false;
     setCell(cell, start, at - start, kind);
-    place++;
+    guess++;
+    shape += SHAPE_BYTES;
     at = after + 1;
     if (byte == 125) break;
   }
   p = at;
+  place = guess;
   return true;
 }
 
@@ -473,8 +507,7 @@ function key(parent: u32): u32 {
     keyParent = parent;
     return 0;
   }
-  if (place < orderLength) store<u32>(order + (<usize>place << 2), slot);
-  place++;
+  guessSlot(place++, slot);
   return slot;
 }
 
@@ -484,7 +517,11 @@ function record(): void {
   wrong = false;
   newKey = false;
   place = 0;
-  for (let slot: u32 = 1; slot <= slotCount; slot++) setCell(row + <usize>slot * CELL_BYTES, 0, 0, MISSING);
+  const missing = i32x4(0, MISSING, 0, MISSING);
+  let cell = row + CELL_BYTES;
+  const last = row + <usize>slotCount * CELL_BYTES;
+  for (; cell < last; cell += 2 * CELL_BYTES) v128.store(cell, missing);
+  if (cell == last) setCell(cell, 0, 0, MISSING);
   const start = p;
   object(ROOT, 1);
   setCell(row, start, p - start, NESTED);

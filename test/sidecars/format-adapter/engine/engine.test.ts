@@ -137,3 +137,22 @@ test("the line of a fault behind thousands of lines is right, whatever ends them
     for (const sizes of [[7], [4_079, 4_081], [100_000]]) assert.deepEqual(byEngine(mapping, `a\n${text}x\n`, sizes), { code: "CAST", line });
   }
 });
+
+for (const format of ["ndjson", "json"] as const) {
+  test(`${format}: keys are told apart by each of their bytes and by their length, in any order and however many there are`, () => {
+    const mapping = mappingOf({ in: `{format: ${format}, strict: false, columns: {}}`, out: outputs[2] ?? "", fields: "{k: {from: k, default: none}, l: {from: kkkkkkkkkkkkkk, default: none}, m: {from: k1400, default: none}}" });
+    // From one byte to more than a block; keys that end alike; the same one twice, which is refused.
+    const key = fc.oneof(fc.integer({ min: 1, max: 20 }).map((length) => "k".repeat(length)), fc.integer({ min: 10, max: 16 }).map((length) => `${"k".repeat(length)}é`), fc.constantFrom("l", "kl", "lk"));
+    const member = fc.tuple(key, fc.constantFrom('"v"', '"longer than sixteen bytes"', "1", "-0.5", "true", "null", '{"k":1}', "[]", '"\\n"', '"a,b"')).map(([name, text]) => `"${name}":${text}`);
+    const few = fc.array(member, { maxLength: 6 });
+    // More members than are guessed, twice, so that the second record is guessed as far as that goes.
+    const many = fc.integer({ min: 300, max: 330 }).map((count) => Array.from({ length: count }, (_, index) => `"k${index + 1_100}":${index}`));
+    fc.assert(
+      fc.property(fc.oneof({ weight: 9, arbitrary: fc.array(few, { maxLength: 8 }) }, { weight: 1, arbitrary: many.map((members) => [members, members, [...members, '"k1400":"last"'], members.toReversed()]) }), sizes, (records, pieces) => {
+        const texts = records.map((members) => `{${members.join(",")}}`);
+        agree(mapping, format === "json" ? `[${texts.join(",")}]` : texts.map((text) => `${text}\n`).join(""), pieces);
+      }),
+      { numRuns: 400 },
+    );
+  });
+}
