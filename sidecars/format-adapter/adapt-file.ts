@@ -106,7 +106,8 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
   try {
     input = await unpack(packed);
     if (packed.bytes === 0 && complete) return { kind: "waiting", stat: before, reason: "it is empty" };
-    const start = await detectMapping(adapter, basename(path), input);
+    const pace = new Pace(job.monotonicMs);
+    const start = await detectMapping(adapter, basename(path), input, { signal, pace });
     mapping = start.mapping;
     if (job.isAdapted(before, mapping)) return { kind: "same", mapping, stat: before };
     checkCompression(mapping.input.compression, input.compression);
@@ -116,7 +117,7 @@ async function adaptOpened(file: FileHandle, job: AdaptJob): Promise<AdaptOutcom
     await checkOutput(output, job);
     publication = Publication.begin({ output, owner: job.owner, mayReplace: job.mayReplace(output), digest: adapter.publish.manifest !== undefined });
     const opened = publication;
-    const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), file: randomAccess(file, Number(stat.size)), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal, pace: new Pace(job.monotonicMs) });
+    const conversion = await convertReport({ mapping, source: new ReplayedSource(start.bytes, input), file: randomAccess(file, Number(stat.size)), write: async (bytes) => await opened.write(bytes), takeUnfinished: !complete, signal, pace });
     await packed.readRest();
     if (await isTorn()) {
       await publication.abandon();

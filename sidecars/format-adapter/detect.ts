@@ -2,12 +2,16 @@
 import { posix } from "node:path";
 import { ConversionError } from "./conversion-error.ts";
 import { blockBytes, blocks } from "./blocks.ts";
+import type { ByteReader } from "./formats/byte-reader.ts";
+import type { ByteSource } from "./formats/compression.ts";
 import { createSniffer } from "./formats/create-reader.ts";
 import type { InputOptions } from "./formats/options.ts";
+import type { Row } from "./formats/row.ts";
 import { isEmpty } from "./mapping/cells.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import type { NodeReader } from "./mapping/node-reader.ts";
 import { parsePath, withPaths } from "./mapping/path.ts";
+import type { Pace } from "./pace.ts";
 
 /**
  * Which mapping a report is for. A rule holds when everything it names does: these columns are there, the first record has one of
@@ -48,33 +52,84 @@ export type Choice = { readonly kind: "chosen"; readonly mapping: Mapping } | { 
  * is why.
  */
 export function chooseMapping(adapter: Detecting, name: string, bytes: Uint8Array, isAll: boolean): Choice {
-  const [only] = adapter.mappings;
-  if (adapter.detect.length === 0 && only !== undefined) return { kind: "chosen", mapping: only };
-  const seen: string[] = [];
-  let fault: ConversionError | undefined;
-  let undecided = false;
-  for (const rule of adapter.detect) {
-    const mapping = adapter.mappings.find((candidate) => candidate.name === rule.use);
-    if (mapping === undefined || (rule.name !== undefined && !posix.matchesGlob(name, rule.name))) continue;
-    const sniffed = rule.header.length === 0 && rule.value === undefined ? undefined : sniff(mapping.input, bytes, rule.value?.column, isAll);
-    if (sniffed === undefined) return { kind: "chosen", mapping };
-    if (sniffed.kind === "fault") {
-      fault ??= sniffed.error;
-      continue;
-    }
-    if (sniffed.columns !== undefined && !rule.header.every((column) => sniffed.columns?.includes(column) === true)) {
-      seen.push(`the columns ${sniffed.columns.join(", ")}`);
-      continue;
-    }
-    if (sniffed.kind === "more") undecided = true;
-    else if (rule.value === undefined || (sniffed.value !== undefined && rule.value.values.includes(sniffed.value))) return { kind: "chosen", mapping };
-    else seen.push(sniffed.value === undefined ? `no value in ${rule.value.column}` : `${rule.value.column} ${JSON.stringify(sniffed.value.slice(0, 40))}`);
+  const detection = new Detection(adapter, name, { pieces: [bytes], isAll });
+  for (const step of detection.tryRules()) step();
+  const mapping = detection.chosen(isAll);
+  if (mapping !== undefined) return { kind: "chosen", mapping };
+  for (const step of detection.readWhole()) step();
+  return { kind: "undecided", atEnd: detection.atEnd() };
+}
+
+/** A stretch of work that is not to be interrupted. */
+type Step = () => void;
+
+/** The beginning of a report, or all of it. */
+type Beginning = { readonly pieces: readonly Uint8Array[]; readonly isAll: boolean };
+
+/** Holds the rules of detect against the beginning of a report, one after the other. The work is handed out in steps, so that others get their turn between them. */
+class Detection {
+  readonly #adapter: Detecting;
+  readonly #name: string;
+  readonly #beginning: Beginning;
+  readonly #trials: readonly Trial[];
+  #isWhole = false;
+
+  constructor(adapter: Detecting, name: string, beginning: Beginning) {
+    this.#adapter = adapter;
+    this.#name = name;
+    this.#beginning = beginning;
+    this.#trials = adapter.detect.flatMap((rule) => {
+      const mapping = adapter.mappings.find((candidate) => candidate.name === rule.use);
+      return mapping === undefined || (rule.name !== undefined && !posix.matchesGlob(name, rule.name)) ? [] : [new Trial(rule, mapping)];
+    });
   }
-  const noRule = unknownVersion(name, seen, undecided ? undefined : fault, undecided);
-  if (!undecided) throw noRule;
-  const isWhole = bytes.some((byte) => byte > space) && adapter.mappings.some((mapping) => readsWhole(mapping.input, bytes));
-  if (!isWhole) return { kind: "undecided", atEnd: new ConversionError("INCOMPLETE", "its columns are not there yet", { line: 1 }) };
-  return { kind: "undecided", atEnd: adapter.mappings.length === 1 && only !== undefined ? only : noRule };
+
+  *tryRules(): Generator<Step> {
+    for (const trial of this.#trials) {
+      yield* trial.steps(this.#beginning);
+      if (trial.verdict.kind === "fits") return; // those behind it cannot win
+    }
+  }
+
+  /** The mapping of the first rule that holds. One before it that is still open is waited for, unless `isLate`. Throws when none can hold any more. */
+  chosen(isLate: boolean): Mapping | undefined {
+    const [only] = this.#adapter.mappings;
+    if (this.#adapter.detect.length === 0 && only !== undefined) return only;
+    const first = this.#trials.find(({ verdict }) => verdict.kind === "fits" || (verdict.kind === "open" && !isLate));
+    if (first?.verdict.kind === "fits") return first.mapping;
+    if (!this.#isUndecided) throw this.#noRule();
+    return undefined;
+  }
+
+  get #isUndecided(): boolean {
+    return this.#trials.some(({ verdict }) => verdict.kind === "open");
+  }
+
+  /** Finds out whether it is a whole report in one of the formats; before `atEnd`. */
+  *readWhole(): Generator<Step> {
+    const { pieces } = this.#beginning;
+    if (!pieces.some((piece) => piece.some((byte) => byte > space))) return;
+    for (const mapping of this.#adapter.mappings) {
+      const whole = new WholeReading(mapping.input);
+      for (const piece of pieces) yield () => whole.push(piece);
+      yield () => whole.end();
+      this.#isWhole ||= whole.isWhole;
+      if (this.#isWhole) return;
+    }
+  }
+
+  /** What becomes of a report that has ended and did not tell. */
+  atEnd(): Mapping | ConversionError {
+    const [only, second] = this.#adapter.mappings;
+    if (!this.#isWhole) return new ConversionError("INCOMPLETE", "its columns are not there yet", { line: 1 });
+    return only !== undefined && second === undefined ? only : this.#noRule();
+  }
+
+  #noRule(): ConversionError {
+    const verdicts = this.#trials.map(({ verdict }) => verdict);
+    const fault = verdicts.find((verdict) => verdict.kind === "fault")?.error;
+    return unknownVersion(this.#name, verdicts.flatMap((verdict) => (verdict.kind === "other" ? [verdict.seen] : [])), this.#isUndecided ? undefined : fault, this.#isUndecided);
+  }
 }
 
 function unknownVersion(name: string, seen: readonly string[], fault: ConversionError | undefined, undecided: boolean): ConversionError {
@@ -86,82 +141,175 @@ function unknownVersion(name: string, seen: readonly string[], fault: Conversion
 
 const space = 32;
 
-type Sniffed =
-  | { readonly kind: "seen"; readonly columns: readonly string[]; readonly value: string | undefined }
-  /** The bytes do not hold the first record yet; perhaps its columns. */
-  | { readonly kind: "more"; readonly columns: readonly string[] | undefined }
-  /** They are not in this format. */
+type Verdict =
+  /** The bytes do not tell yet. */
+  | { readonly kind: "open" }
+  | { readonly kind: "fits" }
+  /** It is another version. */
+  | { readonly kind: "other"; readonly seen: string }
+  /** It is not in this format. */
   | { readonly kind: "fault"; readonly error: ConversionError };
 
-/** The columns that a report begins with, and the value that its first record has in one of them. Some formats tell them at the end only. */
-function sniff(input: InputOptions, bytes: Uint8Array, column: string | undefined, isAll: boolean): Sniffed {
-  let columns: readonly string[] | undefined;
-  let value: string | undefined;
-  const stop = new Error("seen");
-  const reader = createSniffer(input, {
-    onColumns(names) {
-      columns ??= names;
-      if (column === undefined) throw stop;
-    },
-    onRow(row) {
-      const path = column === undefined ? undefined : parsePath(column);
-      const seen = path === undefined || column === undefined ? row : withPaths(row, new Map([[column, path]]));
-      if (column !== undefined && seen.kind(column) !== undefined && !isEmpty(seen, column)) value = seen.text(column);
-      throw stop;
-    },
-  });
-  try {
-    reader.push(bytes);
-    if (isAll) reader.end({ takeUnfinished: false });
-  } catch (error) {
-    if (error instanceof ConversionError) return error.code === "INCOMPLETE" && isAll ? { kind: "more", columns } : { kind: "fault", error };
-    if (error !== stop) throw error;
-    return { kind: "seen", columns: columns ?? [], value };
+/** One rule, held against the columns that the report begins with and the value that its first record has in one of them. Some formats tell them at the end only. */
+class Trial {
+  readonly mapping: Mapping;
+  readonly #rule: DetectRule;
+  readonly #stop = new Error("seen");
+  #columns: readonly string[] | undefined;
+  #value: string | undefined;
+  verdict: Verdict;
+
+  constructor(rule: DetectRule, mapping: Mapping) {
+    this.#rule = rule;
+    this.mapping = mapping;
+    this.verdict = rule.header.length === 0 && rule.value === undefined ? { kind: "fits" } : { kind: "open" };
   }
-  return { kind: "more", columns };
+
+  /** The reader, which may hold all that it was given, is there only meanwhile. */
+  *steps({ pieces, isAll }: Beginning): Generator<Step> {
+    if (this.verdict.kind !== "open") return;
+    const reader = createSniffer(this.mapping.input, { onColumns: (columns) => this.#onColumns(columns), onRow: (row) => this.#onRow(row) });
+    for (const piece of pieces) {
+      yield () => this.#read(() => reader.push(piece), false);
+      if (this.verdict.kind !== "open") return;
+    }
+    if (isAll) yield () => this.#read(() => reader.end({ takeUnfinished: false }), true);
+  }
+
+  #read(read: () => void, isEnd: boolean): void {
+    try {
+      read();
+    } catch (error) {
+      if (error === this.#stop) this.verdict = this.#judge();
+      else if (!(error instanceof ConversionError)) throw error;
+      else if (error.code !== "INCOMPLETE" || !isEnd) this.verdict = { kind: "fault", error };
+    }
+    if (this.verdict.kind === "open" && this.#columns !== undefined) this.verdict = this.#otherColumns(this.#columns) ?? this.verdict;
+  }
+
+  #onColumns(columns: readonly string[]): void {
+    this.#columns ??= columns;
+    if (this.#rule.value === undefined) throw this.#stop;
+  }
+
+  #onRow(row: Row): void {
+    const column = this.#rule.value?.column;
+    const path = column === undefined ? undefined : parsePath(column);
+    const seen = path === undefined || column === undefined ? row : withPaths(row, new Map([[column, path]]));
+    if (column !== undefined && seen.kind(column) !== undefined && !isEmpty(seen, column)) this.#value = seen.text(column);
+    throw this.#stop;
+  }
+
+  #judge(): Verdict {
+    const other = this.#otherColumns(this.#columns ?? []);
+    const { value } = this.#rule;
+    if (other !== undefined || value === undefined) return other ?? { kind: "fits" };
+    if (this.#value === undefined) return { kind: "other", seen: `no value in ${value.column}` };
+    return value.values.includes(this.#value) ? { kind: "fits" } : { kind: "other", seen: `${value.column} ${JSON.stringify(this.#value.slice(0, 40))}` };
+  }
+
+  #otherColumns(columns: readonly string[]): Verdict | undefined {
+    return this.#rule.header.every((column) => columns.includes(column)) ? undefined : { kind: "other", seen: `the columns ${columns.join(", ")}` };
+  }
 }
 
-/** Whether the bytes are a whole report of this format. */
-function readsWhole(input: InputOptions, bytes: Uint8Array): boolean {
-  let isRead = false;
-  try {
-    const reader = createSniffer(input, { onColumns: () => undefined, onRow: () => undefined });
-    reader.push(bytes);
-    isRead = true;
-    reader.end({ takeUnfinished: false });
-    return true;
-  } catch (error) {
-    // That the place of the records is missing is told of whole reports alone.
-    if (error instanceof ConversionError) return isRead && error.code === "COLUMN";
-    throw error;
+/** Whether all that is pushed is a whole report of a format. */
+class WholeReading {
+  readonly #reader: ByteReader;
+  #hasFault = false;
+  isWhole = false;
+
+  constructor(input: InputOptions) {
+    this.#reader = createSniffer(input, { onColumns: () => undefined, onRow: () => undefined });
+  }
+
+  push(bytes: Uint8Array): void {
+    if (this.#hasFault) return;
+    try {
+      this.#reader.push(bytes);
+    } catch (error) {
+      if (!(error instanceof ConversionError)) throw error;
+      this.#hasFault = true;
+    }
+  }
+
+  end(): void {
+    if (this.#hasFault) return;
+    try {
+      this.#reader.end({ takeUnfinished: false });
+      this.isWhole = true;
+    } catch (error) {
+      if (!(error instanceof ConversionError)) throw error;
+      // That the place of the records is missing is told of whole reports alone.
+      this.isWhole = error.code === "COLUMN";
+    }
   }
 }
 
 /** What is held to tell a version: as much as a record may be. */
 const heldBytesMax = 16_777_216;
+/** A rule that so many bytes do not decide gives way to a later one that holds. What is chosen must not depend on how the report is cut. */
+const patienceBytes = 262_144;
 
-/** As chooseMapping, from a source that is read until it is known; gives what was read too. Throws LIMIT when much of it tells nothing. */
-export async function detectMapping(adapter: Detecting, name: string, source: { read(room: Buffer): Promise<number> }): Promise<{ readonly bytes: Buffer; readonly mapping: Mapping }> {
-  let bytes = Buffer.alloc(0);
+/**
+ * As chooseMapping, from a source that is read until it is known; gives what was read too. Others get their turn between its pieces. Throws LIMIT when
+ * much of it tells nothing, and the signal's reason when it is aborted.
+ */
+export async function detectMapping(adapter: Detecting, name: string, source: ByteSource, { signal, pace }: { readonly signal?: AbortSignal; readonly pace?: Pace } = {}): Promise<{ readonly bytes: Buffer; readonly mapping: Mapping }> {
   const [only] = adapter.mappings;
-  if (adapter.detect.length === 0 && only !== undefined) return { bytes, mapping: only };
-  let wanted = blockBytes;
-  for (;;) {
-    const block = wanted === blockBytes ? blocks.take() : Buffer.allocUnsafe(wanted);
-    let count = await source.read(block.subarray(0, wanted));
-    // Packed reports come in small pieces, each of which would have all be looked at again.
-    for (let more = bytes.length === 0 ? 0 : count; more > 0 && count < wanted; count += more) more = await source.read(block.subarray(count, wanted));
-    bytes = Buffer.concat([bytes, block.subarray(0, count)]);
-    if (wanted === blockBytes) blocks.give(block);
-    const choice = chooseMapping(adapter, name, bytes, count === 0);
-    if (choice.kind === "chosen") return { bytes, mapping: choice.mapping };
-    if (count > 0) {
-      if (bytes.length >= heldBytesMax) throw new ConversionError("LIMIT", `the first ${heldBytesMax} bytes of the report do not tell its version; let the first record come earlier, or tell versions by name:`, { line: 1 });
-      // Twice as much each time, so that a long first record is not read over and over.
-      wanted = bytes.length;
-      continue;
+  if (adapter.detect.length === 0 && only !== undefined) return { bytes: Buffer.alloc(0), mapping: only };
+  const take = async (steps: Iterable<Step>): Promise<void> => {
+    for (const step of steps) {
+      if (pace === undefined) step();
+      else pace.measure(step);
+      // Small reports, of which there may be thousands, are over by now.
+      if (pieces.length > 1) await nextTurn();
+      signal?.throwIfAborted();
     }
-    if (choice.atEnd instanceof ConversionError) throw choice.atEnd;
-    return { bytes, mapping: choice.atEnd };
+    pace?.adjust();
+  };
+  const pieces: Buffer[] = [await readStart(source)];
+  let length = pieces[0]?.length ?? 0;
+  for (let isAll = length === 0; ; ) {
+    const detection = new Detection(adapter, name, { pieces, isAll });
+    await take(detection.tryRules());
+    const mapping = detection.chosen(isAll || length >= patienceBytes);
+    if (mapping !== undefined) return { bytes: Buffer.concat(pieces), mapping };
+    if (isAll) {
+      await take(detection.readWhole());
+      const atEnd = detection.atEnd();
+      if (atEnd instanceof ConversionError) throw atEnd;
+      return { bytes: Buffer.concat(pieces), mapping: atEnd };
+    }
+    if (length >= heldBytesMax) throw new ConversionError("LIMIT", `the first ${heldBytesMax} bytes of the report do not tell its version; let the first record come earlier, or tell versions by name:`, { line: 1 });
+    // Twice as much each time, to a whole power of two, so that a long first record is not read over and over.
+    const wanted = 2 ** Math.floor(Math.log2(Math.max(length, blockBytes / 2)) + 1);
+    while (!isAll && length < wanted) {
+      const piece = await readPiece(source, Math.min(pace?.blockBytes ?? blockBytes, wanted - length));
+      pieces.push(piece);
+      length += piece.length;
+      isAll = piece.length === 0;
+      signal?.throwIfAborted();
+    }
   }
+}
+
+/** As many bytes as asked for, or all that there are: packed reports come in small ones. */
+async function readPiece(source: ByteSource, wanted: number): Promise<Buffer> {
+  const room = Buffer.allocUnsafeSlow(wanted);
+  let length = 0;
+  for (let count = 1; count > 0 && length < wanted; length += count) count = await source.read(room.subarray(length));
+  return room.subarray(0, length);
+}
+
+/** What one read gives: most reports are all there then. */
+async function readStart(source: ByteSource): Promise<Buffer> {
+  const room = blocks.take();
+  const piece = Buffer.from(room.subarray(0, await source.read(room)));
+  blocks.give(room);
+  return piece;
+}
+
+async function nextTurn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }

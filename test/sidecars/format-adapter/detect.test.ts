@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConversionError } from "../../../sidecars/format-adapter/conversion-error.ts";
 import { chooseMapping, detectMapping } from "../../../sidecars/format-adapter/detect.ts";
+import { Pace } from "../../../sidecars/format-adapter/pace.ts";
 import { parseAdapter, parseConfig } from "./support.ts";
 
 const configuration = (rules: string): string => `watch: {dir: /in}
@@ -74,13 +75,78 @@ for (const [input, text] of [["format: xml, records: /r/i", "<q/>"], ["format: j
   });
 }
 
+/** A source that gives so many bytes at a time. */
+function cut(text: string, pieceBytes: number): { readonly reads: () => number; read(room: Buffer): Promise<number> } {
+  const bytes = Buffer.from(text);
+  let at = 0;
+  let reads = 0;
+  return {
+    reads: () => reads,
+    read(room) {
+      reads++;
+      const count = bytes.copy(room, 0, at, at + pieceBytes);
+      at += count;
+      return Promise.resolve(count);
+    },
+  };
+}
+
+for (const [what, noteBytes, expected] of [["that comes soon", 100_000, "j"], ["for which nobody would wait", 400_000, "v3"]] as const) {
+  test(`the first rule that holds decides, however the report is cut: a first record ${what}`, async () => {
+    const text = `{"note":"${"x".repeat(noteBytes)}","version":"2"}\n`;
+    const adapter = parseAdapter(configuration("{when: {value: {column: version, is: '2'}}, use: j}\n{when: {name: 'r*'}, use: v3}"));
+    const found = await Promise.all([1_000, 65_536, 1_048_576].map(async (pieceBytes) => (await detectMapping(adapter, "r", cut(text, pieceBytes))).mapping.name));
+    assert.deepEqual(found, [expected, expected, expected]);
+  });
+}
+
+const slow = parseAdapter("watch: {dir: /in}\ndetect: [{when: {value: {column: a, is: x}}, use: x}]\nmappings:\n  x: {in: {format: xml, records: /r/i}, out: {format: csv, file: \"/o/{name}\"}, fields: {a: a}}\n");
+const late = `<r>${"<other>1</other>".repeat(100_000)}<i><a>x</a></i></r>`;
+
+test("while a version is looked for in much, others get their turn between its pieces", async () => {
+  const source = cut(late, 1_048_576);
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const { mapping } = await detectMapping(slow, "r", source);
+  isOver = true;
+  assert.equal(mapping.name, "x");
+  assert.ok(source.reads() > 10 && turns >= source.reads(), `${turns} turns, ${source.reads()} reads`);
+});
+
+test("while a version is looked for in much, the pieces become smaller when they take long", async () => {
+  let nowMs = 0;
+  const quick = cut(late, 4_194_304);
+  await detectMapping(slow, "r", quick, { pace: new Pace(() => nowMs) });
+  const held = cut(late, 4_194_304);
+  await detectMapping(slow, "r", held, { pace: new Pace(() => (nowMs += 50)) });
+  assert.ok(held.reads() > 2 * quick.reads(), `${held.reads()} reads, ${quick.reads()} when they are quick`);
+});
+
+test("looking for a version ends when it is asked to", async () => {
+  const stop = new AbortController();
+  const source = cut(late, 65_536);
+  const stopping = { read: async (room: Buffer): Promise<number> => {
+    if (source.reads() === 3) stop.abort(new Error("asked to end"));
+    return await source.read(room);
+  } };
+  await assert.rejects(detectMapping(slow, "r", stopping, { signal: stop.signal }), /asked to end/);
+  assert.ok(source.reads() < 6, `${source.reads()} reads`);
+});
+
 test("a report that never tells its version is refused before it fills the memory", async () => {
-  const start = Buffer.from("<report>");
   const element = Buffer.from(`<note>${"x".repeat(65_536)}</note>`);
+  let rest = Buffer.from("<report>");
   let taken = 0;
   const source = {
     read(room: Buffer): Promise<number> {
-      const count = (taken === 0 ? start : element).copy(room);
+      if (rest.length === 0) rest = element;
+      const count = rest.copy(room);
+      rest = rest.subarray(count);
       taken += count;
       return Promise.resolve(count);
     },
