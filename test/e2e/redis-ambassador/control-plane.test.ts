@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createAuthority } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
+import { unusedPort } from "../../support/unused-port.ts";
 import { startConfigured, startServerBox, type ServerBox } from "./server-box.ts";
 import { openTlsWire, openWire, type Place, type Wire } from "./wire.ts";
 
@@ -134,7 +135,7 @@ test("a changed configuration takes effect while clients stay, a wrong one does 
   });
 
   await t.test("another address to listen on", async () => {
-    const port = (await ambassador.port()) + 1;
+    const port = await unusedPort();
     await ambassador.configure({ ...base, listen: { address: `127.0.0.1:${port}` } });
     await using wire = await openWire({ host: "127.0.0.1", port });
     assert.equal(await wire.one("PING"), "+PONG\r\n");
@@ -201,20 +202,25 @@ test("sentinels with TLS and a password of their own", async () => {
 
 test("a client that has not authenticated gets what a server with a password gives", async (t) => {
   await box.cli(lonely, "config", "set", "requirepass", "gate");
-  const sessions: readonly (readonly [name: string, bytes: string])[] = [
-    ["refused", "GET a\r\nSET a 1\r\nHELLO\r\nHELLO 3\r\n"],
-    ["a wrong password", "AUTH wrong\r\n"],
-    ["a password, and RESET", "AUTH gate\r\nSET a 1\r\nGET a\r\nRESET\r\nGET a\r\nAUTH default gate\r\nGET a\r\nQUIT\r\n"],
-    ["too many words", "*11\r\n$3\r\nGET\r\n"],
-    ["a long word", "*2\r\n$3\r\nGET\r\n$16385\r\n"],
-    ["many words after AUTH", `*2\r\n$4\r\nAUTH\r\n$4\r\ngate\r\n*12\r\n$4\r\nMGET\r\n${"$1\r\na\r\n".repeat(11)}`],
-    ["no transaction", "MULTI\r\nSUBSCRIBE x\r\nAUTH gate\r\nMULTI\r\nGET a\r\nEXEC\r\n"],
-    ["a web browser", "POST / HTTP/1.1\r\nHost: x\r\n\r\n"],
+  /** How many replies come before the connection is quiet; of those that the server ends, all of them. */
+  const untilEnd = Number.POSITIVE_INFINITY;
+  const sessions: readonly (readonly [name: string, replies: number, bytes: string])[] = [
+    ["refused", 4, "GET a\r\nSET a 1\r\nHELLO\r\nHELLO 3\r\n"],
+    ["a wrong password", 1, "AUTH wrong\r\n"],
+    ["a password, and RESET", untilEnd, "AUTH gate\r\nSET a 1\r\nGET a\r\nRESET\r\nGET a\r\nAUTH default gate\r\nGET a\r\nQUIT\r\n"],
+    ["too many words", untilEnd, "*11\r\n$3\r\nGET\r\n"],
+    ["a long word", untilEnd, "*2\r\n$3\r\nGET\r\n$16385\r\n"],
+    ["many words after AUTH", 2, `*2\r\n$4\r\nAUTH\r\n$4\r\ngate\r\n*12\r\n$4\r\nMGET\r\n${"$1\r\na\r\n".repeat(11)}`],
+    ["no transaction", 6, "MULTI\r\nSUBSCRIBE x\r\nAUTH gate\r\nMULTI\r\nGET a\r\nEXEC\r\n"],
+    ["a web browser", untilEnd, "POST / HTTP/1.1\r\nHost: x\r\n\r\n"],
   ];
-  const tell = async (place: Place, bytes: string): Promise<string> => {
+  const tell = async (place: Place, count: number, bytes: string): Promise<string> => {
     await using wire = await openWire(place);
     wire.write(bytes);
-    return (await wire.replies(99, 400).catch(async () => await wire.replies(wire.pending))).join("") + (wire.closed ? "<end>" : "");
+    const replies = await wire.replies(count);
+    // What is one too many would stand before the answer to this.
+    if (!wire.closed) replies.push(await wire.one("PING"));
+    return replies.join("") + (wire.closed ? "<end>" : "");
   };
   for (const [mode, settings] of [
     ["a password of the ambassador's own", { listen: { address: "127.0.0.1:0", auth: "password", password: "gate" }, upstream: { nodes: [box.address(lonely)], password: "gate" } }],
@@ -224,7 +230,7 @@ test("a client that has not authenticated gets what a server with a password giv
       await using ambassador = await startConfigured(settings);
       await ambassador.ready();
       const place = await ambassador.place();
-      await Promise.all(sessions.map(async ([name, bytes]) => assert.equal(await tell(place, bytes), await tell(box.place(lonely), bytes), name)));
+      await Promise.all(sessions.map(async ([name, count, bytes]) => assert.equal(await tell(place, count, bytes), await tell(box.place(lonely), count, bytes), name)));
     });
   }
 });
@@ -250,7 +256,7 @@ test("what is wrong with the servers is told with place and remedy", { concurren
   ];
   await Promise.all(cases.map(async ([name, upstream, expected]) => await t.test(name, async () => {
     await using ambassador = await startConfigured({ upstream });
-    await eventually(async () => expected.test(await ambassador.readiness()) || assert.fail(await ambassador.readiness()), { what: name });
+    await eventually(async () => expected.test(await ambassador.readiness()) || assert.fail(await ambassador.readiness()), { timeoutMs: 90_000, what: name });
     await eventually(() => ambassador.log.split("\n").some((line) => line.includes("Commands cannot be served") && expected.test(line.replaceAll("\\\"", "\""))) || assert.fail(ambassador.log), { what: "the same in the log" });
   })));
 });
@@ -267,26 +273,28 @@ test("a port in use and a certificate that is not there end it at once, with the
 });
 
 test("Sentinel: the primary dies, so does a sentinel, and clients see a pause", async () => {
-  await eventually(async () => [...(await box.cli(7013, "sentinel", "replicas", "pair")).matchAll(/^name$/gm)].length === 2, { timeoutMs: 20_000, what: "the sentinels knowing both replicas" });
-  await using ambassador = await startConfigured({ upstream: { mode: "sentinel", nodes: [box.address(7011)], sentinel: { masterName: "pair" }, addressMap: box.addressMap } });
+  await eventually(async () => [...(await box.cli(7013, "sentinel", "replicas", "pair")).matchAll(/^name$/gm)].length === 2, { timeoutMs: 60_000, what: "the sentinels knowing both replicas" });
+  await using ambassador = await startConfigured({ upstream: { mode: "sentinel", nodes: [box.address(7011)], sentinel: { masterName: "pair" }, addressMap: box.addressMap }, failover: { holdMs: "120s" } });
   await ambassador.sees(box.address(7001), 2);
   const place = await ambassador.place();
   await using wire = await openWire(place);
   const replies: string[] = [];
   const over = new AbortController();
   const writes = (async () => {
-    while (!over.signal.aborted && !wire.closed) replies.push(await wire.one("INCR", "s"));
+    while (!over.signal.aborted && !wire.closed) {
+      wire.send(["INCR", "s"]);
+      replies.push(...await wire.replies(1, 120_000));
+    }
   })();
   await eventually(() => replies.length > 50);
-  await giveUpAfter(hastyMs);
   await box.kill(7001);
-  const killedAt = performance.now();
-  const promoted = await eventually(async () => await primaryAmong(7002, 7003), { timeoutMs: 20_000, what: "a promoted replica" });
+  await giveUpAfter(hastyMs);
+  // A first attempt that fails, because a replica too was late, is made again after twice the failover-timeout.
+  const promoted = await eventually(async () => await primaryAmong(7002, 7003), { timeoutMs: 90_000, what: "a promoted replica" });
   await giveUpAfter(patientMs);
   await ambassador.sees(box.address(promoted), 1);
   const before = replies.length;
-  await eventually(() => replies.length > before + 50, { timeoutMs: 20_000, what: "writes after the failover" });
-  assert.ok(performance.now() - killedAt < 15_000);
+  await eventually(() => replies.length > before + 50, { what: "writes after the failover" });
   // The one sentinel that the settings name is lost: the others were learnt from it.
   await box.kill(7011);
   await box.server(7001);

@@ -3,6 +3,7 @@ import { after, before, describe, test, type TestContext } from "node:test";
 import { eventually } from "../../support/eventually.ts";
 import { startFaultScene, type AmbassadorProcess, type FaultNode, type FaultScene } from "./fault-scene.ts";
 import { allKinds, Recorder, seed, type Promised } from "./recorder.ts";
+import { patient } from "./support.ts";
 
 /** `stallMs`: what a change in the background may cost a client on top of what the machine itself takes. */
 const stuckAfterMs = 250, stallMs = 1_000, probeIntervalMs = 200;
@@ -18,7 +19,11 @@ describe("when a replica fails", () => {
     scene = started.use(await startFaultScene());
     first = scene.node(1);
     second = scene.node(2);
-    ambassador = await scene.ambassador({ PODKIT_FAILOVER_PROBE_INTERVAL_MS: `${probeIntervalMs}ms` });
+    ambassador = await scene.ambassador({
+      PODKIT_FAILOVER_PROBE_INTERVAL_MS: `${probeIntervalMs}ms`, PODKIT_READS_STUCK_AFTER_MS: `${stuckAfterMs}ms`,
+      // The primary does not fail here, however slow it is.
+      PODKIT_FAILOVER_STUCK_AFTER_MS: patient.PODKIT_FAILOVER_STUCK_AFTER_MS, PODKIT_FAILOVER_HOLD_MS: patient.PODKIT_FAILOVER_HOLD_MS,
+    });
     await ambassador.sees({ primary: scene.node(0), eligible: [first, second] });
     await seed(ambassador);
   });

@@ -44,24 +44,27 @@ export class PairScene implements AsyncDisposable {
     return await (await fetch(`http://${host}:${port}/metrics`)).text();
   }
 
-  /** Calls of a command that both replicas together have answered. */
-  async callsOnReplicas(command: string): Promise<number> {
-    let calls = 0;
-    for (const replica of this.replicas) {
+  /** Calls of a command that each replica has answered. */
+  async #callsOfReplicas(command: string): Promise<readonly number[]> {
+    return await Promise.all(this.replicas.map(async (replica) => {
       await using dialogue = await Dialogue.open(replica);
       const [info = ""] = await dialogue.ask(["INFO", "commandstats"]);
-      calls += Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(info)?.[1] ?? 0);
-    }
-    return calls;
+      return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(info)?.[1] ?? 0);
+    }));
   }
 
-  /** Waits until replicas answer for a key that is written through the ambassador. */
+  /** Calls of a command that both replicas together have answered. */
+  async callsOnReplicas(command: string): Promise<number> {
+    return (await this.#callsOfReplicas(command)).reduce((sum, calls) => sum + calls, 0);
+  }
+
+  /** Waits until every replica answers for a key that is written through the ambassador. */
   async replicasAnswer(key: string): Promise<void> {
     await using dialogue = await Dialogue.open(this.through);
-    const before = await this.callsOnReplicas("get");
+    const before = await this.#callsOfReplicas("get");
     await eventually(async () => {
-      await dialogue.ask(["GET", key], ["GET", key]);
-      return await this.callsOnReplicas("get") > before;
+      for (let read = 0; read < 4; read += 1) await dialogue.ask(["GET", key]);
+      return (await this.#callsOfReplicas("get")).every((calls, index) => calls > (before[index] ?? 0));
     }, { what: "replicas that answer reads" });
   }
 

@@ -67,7 +67,7 @@ async function drill(t: TestContext, image: ServerImage): Promise<void> {
   const tls = { enabled: true, caFile, certFile, keyFile, serverName: "localhost" };
   await using ambassador = await startConfigured({
     listen: { address: "127.0.0.1:0", socketPath, auth: "server", tls: { certFile: file("listen.pem", listenCertificate.certificate), keyFile: file("listen-key.pem", listenCertificate.key), clientCaFile: caFile } },
-    upstream: { ...upstream, tls }, failover: { probeIntervalMs: "200ms" },
+    upstream: { ...upstream, tls }, failover: { probeIntervalMs: "200ms", holdMs: "120s" },
   });
   await ambassador.sees(box.address(primary), 1);
   const place = await ambassador.place();
