@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { contentHash } from "./content-hash.ts";
 import { openDebianPackages, type DebianPackages } from "./debian/apt.ts";
 import { packageName, packageVersion } from "./debian/root-tree.ts";
@@ -25,7 +26,13 @@ export type BaseOptions = {
   readonly refresh: boolean;
   readonly nowMs: number;
   readonly say: (line: string) => void;
+  /** For tests: in the place of the machine's apt, and of the pauses between tries. */
+  readonly open?: typeof openDebianPackages;
+  readonly pausesMs?: readonly number[];
 };
+
+/** A mirror that is being renewed takes away what its lists of a moment ago named; a download may be cut. Both are over in a while. For all kinds together. */
+const usualPausesMs: readonly number[] = [3_000, 15_000, 45_000];
 
 /**
  * Makes every kind present as `podkit/<name>:<version>` with the wanted content. What is there already is found by the hash
@@ -34,12 +41,13 @@ export type BaseOptions = {
 export async function ensureBaseImages(kinds: readonly BaseKind[], o: BaseOptions): Promise<ReadonlyMap<string, ImageRecord>> {
   const plans: Plan[] = [];
   const bySuite = new Map<string, DebianPackages>();
-  const packagesOf = async ({ suite }: BaseKind): Promise<DebianPackages> => {
-    const packages = bySuite.get(suite) ?? (await openDebianPackages({ ...o, suite }));
+  const packagesOf = async ({ suite }: BaseKind, again: boolean): Promise<DebianPackages> => {
+    const packages = (again ? undefined : bySuite.get(suite)) ?? (await (o.open ?? openDebianPackages)({ ...o, suite, refresh: o.refresh || again }));
     bySuite.set(suite, packages);
     return packages;
   };
-  for (const kind of kinds) plans.push(await plan(kind, o, async () => await packagesOf(kind)));
+  const pausesMs = [...(o.pausesMs ?? usualPausesMs)];
+  for (const kind of kinds) plans.push(await plan(kind, o, { debian: async (again) => await packagesOf(kind, again), pausesMs }));
   const results = await Promise.allSettled(plans.map(async (plan) => {
     const record = await perform(plan, o);
     if (plan.replaces !== undefined && plan.action !== "keep") await o.engine.removeIfUnused(plan.replaces);
@@ -57,19 +65,19 @@ type Plan = { readonly kind: BaseKind; readonly reference: string; readonly repl
   | { readonly action: "refuse"; readonly because: string }
 );
 
+/** `again`: with renewed lists. The pauses that are left are between the next tries of whatever kind. */
+type PackageSource = { readonly debian: (again: boolean) => Promise<DebianPackages>; readonly pausesMs: number[] };
+
 /** Package resolution and download happen here, one kind after the other: apt's state takes no two at once. */
-async function plan(kind: BaseKind, o: BaseOptions, debian: () => Promise<DebianPackages>): Promise<Plan> {
+async function plan(kind: BaseKind, o: BaseOptions, source: PackageSource): Promise<Plan> {
   const reference = `podkit/${kind.name}:${o.version}`;
   const present = await o.engine.inspect(reference);
   const base = { kind, reference, replaces: present?.id };
   let because = o.policy === "pull" && kind.upstream !== undefined ? "PODKIT_IMAGES=pull" : assemblyObstacle(kind, o.architecture);
   if (because === undefined) {
     try {
-      const files = kind.packages.length === 0 ? [] : await (await debian()).resolve(kind.packages);
-      const hash = contentHash([...sources(), kind.name, o.architecture, o.version, kind.suite, ...kind.packages, ...kind.skip, ...kind.changes, ...kind.ingredients(o.architecture), ...files]);
-      if (present?.labels[hashLabel] === hash) return { ...base, action: "keep", hash };
-      const archives = kind.packages.length === 0 ? "" : await (await debian()).download(kind.packages);
-      return { ...base, action: "assemble", hash, files, archives };
+      const { files, hash, archives } = await fetchPackages(kind, o, source, present?.labels[hashLabel]);
+      return archives === undefined ? { ...base, action: "keep", hash } : { ...base, action: "assemble", hash, files, archives };
     } catch (error) {
       if (o.policy === "offline") throw error;
       because = error instanceof Error ? error.message : String(error);
@@ -79,6 +87,23 @@ async function plan(kind: BaseKind, o: BaseOptions, debian: () => Promise<Debian
   const hash = contentHash([kind.name, kind.upstream, o.architecture, o.version]);
   if (present?.labels[hashLabel] === hash) return { ...base, action: "keep", hash };
   return { ...base, action: "pull", hash, upstream: kind.upstream, because };
+}
+
+/** `archives` is undefined when an image of this content is there already, and empty when the kind needs no packages. Failures are told and tried again with renewed lists. */
+async function fetchPackages(kind: BaseKind, o: BaseOptions, source: PackageSource, presentHash: string | undefined): Promise<{ readonly files: readonly string[]; readonly hash: string; readonly archives: string | undefined }> {
+  for (let again = false; ; again = true) {
+    const packages = kind.packages.length === 0 ? undefined : await source.debian(again);
+    try {
+      const files = (await packages?.resolve(kind.packages)) ?? [];
+      const hash = contentHash([...sources(), kind.name, o.architecture, o.version, kind.suite, ...kind.packages, ...kind.skip, ...kind.changes, ...kind.ingredients(o.architecture), ...files]);
+      return { files, hash, archives: presentHash === hash ? undefined : ((await packages?.download(kind.packages)) ?? "") };
+    } catch (error) {
+      const pauseMs = source.pausesMs.shift();
+      if (pauseMs === undefined) throw error;
+      o.say(`${kind.name}: trying again in ${pauseMs / 1000} s: ${error instanceof Error ? error.message : String(error)}`);
+      await sleep(pauseMs);
+    }
+  }
 }
 
 async function perform(plan: Plan, o: BaseOptions): Promise<ImageRecord> {

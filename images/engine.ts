@@ -16,7 +16,7 @@ export interface ImageEngine {
   pull(reference: string): Promise<void>;
   /**
    * Runs a command to its end in a container of an image and hands out a folder that it left, as an archive. The files of
-   * `archive` are put under `into` first. Throws when the command fails or takes longer than a minute.
+   * `archive` are put under `into` first. Throws when the command fails or takes longer than five minutes.
    */
   runAndCollect(o: { readonly image: string; readonly archive: AsyncIterable<Uint8Array>; readonly into: string; readonly command: readonly string[]; readonly env: readonly string[]; readonly collect: string }): Promise<Uint8Array>;
   /** Removes an image by id when nothing uses it and no name is left on it; otherwise does nothing. */
@@ -88,7 +88,7 @@ export function connectEngine(env: Readonly<Record<string, string | undefined>>)
     },
     async runAndCollect({ image, archive, into, command, env, collect }) {
       const json = async (method: "POST" | "DELETE" | "GET", path: string, body?: unknown): Promise<unknown> => {
-        const answer = await client.request({ method, path: `/v1.41${path}`, headersTimeout: 60_000, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
+        const answer = await client.request({ method, path: `/v1.41${path}`, headersTimeout: 300_000, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
         const text = await answer.body.text();
         if (answer.statusCode >= 300 && answer.statusCode !== 304) throw new Error(`Cannot run ${command.join(" ")} in ${image}: ${stringField(parse(text), "message") ?? text}`);
         return parse(text);

@@ -7,7 +7,7 @@ import { composeEnvironment } from "../../../images/debian/compose-plugin.ts";
 import { eventually } from "../../support/eventually.ts";
 
 /** testcontainers runs `docker compose` with this process's environment. */
-Object.assign(process.env, await composeEnvironment());
+Object.assign(process.env, await eventually(composeEnvironment, { timeoutMs: 120_000, intervalMs: 5_000, what: "docker compose, which may have to be fetched" }));
 
 const folder = join(import.meta.dirname, "../../../manifests/demo/compose");
 
