@@ -106,7 +106,7 @@ test("a report goes into every format and comes back the same", { timeout: 180_0
   for (const { name } of forms) assert.deepEqual(values(readFileSync(path(`back/${name}`), "utf8")), values(records), name);
 });
 
-test("without the file that Parquet needs the same run fails", { timeout: 60_000 }, async () => {
+test("without the file that Parquet needs the same run fails", { timeout: 180_000 }, async () => {
   await sh(shell, "rm -rf /state/* /middle/*");
   writeFileSync(path("first/empty.cjs"), "");
   const { code, output } = await runOnce("first", [`${path("first/empty.cjs")}:/app/parquet-library.cjs:ro`]);

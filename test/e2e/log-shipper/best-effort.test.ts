@@ -39,14 +39,14 @@ test("rsyslog gets every record over TCP and over TLS, a Forward server by fluen
   try {
     writeFileSync(join(logs, "app.log"), Array.from({ length: lines }, (_, index) => `${JSON.stringify({ run: "e2e", seq: index + 1, level: index % 2 === 0 ? "warn" : "error", text })}\n`).join(""));
     const via = (way: string): readonly SyslogMessage[] => rsyslog.messages().filter(({ data }) => data.includes(`via="${way}"`));
-    await eventually(() => via("plain").length >= lines && via("tls").length >= lines, { timeoutMs: 60_000, what: "all messages" }).catch((error: unknown) => {
+    await eventually(() => via("plain").length >= lines && via("tls").length >= lines, { what: "all messages" }).catch((error: unknown) => {
       throw new Error(`${via("plain").length} and ${via("tls").length} of ${lines} messages\n${diagnostics}`, { cause: error });
     });
     const distinct = async (): Promise<number> => {
       const answer = await fetch(`http://${receiver.getHost()}:${receiver.getMappedPort(9901)}/metrics`);
       return Number(/^podkit_demo_receiver_lines_distinct (\d+)$/m.exec(await answer.text())?.[1] ?? 0);
     };
-    await eventually(async () => (await distinct()) === lines, { timeoutMs: 30_000, what: "all records at the Forward server" });
+    await eventually(async () => (await distinct()) === lines, { what: "all records at the Forward server" });
     for (const way of ["plain", "tls"]) {
       const messages = via(way);
       assert.deepEqual(messages.map(({ msg }) => (JSON.parse(msg) as { seq: number }).seq), Array.from({ length: lines }, (_, index) => index + 1), "each once, in order");

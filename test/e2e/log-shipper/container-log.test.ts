@@ -30,7 +30,7 @@ test("The log that Docker writes of a container: every line of both streams once
   await receiver.listen();
   const { config } = configOf(place.root, { sources: [{ type: "tail", paths: [path], container: "docker", multiline: { presets: ["java"] } }], sinks: [{ type: "forward", servers: [`127.0.0.1:${receiver.port}`] }], state: { directory: place.state } });
   const shipper = startShipper(config);
-  await eventually(() => receiver.all.length >= lines * 2 + 3, { timeoutMs: 30_000, what: "all records" });
+  await eventually(() => receiver.all.length >= lines * 2 + 3, { what: "all records" });
   assert.equal(await shipper.stop(), 0);
   const logsOf = (stream: string): readonly unknown[] => receiver.all.filter((record) => record["stream"] === stream).map((record) => record["log"]);
   assert.deepEqual(logsOf("stdout"), [...Array.from({ length: lines }, (_, index) => `out ${index} größer`), `${"x".repeat(longBytes)} end`, "no newline"]);

@@ -8,7 +8,11 @@ import { eventually } from "../../support/eventually.ts";
 import { image } from "../../support/images.ts";
 import { shell, TestCluster } from "../pods/support.ts";
 
-const graceSeconds = 20;
+const graceSeconds = 30;
+/** Longer than what may hold up an application between two of its lines. */
+const quietMs = 4_000;
+/** Longer than what is quiet enough where nobody can see who writes. */
+const silentSeconds = 8;
 const written = 200;
 
 /** Numbered lines; the last one of all has no line end. */
@@ -21,6 +25,7 @@ sources:
   - { type: tail, paths: [/var/log/app/*.log] }
 sinks:
   - { type: file, path: /out/shipped.jsonl }
+drain: { quietMs: ${quietMs} }
 shutdown: { graceMs: ${graceSeconds * 1000} }
 `;
 
@@ -28,7 +33,7 @@ type Scene = { readonly cluster: TestCluster; readonly shipper: Container; reado
 
 /** A Pod of the engine whose shipper writes what it delivers into a directory of the host that outlives the Pod. */
 function scene(name: string, act: (scene: Scene) => Promise<void>): void {
-  test(name, { timeout: 120_000 }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     const out = mkdtempSync(join(tmpdir(), "podkit-e2e-order-"));
     chmodSync(out, 0o777);
     await using cluster = await TestCluster.start();
@@ -84,8 +89,8 @@ scene("Classic order, deletion: both are told to end at once, and what the appli
   assert.deepEqual(arrived(), numbered(written + 16));
 });
 
-scene("Classic order in a shared process namespace: the application is silent for two seconds before its last line, and the shipper waits for it", async ({ cluster, shipper, app, pod, arrived }) => {
-  const silent = `exec 3>>/var/log/app/app.log; trap 'sleep 2; printf "line %d" $i >&3; exit 0' TERM; ${before} sleep 100000 & wait`;
+scene("Classic order in a shared process namespace: the application is silent for long before its last line, and the shipper waits for it", async ({ cluster, shipper, app, pod, arrived }) => {
+  const silent = `exec 3>>/var/log/app/app.log; trap 'sleep ${silentSeconds}; printf "line %d" $i >&3; exit 0' TERM; ${before} sleep 100000 & wait`;
   await cluster.create("web", { ...pod, shareProcessNamespace: true, containers: [{ ...shipper, securityContext: { runAsUser: 0 } }, app(silent)] });
   await cluster.untilReady("web");
   await eventually(() => arrived().length === written);

@@ -64,7 +64,7 @@ export async function startRsyslog(network: StartedNetwork): Promise<Rsyslog> {
     .withBindMounts([{ source: folder, target: spool }])
     .withCopyContentToContainer([file(config, "/etc/test.conf"), file(authority.certificate, "/tls/ca.pem"), file(server.certificate, "/tls/cert.pem"), file(server.key, "/tls/key.pem")])
     .withCommand(["-f", "/etc/test.conf"]).withWaitStrategy(Wait.forAll([])).start();
-  for (const port of [plainPort, tlsPort]) await eventually(() => answers(started.getHost(), started.getMappedPort(port)), { timeoutMs: 20_000, what: `rsyslog listens at ${port}` });
+  for (const port of [plainPort, tlsPort]) await eventually(() => answers(started.getHost(), started.getMappedPort(port)), { what: `rsyslog listens at ${port}` });
   const path = join(folder, "messages");
   return {
     plain: `rsyslog:${plainPort}`, tls: `rsyslog:${tlsPort}`, ca: authority.certificate, client,
