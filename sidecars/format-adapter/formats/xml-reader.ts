@@ -40,6 +40,8 @@ export function createXmlReader(dialect: XmlDialect, handler: RecordHandler, lim
   return new XmlReader(dialect, handler, limits);
 }
 
+const lookCharsMin = 65_536;
+
 class XmlReader implements RecordReader {
   readonly #dialect: XmlDialect;
   readonly #handler: RecordHandler;
@@ -49,6 +51,8 @@ class XmlReader implements RecordReader {
   #matched = 0;
   #place: "start" | "prolog" | "afterDoctype" | "inside" | "afterRoot" = "start";
   #rest = "";
+  /** How long the rest must be to be looked at. */
+  #looksAt = 0;
   #line = 1;
   #endsWithReturn = false;
   #hadRecord = false;
@@ -69,6 +73,11 @@ class XmlReader implements RecordReader {
 
   push(text: string): void {
     this.#rest += text;
+    // A long record is not looked at again before it may have twice its length.
+    if (this.#rest.length >= this.#looksAt || this.#rest.length > this.#limits.recordCharsMax) this.#drain();
+  }
+
+  #drain(): void {
     let at = 0;
     while (at < this.#rest.length) {
       const end = this.#step(at);
@@ -77,10 +86,12 @@ class XmlReader implements RecordReader {
       at = end;
     }
     this.#rest = this.#rest.slice(at);
+    this.#looksAt = this.#rest.length > lookCharsMin ? this.#rest.length * 2 : 0;
     if (this.#rest.length > this.#limits.recordCharsMax) throw new ConversionError("LIMIT", `a record is longer than ${this.#limits.recordCharsMax} characters`, { line: this.#line, sample: this.#rest });
   }
 
   end(): void {
+    if (this.#looksAt > 0) this.#drain();
     if (this.#place === "afterRoot" && isWhite(this.#rest)) {
       if (!this.#hadRecord) this.#recordsPlace.check();
       return;
