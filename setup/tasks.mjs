@@ -8,7 +8,7 @@ const node = process.execPath;
 const run = async (words, env = {}) => await runInForeground(node, words, { cwd: root, env });
 
 /** Two test files at a time: they mostly wait, and more would disturb one another on a small machine. */
-const testFlags = ["--test", "--test-concurrency=2", "--test-timeout=300000"];
+const testFlags = ["--test", "--test-concurrency=2", "--test-timeout=600000"];
 
 /** The kinds of test files, by their names, the fast ones first. */
 const kinds = ["unit", "process", "e2e"];

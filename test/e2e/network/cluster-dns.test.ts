@@ -75,7 +75,7 @@ describe("the cluster's DNS on a real engine", { timeout: 400_000 }, () => {
   after(async () => {
     controlPlane.abort();
     await Promise.allSettled([serviceNetwork, network?.done]);
-    for (const { id } of await runtime.list(labels)) await runtime.remove(id);
+    await Promise.all((await runtime.list(labels)).map(async ({ id }) => await runtime.remove(id)));
     await removeClusterNetwork({ clusterName, runtime });
     assert.deepEqual([await runtime.list(labels), await runtime.listNetworks(labels)], [[], []]);
     await runtime.close();

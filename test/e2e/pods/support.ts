@@ -182,9 +182,9 @@ export async function prepareCluster(): Promise<{ readonly clusterName: string; 
 export async function removeCluster(clusterName: string, runtime: Runtime, stateDirectory: string): Promise<void> {
   const labels = { [label.cluster]: clusterName };
   const objects = await runtime.list(labels);
-  for (const object of objects) await runtime.remove(object.id);
+  await Promise.all(objects.map(async (object) => await runtime.remove(object.id)));
   for (const uid of new Set(objects.map((object) => object.labels[label.podUid]))) if (uid !== undefined) await removePodCgroups(uid);
-  for (const volume of await runtime.listVolumes(labels)) await runtime.removeVolume(volume.name);
+  await Promise.all((await runtime.listVolumes(labels)).map(async (volume) => await runtime.removeVolume(volume.name)));
   await runtime.removeNetwork(networkOf(clusterName));
   await runtime.close();
   rmSync(stateDirectory, { recursive: true, force: true });
