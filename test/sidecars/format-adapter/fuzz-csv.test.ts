@@ -81,6 +81,7 @@ const peers: readonly Peer[] = [
     deviations: [
       { name: "takes a quote inside a field for a character", holds: isStray, becomes: "any", sample: 'c0,c1\nx"y,z\n', theirs: [['x"y', "z"]] },
       { name: "passes over spaces behind a closing quote", holds: isSpaceBehindQuote, becomes: "any", sample: 'c0,c1\n,"x"  ', theirs: [["", "x"]] },
+      { name: "takes spaces between two quoted texts for a part of the field", holds: (text, read) => says(read, "SYNTAX", /^text after/) && /" +"/.test(text), becomes: "any", sample: 'c0,c1\n"" """",\n', theirs: [[' "', ""]] },
       { name: "passes over empty lines", holds: (_, read) => says(read, "COLUMN", /^the record has 1 fields/) && "sample" in read && read.sample === "", becomes: "any", sample: "c0,c1\n\nx,y\n", theirs: [["x", "y"]] },
       { name: "drops empty fields behind the last", holds: (_, read) => says(read, "COLUMN", /^the record has (?:[3-9]|\d\d) fields/) && "sample" in read && read.sample.endsWith(","), becomes: "any", sample: "c0,c1\nx,y,\n", theirs: [["x", "y"]] },
     ],

@@ -1,6 +1,8 @@
 import type { Dispatcher, Pool as PoolType } from "undici";
+import { systemClock } from "../../../../kit/clock.ts";
 import type { TlsMaterial } from "../../tls/tls.ts";
 import type { Answer } from "./answer.ts";
+import { AwakeTime } from "../awake-time.ts";
 
 /** Where requests go: an origin such as `https://loki:3100`, and what stands before every path. */
 export type EndpointAddress = { readonly origin: string; readonly basePath: string };
@@ -56,7 +58,8 @@ class UndiciTransport implements Transport {
     const { timeoutMs, endpoints } = this.#options;
     const limit = new AbortController();
     const onStop = (): void => limit.abort(signal.reason);
-    const timer = setTimeout(() => limit.abort(new Error(`no whole answer within ${timeoutMs} ms`)), timeoutMs);
+    const over = new AbortController();
+    new AwakeTime(systemClock).pass(timeoutMs, over.signal).then(() => limit.abort(new Error(`no whole answer within ${timeoutMs} ms`)), () => undefined); // over
     signal.addEventListener("abort", onStop, { once: true });
     try {
       signal.throwIfAborted();
@@ -69,7 +72,7 @@ class UndiciTransport implements Transport {
       limit.signal.throwIfAborted();
       throw error;
     } finally {
-      clearTimeout(timer);
+      over.abort();
       signal.removeEventListener("abort", onStop);
     }
   }

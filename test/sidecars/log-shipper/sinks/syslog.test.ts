@@ -101,7 +101,7 @@ test("The settings choose header, structured data, facility and what is left out
 
 /** With these faults on the way, a server that stays alive gets every message, and the chunks in flight at most once more. */
 function survives(name: string, rules: readonly FaultRule[], expected: { readonly resends: boolean }): void {
-  test(`${name}: every message arrives`, { timeout: 20_000 }, async () => {
+  test(`${name}: every message arrives`, { timeout: 150_000 }, async () => {
     await using server = await new SyslogDouble().listen();
     const proxy = await startFaultProxy({ upstream: { host: "127.0.0.1", port: server.port }, rules, seed: 3 });
     const { sink, events } = startSyslog([proxy.port], { writeTimeoutMs: 300, connectTimeoutMs: 300 });
@@ -124,7 +124,7 @@ survives("A reset amid a message", [{ connection: 0, at: 60_001, action: { kind:
 survives("A half-close by the server", [{ connection: 0, direction: "down", at: 0, action: { kind: "halfClose" } }], { resends: true });
 survives("Bytes that come one by one", [{ at: 0, action: { kind: "split", bytes: 700, random: true } }], { resends: false });
 
-test("A server that takes nothing is left for another one, whatever a chunk's size", { timeout: 20_000 }, async () => {
+test("A server that takes nothing is left for another one, whatever a chunk's size", { timeout: 150_000 }, async () => {
   await using deaf = await new SyslogDouble().listen();
   await using server = await new SyslogDouble().listen();
   deaf.reading = false;
@@ -136,7 +136,7 @@ test("A server that takes nothing is left for another one, whatever a chunk's si
   await sink.close();
 });
 
-test("What a server that dies has taken and not read is sent again; without confirmMs it is lost", { timeout: 20_000 }, async () => {
+test("What a server that dies has taken and not read is sent again; without confirmMs it is lost", { timeout: 150_000 }, async () => {
   for (const [confirmMs, arrives] of [[500, true], [0, false]] as const) {
     await using deaf = await new SyslogDouble().listen();
     await using server = await new SyslogDouble().listen();
@@ -155,7 +155,7 @@ test("What a server that dies has taken and not read is sent again; without conf
   }
 });
 
-test("With TLS the server must prove its name, and asks for our certificate", { timeout: 20_000 }, async () => {
+test("With TLS the server must prove its name, and asks for our certificate", { timeout: 150_000 }, async () => {
   const authority = createAuthority("ours"), own = authority.issue("shipper"), certificate = authority.issue("localhost", ["localhost"]);
   await using server = await new SyslogDouble({ cert: certificate.certificate, key: certificate.key, ca: authority.certificate, requestCert: true, rejectUnauthorized: true }).listen();
   const trusted = { enabled: true, ca: authority.certificate, cert: own.certificate, key: own.key };

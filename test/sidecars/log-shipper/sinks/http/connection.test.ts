@@ -14,7 +14,7 @@ import { chunkOf, idsFrom, lineRecords, startSink } from "./support.ts";
 
 const authority = createAuthority("test authority");
 
-test("By TLS with the server's authority and our certificate everything arrives", { timeout: 20_000 }, async () => {
+test("By TLS with the server's authority and our certificate everything arrives", { timeout: 150_000 }, async () => {
   const server = authority.issue("loki");
   const client = authority.issue("shipper");
   await using double = await new LokiDouble({ key: server.key, cert: server.certificate, ca: authority.certificate }).listen();
@@ -23,7 +23,7 @@ test("By TLS with the server's authority and our certificate everything arrives"
   assert.equal(double.stored.length, 3);
 });
 
-test("A server of another authority is not trusted, until its authority stands in the file", { timeout: 20_000 }, async () => {
+test("A server of another authority is not trusted, until its authority stands in the file", { timeout: 150_000 }, async () => {
   using place = temporary();
   const other = createAuthority("another authority");
   const server = other.issue("loki");
@@ -69,7 +69,7 @@ test("Settings that contradict themselves or hold credentials in an address are 
   assert.throws(() => startSink("elasticsearch", ["http://e"], { index: "Logs-{yyyy}" }), /small letters/);
 });
 
-test("At most requestsMax requests are under way, and the others follow", { timeout: 20_000 }, async () => {
+test("At most requestsMax requests are under way, and the others follow", { timeout: 150_000 }, async () => {
   await using double = await new LokiDouble().listen();
   await using each = startSink("loki", [double.url], { requestsMax: 2 });
   let underWay = 0;
@@ -91,7 +91,7 @@ test("A single request under way keeps the order of chunks", async () => {
   assert.deepEqual([...double.ids], Array.from({ length: 20 }, (_, index) => `c${index}-0`));
 });
 
-test("Of a bulk request only the busy items are sent again", { timeout: 20_000 }, async () => {
+test("Of a bulk request only the busy items are sent again", { timeout: 150_000 }, async () => {
   await using double = await new ElasticsearchDouble().listen();
   await using each = startSink("elasticsearch", [double.url]);
   double.judge = ({ text }, { number }) => (number < 3 && /#a-(?:2|5)#/.test(text) ? { status: 429, error: { type: "es_rejected_execution_exception", reason: "queue is full" } } : undefined);
@@ -108,7 +108,7 @@ test("Records that are there already count as delivered", async () => {
   assert.equal(double.stored.length, 8);
 });
 
-test("An index that may not be written holds its records, with the remedy, and loses none", { timeout: 20_000 }, async () => {
+test("An index that may not be written holds its records, with the remedy, and loses none", { timeout: 150_000 }, async () => {
   await using double = await new ElasticsearchDouble().listen();
   await using each = startSink("elasticsearch", [double.url]);
   let closed = true;
@@ -122,7 +122,7 @@ test("An index that may not be written holds its records, with the remedy, and l
 
 const acknowledging = { token: "token-of-the-double", useAck: true, ackPollMs: 10 };
 
-test("With indexer acknowledgement a chunk is delivered when it is acknowledged, not before", { timeout: 20_000 }, async () => {
+test("With indexer acknowledgement a chunk is delivered when it is acknowledged, not before", { timeout: 150_000 }, async () => {
   await using double = await new SplunkDouble().listen();
   double.acknowledges = true;
   let indexed = false;
@@ -139,7 +139,7 @@ test("With indexer acknowledgement a chunk is delivered when it is acknowledged,
   assert.deepEqual(double.violations, []);
 });
 
-test("What is never acknowledged is sent again", { timeout: 20_000 }, async () => {
+test("What is never acknowledged is sent again", { timeout: 150_000 }, async () => {
   await using double = await new SplunkDouble().listen();
   double.acknowledges = true;
   double.acknowledged = (ackId) => ackId > 0;
@@ -149,7 +149,7 @@ test("What is never acknowledged is sent again", { timeout: 20_000 }, async () =
   assert.ok(each.events.includes("resent"));
 });
 
-test("Outages while acknowledgements are asked for are passed over", { timeout: 20_000 }, async () => {
+test("Outages while acknowledgements are asked for are passed over", { timeout: 150_000 }, async () => {
   await using double = await new SplunkDouble().listen();
   double.acknowledges = true;
   double.fault = ({ path, number }) => (path.endsWith("/ack") && number < 6 ? [{ kind: "resetBefore" } as const, { kind: "answer", answer: { status: 503 } } as const, { kind: "cutBody" } as const][number % 3] : undefined);
@@ -158,7 +158,7 @@ test("Outages while acknowledgements are asked for are passed over", { timeout: 
   assert.equal(double.stored.length, 5);
 });
 
-test("A sink waiting for acknowledgements ends at once when closed", { timeout: 20_000 }, async () => {
+test("A sink waiting for acknowledgements ends at once when closed", { timeout: 150_000 }, async () => {
   await using double = await new SplunkDouble().listen();
   double.acknowledges = true;
   double.acknowledged = () => false;

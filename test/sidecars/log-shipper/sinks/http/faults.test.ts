@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemClock, type Clock } from "../../../../../kit/clock.ts";
 import { delivered } from "../../../../../sidecars/log-shipper/sinks/sink.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import type { DoubleRequest, Fault } from "../../doubles/http-double.ts";
@@ -26,7 +27,7 @@ const faults: readonly { readonly name: string; readonly fault: Fault; readonly 
 
 for (const { type, double: create, settings: own } of destinations) {
   for (const { name, fault, settings, storedTwice } of faults) {
-    test(`${type}: after ${name} every record arrives, by the same bytes, and nothing goes to the dead letters`, { timeout: 20_000 }, async () => {
+    test(`${type}: after ${name} every record arrives, by the same bytes, and nothing goes to the dead letters`, { timeout: 150_000 }, async () => {
       await using double = await create().listen();
       await using each = startSink(type, [double.url], { ...own, ...settings });
       double.fault = ({ number }) => (number < 2 ? fault : undefined);
@@ -113,17 +114,21 @@ for (const { type, double: create, settings: own } of destinations) {
     await using broken = await create().listen();
     await using working = await create().listen();
     broken.fault = () => ({ kind: "answer", answer: { status: 503 } });
-    await using each = startSink(type, [broken.url, working.url, "http://127.0.0.1:1"], { ...own, retryMaxMs: 300 });
+    // While this clock stands no rest is over, however long the deliveries take.
+    let stoodMs: number | undefined = systemClock.monotonicMs();
+    const clock: Clock = { ...systemClock, monotonicMs: () => stoodMs ?? systemClock.monotonicMs() };
+    await using each = startSink(type, [broken.url, working.url, "http://127.0.0.1:1"], { ...own, retryMaxMs: 300 }, { clock });
     for (let round = 0; round < 10; round++) assert.deepEqual(await each.sink.deliver(chunkOf(lineRecords(`r${round}`, 5), { from: round * 1_000 })), delivered);
     assert.equal(working.stored.length, 50);
     assert.ok(broken.requests.length <= 2, `a failed endpoint rests, it was asked ${broken.requests.length} times`);
+    stoodMs = undefined;
     await working.close();
     broken.fault = () => undefined;
     assert.deepEqual(await each.sink.deliver(chunkOf(lineRecords("z", 5), { from: 90_000 })), delivered);
     assert.deepEqual([...broken.ids], idsFrom("z", 5));
   });
 
-  test(`${type}: random faults for a while lose nothing`, { timeout: 60_000 }, async () => {
+  test(`${type}: random faults for a while lose nothing`, { timeout: 150_000 }, async () => {
     await using double = await create().listen();
     await using each = startSink(type, [double.url], { ...own, timeoutMs: "300ms", retryMaxMs: 10 });
     let random = 7;
