@@ -53,7 +53,7 @@ const untilUp = async (scrape: Scrape, source: string, value = "1"): Promise<Rea
   const series = await scrape();
   assert.equal(series.get(`podkit_adapter_source_up{source="${source}"}`), value);
   return series;
-}, { timeoutMs: 10_000 });
+});
 
 test("a file's records become series with labels, in both formats; a bad file leaves the last good values", async (t) => {
   const folder = await folderOf(t);
@@ -101,7 +101,7 @@ test("values that are older than maxAge are no longer told", async (t) => {
     assert.equal(series.get("n{}"), undefined);
     assert.equal(series.get('podkit_adapter_source_stale{source="old"}'), "1");
     return true;
-  }, { timeoutMs: 10_000 });
+  });
 });
 
 test("an application's answers are read, whatever it does", async (t) => {
@@ -135,7 +135,7 @@ test("series beyond maxSeries are left out and counted; two records of one serie
   const series = await untilUp(scrape, "many");
   assert.equal([...series.keys()].filter((key) => key.startsWith("m{")).length, 10);
   assert.equal(series.get('podkit_adapter_source_series_dropped{source="many"}'), "40");
-  assert.equal(series.get('podkit_adapter_source_up{source="double"}'), "0");
+  await untilUp(scrape, "double", "0");
 });
 
 test("records become histograms and summaries, in both formats; one that begins anew is a reset", async (t) => {
@@ -164,7 +164,7 @@ test("records become histograms and summaries, in both formats; one that begins 
   await eventually(async () => {
     assert.equal((await scrape()).get('podkit_adapter_source_resets_total{source="times"}'), "3", "each metric began anew");
     return true;
-  }, { timeoutMs: 10_000 });
+  });
 
   for (const [record, message] of [["/a,3,2,9,1.25,10,1,1", "a bucket below the one before"], ["/a,3,5,9,1.25,8,1,1", "a count below a bucket"], ["/a,3,5.5,9,1.25,10,1,1", "half a count"], ["/a,3,5,9,much,10,1,1", "a sum that is no number"]] as const) {
     await replace(path, `path,fast,medium,slow,sum,n,p50,p99\n${record}\n`);
