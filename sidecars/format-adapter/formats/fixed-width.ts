@@ -61,9 +61,15 @@ export function createFixedWidthWriter(layout: FixedLayout, eol: "lf" | "crlf", 
     if (trimmed(written, align, pad) !== text) throw new ConversionError("CAST", `the value and its padding ${JSON.stringify(pad)} could not be told apart`, { line: 1, column: name, sample: text });
     return written;
   };
+  let isFirst = true;
+  const checked = (line: string): string => {
+    if (isFirst && line.startsWith("\uFEFF")) throw new ConversionError("CAST", "readers would take U+FEFF at the beginning of the report for a byte order mark", { line: 1, column: layout.layout[0]?.name, sample: line });
+    isFirst = false;
+    return line;
+  };
   return {
     start: () => "",
-    row: (cells) => layout.layout.map((column, index) => write(column, cells[places[index] ?? 0]?.json === "null" ? "" : (cells[places[index] ?? 0]?.text ?? ""))).join("") + (eol === "crlf" ? "\r\n" : "\n"),
+    row: (cells) => checked(layout.layout.map((column, index) => write(column, cells[places[index] ?? 0]?.json === "null" ? "" : (cells[places[index] ?? 0]?.text ?? ""))).join("")) + (eol === "crlf" ? "\r\n" : "\n"),
     end: () => "",
   };
 }

@@ -7,7 +7,7 @@ import type { TextWriter } from "./writers.ts";
 
 /**
  * Reads INI: each section is a record, its name in the column `section`, its keys the other columns; keys before the first section are a record
- * without that column. `key = value`, white space around both is nothing, and one pair of quotes around a value too; a line that begins with
+ * without that column. `key = value`, spaces and tabs around both are nothing, and one pair of quotes around a value too; a line that begins with
  * `;` or `#` is a comment, and nothing else is one. Values are text. The same key twice in a section, and the same section twice, are errors.
  */
 export function createIniReader(section: string, handler: RecordHandler): RecordReader {
@@ -19,10 +19,11 @@ export function createIniReader(section: string, handler: RecordHandler): Record
     if (entries.size > 0) sink.take({ kind: "map", entries, line: begin });
   };
   return createLineReader((text, line) => {
-    const trimmed = text.trim();
+    const trimmed = trimEnds(text);
     if (trimmed === "" || trimmed.startsWith(";") || trimmed.startsWith("#")) return;
     if (trimmed.startsWith("[")) {
-      const name = /^\[(.*)\]$/.exec(trimmed)?.[1]?.trim();
+      const inside = /^\[(.*)\]$/s.exec(trimmed)?.[1];
+      const name = inside === undefined ? undefined : trimEnds(inside);
       if (name === undefined) throw new ConversionError("SYNTAX", 'not INI: "[" without "]"', { line, sample: text });
       if (sections.has(name)) throw new ConversionError("COLUMN", `the section "${name}" appears twice`, { line, sample: text });
       if (sections.size >= sectionsMax) throw new ConversionError("LIMIT", `more than ${sectionsMax} sections`, { line });
@@ -34,15 +35,21 @@ export function createIniReader(section: string, handler: RecordHandler): Record
     }
     const at = trimmed.indexOf("=");
     if (at <= 0) throw new ConversionError("SYNTAX", "not INI: a line must be key = value, [section] or a comment", { line, sample: text });
-    const key = trimmed.slice(0, at).trim();
+    const key = trimEnds(trimmed.slice(0, at));
     if (entries.has(key)) throw new ConversionError("COLUMN", `the key "${key}" appears twice in one section`, { line, column: key });
     if (entries.size === 0) begin = line;
-    const value = trimmed.slice(at + 1).trim();
-    entries.set(key, { kind: "text", text: /^"(.*)"$/.exec(value)?.[1] ?? value });
+    const value = trimEnds(trimmed.slice(at + 1));
+    entries.set(key, { kind: "text", text: quotedForm.exec(value)?.[1] ?? value });
   }, flush);
 }
 
 const sectionsMax = 1_000_000;
+const quotedForm = /^"(.*)"$/s;
+
+/** Without spaces and tabs at its ends; any other white space, such as a no-break space, is data. */
+function trimEnds(text: string): string {
+  return text.replace(/^[ \t]+/, "").replace(/(?<![ \t])[ \t]+$/, "");
+}
 
 /** Writes INI: a section for each record, named by the field `section`; without that field one record's keys alone. What is null is left out. */
 export function createIniWriter(section: string, columns: readonly string[]): TextWriter {
@@ -57,7 +64,7 @@ export function createIniWriter(section: string, columns: readonly string[]): Te
         const column = columns[index] ?? "";
         if (/[\r\n]/.test(text)) throw new ConversionError("CAST", "INI cannot hold a line end in a value", { line: 1, column, sample: text });
         if (column === section) name = text;
-        else if (json !== "null") lines.push(`${column} = ${text.trim() !== text || /^".*"$/.test(text) ? `"${text}"` : text}\n`);
+        else if (json !== "null") lines.push(`${column} = ${text.trim() !== text || quotedForm.test(text) ? `"${text}"` : text}\n`);
       }
       if (name !== undefined && (name.trim() !== name || name === "")) throw new ConversionError("CAST", "no name of a section", { line: 1, column: section, sample: name });
       if (names.has(name ?? "")) throw new ConversionError("COLUMN", name === undefined ? `INI without the field "${section}" holds one record` : `the section "${name}" would come twice`, { line: 1, column: section });

@@ -6,10 +6,10 @@ import { readerLimitsDefault, type RecordHandler, type RecordReader } from "./ro
 import { RecordSink, type Leaf } from "./tree.ts";
 import type { TextWriter } from "./writers.ts";
 
-const pair = /([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s="]*)))?(?=\s|$)[ \t]*/y;
+const pair = /([^ \t="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^ \t="]*)))?(?=[ \t]|$)[ \t]*/y;
 
 /**
- * Reads logfmt: a record a line, `key=value key="a value" flag`. Values are text; a key without `=` is true. In quotes there are the escapes
+ * Reads logfmt: a record a line, `key=value key="a value" flag`. Values are text; a key without `=` is true. Spaces and tabs stand between them, other white space is data. In quotes there are the escapes
  * \n, \r, \t, \", \\ and \uXXXX. Empty lines are passed over. A key twice in one line, and a quote within a bare value, are faults of that
  * record; a quote that is not closed is one of the report.
  */

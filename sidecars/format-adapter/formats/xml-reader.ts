@@ -288,7 +288,7 @@ class XmlCells {
     const members = element.attributes.filter(({ name }) => !isDeclaration(name)).map(({ name, value }) => `${JSON.stringify(`@${name}`)}:${JSON.stringify(value)}`);
     if (element.elements.length === 0) {
       if (members.length === 0) return JSON.stringify(element.text);
-      return `{${[...members, ...(isWhite(element.text) ? [] : [`"text()":${JSON.stringify(element.text)}`])].join(",")}}`;
+      return `{${[...members, ...(element.text === "" ? [] : [`"text()":${JSON.stringify(element.text)}`])].join(",")}}`;
     }
     this.#checkMixed(element);
     const lists = new Map<string, string[]>();
