@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { copyConfig, end, makePlace, metricsOf, mountTmpfs, published, read, ready, rename, running, start, type Adapter, type Place } from "./adapter-process.ts";
+import { copyConfig, end, makePlace, metricsOf, mountTmpfs, published, read, ready, rename, running, start, startFaulty, type Adapter, type Place } from "./adapter-process.ts";
 
 const isRoot = process.getuid?.() === 0;
 const sum = (text: string, name: string): number => [...text.matchAll(new RegExp(`^podkit_format_adapter_${name}(?:\\{[^}]*\\})? (\\d+)$`, "gm"))].reduce((total, match) => total + Number(match[1]), 0);
@@ -41,12 +41,14 @@ test("/livez and /metrics answer in the middle of a long conversion, and SIGTERM
   const place = makePlace();
   // Made record by record, which is slow.
   copyConfig(place, { mappings: `      slow: {in: {format: csv, columns: {a: string}}, out: {format: csv, file: "${place.legacy}/{name}.csv"}, fields: {b: {expr: "upper(replace(a, 'x', 'yy'))", type: string}, c: {expr: "matches(a, '^(x|[0-9])+$')", type: bool}}}\n` });
-  const adapter = await start(place);
+  // It stops itself at the beginning, so that this process is there from then on.
+  const { adapter, signalled } = await startFaulty(place, "signal SIGSTOP 100000");
   await ready(adapter);
-  writeFileSync(join(place.reports, ".r.tmp"), `a\n${"xxxxxxxxxxxx12345678\n".repeat(2_000_000)}`);
+  writeFileSync(join(place.reports, ".r.tmp"), `a\n${"xxxxxxxxxxxx12345678\n".repeat(3_000_000)}`);
   renameSync(join(place.reports, ".r.tmp"), join(place.reports, "r.csv"));
   const sizeInWork = (): number => readdirSync(place.legacy).filter((name) => name.startsWith(".")).map((name) => statSync(join(place.legacy, name), { throwIfNoEntry: false })?.size ?? 0)[0] ?? 0;
-  await eventually(() => sizeInWork() > 0, { intervalMs: 1, what: "the conversion to begin" });
+  await signalled();
+  adapter.child.kill("SIGCONT");
   const sizes = new Set<number>();
   for (let answers = 0; sizes.size < 5; answers++) {
     assert.deepEqual(published(place), [], "no answer came before the report was done");
