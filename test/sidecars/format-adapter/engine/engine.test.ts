@@ -152,7 +152,7 @@ for (const format of ["ndjson", "json"] as const) {
         const texts = records.map((members) => `{${members.join(",")}}`);
         agree(mapping, format === "json" ? `[${texts.join(",")}]` : texts.map((text) => `${text}\n`).join(""), pieces);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 }
