@@ -48,7 +48,7 @@ test("Many writers at once leave whole lines", async () => {
   assert.equal(new Set(readLetters(path).map((letter) => letter["offset"])).size, 300);
 });
 
-test("At its largest size nothing is written and all wait, until the file is moved away", { timeout: 20_000 }, async () => {
+test("At its largest size nothing is written and all wait, until the file is moved away", { timeout: 150_000 }, async () => {
   using place = temporary();
   const path = join(place.root, "letters.ndjson");
   const clock = createVirtualClock();
@@ -122,7 +122,7 @@ test("What somebody else appends or takes away is respected", async () => {
   assert.deepEqual(readLetters(path).map((letter) => letter["offset"]), [2_000]);
 });
 
-test("A directory that is not there and cannot be made is a reason, and mended later", { timeout: 20_000 }, async () => {
+test("A directory that is not there and cannot be made is a reason, and mended later", { timeout: 150_000 }, async () => {
   using place = temporary();
   const directory = join(place.root, "taken");
   writeFileSync(directory, "a file");
@@ -139,7 +139,7 @@ test("A directory that is not there and cannot be made is a reason, and mended l
   assert.ok(existsSync(join(directory, "letters.ndjson")));
 });
 
-test("On a full disk it waits, takes half-written lines back, and goes on when there is room", { skip: noTinyDisk, timeout: 20_000 }, async () => {
+test("On a full disk it waits, takes half-written lines back, and goes on when there is room", { skip: noTinyDisk, timeout: 150_000 }, async () => {
   await using disk = await createTinyDisk(262_144);
   const path = join(disk.path, "letters.ndjson");
   const clock = createVirtualClock();

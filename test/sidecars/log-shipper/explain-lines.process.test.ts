@@ -7,7 +7,7 @@ import { configOf, temporary } from "./support/shipper.ts";
 
 const cri = (stream: string, tag: string, text: string): string => `2026-01-31T12:00:00.5Z ${stream} ${tag} ${text}`;
 
-test("Explain tells how lines are put together, and whose time a record has", { timeout: 30_000 }, async () => {
+test("Explain tells how lines are put together, and whose time a record has", { timeout: 150_000 }, async () => {
   using place = temporary();
   const { file } = configOf(place.root, {
     sources: [{ type: "stdin", container: "cri", multiline: { presets: ["java"] } }, { type: "tail", paths: ["/logs/*.log"], encoding: "utf-16le" }],
@@ -27,7 +27,7 @@ test("Explain tells how lines are put together, and whose time a record has", { 
   assert.match(wide.stdout(), /"bytes":10,.*"text":"grün".*"log":"grün"/);
 });
 
-test("Check reads files as they are configured to be, and hints at what is missing", { timeout: 30_000 }, async () => {
+test("Check reads files as they are configured to be, and hints at what is missing", { timeout: 150_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   const { file } = configOf(place.root, {

@@ -27,7 +27,7 @@ const odd = { text: 'grün "x" \\ \n 🎉', long: "y".repeat(70_000), n: -5, big
 for (const { name, server: security, client } of ways) {
   for (const compress of ["none", "gzip"]) {
     for (const tls of [false, true]) {
-      test(`A foreign server ${name} gets each record once, ${compress === "none" ? "uncompressed" : compress}${tls ? ", by TLS" : ""}`, { timeout: 20_000 }, async () => {
+      test(`A foreign server ${name} gets each record once, ${compress === "none" ? "uncompressed" : compress}${tls ? ", by TLS" : ""}`, { timeout: 150_000 }, async () => {
         const authority = createAuthority("ours"), { certificate, key } = authority.issue("localhost", ["localhost"]);
         const server = new FluentServer({ listenOptions: { port: 0, host: "127.0.0.1" }, ...(security === undefined ? {} : { security }), ...(tls ? { tlsOptions: { cert: certificate, key } } : {}) });
         const entries: { readonly tag: unknown; readonly record: Readonly<Record<string, unknown>> }[] = [];
@@ -50,7 +50,7 @@ for (const { name, server: security, client } of ways) {
 }
 
 for (const [name, client] of [["no key", {}], ["another key", { sharedKey: "wrong" }], ["another user", { sharedKey, username: "nobody", password: "secret" }], ["another password", { sharedKey, username: "shipper", password: "guessed" }]] as const) {
-  test(`With ${name} a foreign server gets nothing, and we say why`, { timeout: 20_000 }, async () => {
+  test(`With ${name} a foreign server gets nothing, and we say why`, { timeout: 150_000 }, async () => {
     const server = new FluentServer({ security: { serverHostname: "receiver", sharedKey, authorize: true, userDict: { shipper: "secret" } }, listenOptions: { port: 0, host: "127.0.0.1" } });
     let entries = 0;
     server.on("entry", () => void entries++);
@@ -65,7 +65,7 @@ for (const [name, client] of [["no key", {}], ["another key", { sharedKey: "wron
   });
 }
 
-test("Of a server's certificate that nobody vouches for, or for another name, nothing is sent", { timeout: 20_000 }, async () => {
+test("Of a server's certificate that nobody vouches for, or for another name, nothing is sent", { timeout: 150_000 }, async () => {
   const authority = createAuthority("ours"), { certificate, key } = authority.issue("elsewhere", ["elsewhere"]);
   const server = new FluentServer({ tlsOptions: { cert: certificate, key }, listenOptions: { port: 0, host: "127.0.0.1" } });
   let entries = 0;
@@ -90,7 +90,7 @@ for (const eventMode of ["Message", "PackedForward", "CompressedPackedForward"] 
     for (const way of ["tcp", "tls", "unix"] as const) {
       // Over a path the package knows no handshake (its own omission).
       if (way === "unix" && client.sharedKey !== undefined) continue;
-      test(`fluent-logger in mode ${eventMode} over ${way} to our source ${name}: every record is acknowledged and arrives once`, { timeout: 20_000 }, async () => {
+      test(`fluent-logger in mode ${eventMode} over ${way} to our source ${name}: every record is acknowledged and arrives once`, { timeout: 150_000 }, async () => {
         using place = temporary();
         mkdirSync(place.logs);
         const authority = createAuthority("ours"), { certificate, key } = authority.issue("localhost", ["localhost"]);

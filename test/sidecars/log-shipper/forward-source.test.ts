@@ -11,7 +11,7 @@ import { configOf, startShipper, temporary, type RunningShipper } from "./suppor
 type Stage = { readonly receiver: RecordingReceiver; readonly shipper: RunningShipper; readonly port: number };
 
 function scenario(name: string, act: (stage: Stage) => Promise<void>, settings: { readonly source?: object; readonly metadata?: object } = {}): void {
-  test(name, { timeout: 30_000 }, async () => {
+  test(name, { timeout: 150_000 }, async () => {
     using place = temporary();
     mkdirSync(place.logs);
     const receiver = new RecordingReceiver();

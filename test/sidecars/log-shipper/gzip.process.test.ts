@@ -13,7 +13,7 @@ import { configOf, idsFrom, idsOf, lines, startShipper, temporary, type RunningS
 type Stage = { readonly logs: string; readonly path: string; readonly state: string; readonly receiver: RecordingReceiver; readonly start: () => RunningShipper; readonly audit: () => Promise<number> };
 
 function scenario(name: string, act: (stage: Stage) => Promise<void>, settings: { readonly pattern?: string; readonly tail?: object } = {}): void {
-  test(name, { timeout: 60_000 }, async () => {
+  test(name, { timeout: 150_000 }, async () => {
     using place = temporary();
     mkdirSync(place.logs);
     await using receiver = new RecordingReceiver();

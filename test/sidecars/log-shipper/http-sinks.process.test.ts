@@ -25,7 +25,7 @@ function spawn(file: string, flags: readonly string[] = []): ShipperProcess & Di
 }
 
 for (const { type, double: create, settings } of destinations) {
-  test(`${type}: killed ${kills} times while the destination fails now and then, no line is lost and poison alone is buried`, { timeout: 60_000 + kills * 30_000 }, async () => {
+  test(`${type}: killed ${kills} times while the destination fails now and then, no line is lost and poison alone is buried`, { timeout: 150_000 + kills * 30_000 }, async () => {
     using place = temporary();
     mkdirSync(place.logs);
     await using double = await create().listen();
@@ -53,14 +53,14 @@ for (const { type, double: create, settings } of destinations) {
         renameSync(path, `${path}.1`);
         writeFileSync(path, "");
       }
-      await eventually(() => double.requests.length >= killAt, { timeoutMs: 30_000, intervalMs: 2, what: "the request at which to kill" });
+      await eventually(() => double.requests.length >= killAt, { intervalMs: 2, what: "the request at which to kill" });
       shipper.kill("SIGKILL");
       assert.equal(await shipper.exited, "SIGKILL");
     }
     double.fault = () => undefined;
     using last = spawn(file);
     const expected = Array.from({ length: written }, (_, index) => `a-${index}`);
-    await eventually(() => new Set(double.ids).size === expected.filter((id) => !isPoison(id)).length, { timeoutMs: 60_000, what: "all lines" }).catch(() => undefined);
+    await eventually(() => new Set(double.ids).size === expected.filter((id) => !isPoison(id)).length, { what: "all lines" }).catch(() => undefined);
     last.kill("SIGTERM");
     assert.equal(await last.exited, 0, last.stderr());
     const arrived = new Set(double.ids);
@@ -73,7 +73,7 @@ for (const { type, double: create, settings } of destinations) {
   });
 }
 
-test("With the destination away at SIGTERM the shipper ends in time with 75, and a later start delivers", { timeout: 60_000 }, async () => {
+test("With the destination away at SIGTERM the shipper ends in time with 75, and a later start delivers", { timeout: 150_000 }, async () => {
   for (const { type, double: create, settings } of destinations) {
     using place = temporary();
     mkdirSync(place.logs);

@@ -12,7 +12,7 @@ type Stage = { readonly path: string; readonly receiver: RecordingReceiver; read
 
 /** One file; afterwards the shipper must end with exit code 0, and every byte must be accounted for. */
 function scenario(name: string, tail: object, act: (stage: Stage) => Promise<void>, written: object = {}): void {
-  test(name, { timeout: 40_000 }, async () => {
+  test(name, { timeout: 150_000 }, async () => {
     using place = temporary();
     mkdirSync(place.logs);
     await using receiver = new RecordingReceiver();
@@ -22,10 +22,10 @@ function scenario(name: string, tail: object, act: (stage: Stage) => Promise<voi
     let shipper = first;
     const seen = async (bytes: number): Promise<void> => {
       const looked = (): number => first.metric("lag_bytes") + first.metric("ledger_bytes", 'column="acked"') + first.metric("ledger_bytes", 'column="filtered"');
-      await eventually(() => looked() === bytes, { timeoutMs: 15_000, intervalMs: 2, what: `a look at ${bytes} bytes` });
+      await eventually(() => looked() === bytes, { intervalMs: 2, what: `a look at ${bytes} bytes` });
     };
     const arrived = async (count: number): Promise<void> => {
-      await eventually(() => receiver.all.length >= count, { timeoutMs: 15_000 }).catch((error: unknown) => {
+      await eventually(() => receiver.all.length >= count).catch((error: unknown) => {
         throw new Error(`Only ${receiver.all.length} of ${count} records arrived: ${JSON.stringify(receiver.all)}`, { cause: error });
       });
     };
@@ -112,7 +112,7 @@ scenario("Records that cannot fit between two of another stream are divided rath
   for (let index = 1; index < 1_000; index++) text += cri("stderr", "F", `x ${index}`) + cri("stdout", "F", ` ${index}`) + cri("stdout", "F", `x ${index}`) + cri("stderr", "F", ` ${index}`);
   writeFileSync(path, text);
   const lines = (): readonly string[] => receiver.all.flatMap((record) => String(record["log"]).split("\n"));
-  await eventually(() => lines().length >= 3_997 - 100, { timeoutMs: 10_000 });
+  await eventually(() => lines().length >= 3_997 - 100);
   assert.ok(logsOf(receiver).filter((log) => log === "x 5\n 5" || log === "x 5\n 6").length === 2, "few records are divided");
 }, { chunk: { maxBytes: "4KiB" }, lines: { maxBytes: "1KiB" } });
 
@@ -136,7 +136,7 @@ for (const tooLong of ["split", "cut", "drop"] as const) {
 
 const kills = Number(process.env["PODKIT_TEST_KILLS"] ?? 25);
 
-test(`Killed ${kills} times amid divided lines and stack traces of two streams: every record is whole, none is lost, none stored twice`, { timeout: 120_000 }, async () => {
+test(`Killed ${kills} times amid divided lines and stack traces of two streams: every record is whole, none is lost, none stored twice`, { timeout: 300_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   const program = await bundleShipper(place.root);
@@ -178,7 +178,7 @@ test(`Killed ${kills} times amid divided lines and stack traces of two streams: 
   try {
     for (let life = 0; life < kills; life++) {
       const before = receiver.received.length;
-      if (life % 3 > 0) await eventually(() => receiver.received.length > before, { timeoutMs: 20_000, intervalMs: 2 }).catch((error: unknown) => assert.fail(`${String(error)}\n${shipper.stderr()}`));
+      if (life % 3 > 0) await eventually(() => receiver.received.length > before, { intervalMs: 2 }).catch((error: unknown) => assert.fail(`${String(error)}\n${shipper.stderr()}`));
       await sleep(Math.random() * 100);
       shipper.kill("SIGKILL");
       assert.equal(await shipper.exited, "SIGKILL", shipper.stderr());
@@ -187,7 +187,7 @@ test(`Killed ${kills} times amid divided lines and stack traces of two streams: 
     clearInterval(writer);
     receiver.ack = () => true;
     // All but the last record of each stream, which is held back.
-    await eventually(() => receiver.unique.length >= expected.size - 2, { timeoutMs: 20_000 }).catch(() => undefined);
+    await eventually(() => receiver.unique.length >= expected.size - 2).catch(() => undefined);
     shipper.kill("SIGTERM");
     assert.equal(await shipper.exited, 0, shipper.stderr());
     const stored = receiver.unique.map((record) => `${String(record["stream"])} ${String(record["log"])}`);

@@ -12,7 +12,7 @@ type Place = ReturnType<typeof temporary>;
 type Stage = { readonly place: Place; readonly path: string; readonly receiver: RecordingReceiver; readonly start: (written?: object, tail?: object) => RunningShipper };
 
 function scenario(name: string, act: (stage: Stage) => Promise<void>, pattern = "*.log"): void {
-  test(name, { timeout: 60_000 }, async () => {
+  test(name, { timeout: 150_000 }, async () => {
     using place = temporary();
     mkdirSync(place.logs);
     await using receiver = new RecordingReceiver();
@@ -50,7 +50,7 @@ scenario("A file that was closed for want of descriptors is read on when it grow
   assert.deepEqual(idsOf(receiver.all).toSorted(), [...idsFrom("f", 6), ...idsFrom("g", 6)].toSorted());
 });
 
-test("With fewer descriptors than files (EMFILE) everything still arrives, a receiver that comes late included", { timeout: 60_000 }, async () => {
+test("With fewer descriptors than files (EMFILE) everything still arrives, a receiver that comes late included", { timeout: 150_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   const receiver = new RecordingReceiver();
@@ -63,13 +63,13 @@ test("With fewer descriptors than files (EMFILE) everything still arrives, a rec
   await eventually(() => shipper.stderr().includes("The system refuses more open files"));
   await using back = new RecordingReceiver();
   await back.listen(port);
-  await eventually(() => back.unique.length === 120, { timeoutMs: 40_000, what: "all files" }).catch((error: unknown) => assert.fail(`${String(error)}: ${back.unique.length} of 120\n${shipper.stderr()}`));
+  await eventually(() => back.unique.length === 120, { what: "all files" }).catch((error: unknown) => assert.fail(`${String(error)}: ${back.unique.length} of 120\n${shipper.stderr()}`));
   shipper.kill("SIGTERM");
   assert.equal(await shipper.exited, 0, shipper.stderr());
 });
 
 const nobody = 65_534;
-test("A file that may not be read is tried again; until then the end is not called clean", { timeout: 60_000, skip: process.getuid?.() === 0 ? false : "needs root, to run the shipper as another user" }, async () => {
+test("A file that may not be read is tried again; until then the end is not called clean", { timeout: 150_000, skip: process.getuid?.() === 0 ? false : "needs root, to run the shipper as another user" }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   await using receiver = new RecordingReceiver();
@@ -228,7 +228,7 @@ scenario("Patterns that share a directory and reach to different depths find all
 scenario("A thousand files are read, each line once", async ({ place, receiver, start }) => {
   for (let index = 0; index < 1_000; index++) writeFileSync(join(place.logs, `f${index}.log`), `f ${index}\n`);
   const shipper = start();
-  await eventually(() => receiver.unique.length >= 1_000, { timeoutMs: 30_000 });
+  await eventually(() => receiver.unique.length >= 1_000);
   const lag = shipper.metrics.render().split("\n").filter((line) => line.startsWith("podkit_log_shipper_lag_bytes{"));
   assert.equal(lag.length, 51, "fifty files by name, the rest as one");
   assert.equal(lag.filter((line) => line.includes('file="other"')).length, 1);
@@ -236,7 +236,7 @@ scenario("A thousand files are read, each line once", async ({ place, receiver, 
   assert.deepEqual(idsOf(receiver.unique).toSorted(), idsFrom("f", 1_000).toSorted());
 });
 
-test("A full state volume does not stop the shipping; with room again the positions are saved", { timeout: 60_000 }, async (context) => {
+test("A full state volume does not stop the shipping; with room again the positions are saved", { timeout: 150_000 }, async (context) => {
   using place = temporary();
   mkdirSync(place.logs);
   mkdirSync(place.state);

@@ -9,7 +9,7 @@ import { RecordingReceiver } from "./support/receiver.ts";
 import { spawnShipper } from "./support/shipper-process.ts";
 import { configOf, idsFrom, idsOf, lines, startShipper, temporary } from "./support/shipper.ts";
 
-test("The file sink writes JSON lines, repairs itself after a fault, and an odd record stops nobody", { timeout: 30_000 }, async () => {
+test("The file sink writes JSON lines, repairs itself after a fault, and an odd record stops nobody", { timeout: 150_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   const path = join(place.logs, "app.log");
@@ -38,7 +38,7 @@ test("The file sink writes JSON lines, repairs itself after a fault, and an odd 
   assert.equal(await shipper.stop(), 0);
 });
 
-test("The stdout sink writes every record before the end", { timeout: 30_000 }, async () => {
+test("The stdout sink writes every record before the end", { timeout: 150_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   const count = 5_000;
@@ -53,7 +53,7 @@ test("The stdout sink writes every record before the end", { timeout: 30_000 }, 
   assert.equal(records[0]?.tag, "t");
 });
 
-test("check tells which files match, which are rotated forms, and ends with 69 when there are none", { timeout: 30_000 }, async () => {
+test("check tells which files match, which are rotated forms, and ends with 69 when there are none", { timeout: 150_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   const { file } = configOf(place.root, { sources: [{ type: "tail", paths: [join(place.logs, "*.log")] }], sinks: [{ type: "stdout" }], state: { directory: place.state } });
@@ -66,7 +66,7 @@ test("check tells which files match, which are rotated forms, and ends with 69 w
   assert.match(some.stdout(), /: 1 files\n {2}\S+\/app\.log {2}4 bytes\n {4}ASCII; all 1 record\n {4}sinks: stdout 1\n {2}\S+\/app\.log\.1 {2}4 bytes, a rotated \S+\/app\.log:/);
 });
 
-test("A JSON line of the densest growth is shipped", { timeout: 30_000 }, async () => {
+test("A JSON line of the densest growth is shipped", { timeout: 150_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   await using receiver = new RecordingReceiver();
@@ -77,7 +77,7 @@ test("A JSON line of the densest growth is shipped", { timeout: 30_000 }, async 
   assert.equal(await shipper.stop(), 0);
 });
 
-test("An optional sink that is dead holds nothing up, and what it misses is counted", { timeout: 30_000 }, async () => {
+test("An optional sink that is dead holds nothing up, and what it misses is counted", { timeout: 150_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   await using receiver = new RecordingReceiver();
@@ -94,7 +94,7 @@ test("An optional sink that is dead holds nothing up, and what it misses is coun
   assert.equal(shipper.metric("lines_dropped_total", 'sink="dead"'), 3_000);
 });
 
-test("Two chunks of applications with the same id and other content are both delivered", { timeout: 30_000 }, async () => {
+test("Two chunks of applications with the same id and other content are both delivered", { timeout: 150_000 }, async () => {
   using place = temporary();
   mkdirSync(place.logs);
   await using receiver = new RecordingReceiver();
