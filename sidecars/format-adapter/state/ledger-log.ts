@@ -2,7 +2,8 @@
 import { crc32 } from "node:zlib";
 import { contentHashName } from "../hash/content-hash.ts";
 
-type Header = { readonly ledger: 2; readonly hash: string };
+const version = 2;
+type Header = { readonly ledger: number; readonly hash: string };
 
 /** What became of one input with one content under one mapping. */
 export type LedgerEntry = {
@@ -54,7 +55,7 @@ export function entryKey({ adapter, path }: { readonly adapter: string; readonly
 
 /** The first line: which form the others have, and by what the content was hashed. */
 export function encodeHeader(): string {
-  return encodeLine({ ledger: 2, hash: contentHashName });
+  return encodeLine({ ledger: version, hash: contentHashName });
 }
 
 /** One line: CRC-32 of the JSON text as 8 hex digits, a space, the JSON text. */
@@ -69,9 +70,10 @@ function encodeLine(entry: LedgerEntry | Forgotten | Header): string {
 
 /**
  * The entries of a ledger file, latest for each entryKey. A torn or damaged line is left out and counted; what follows it still counts. Where
- * the content was hashed in another way than now (or the header that told it is lost), the hash is left empty: it equals none.
+ * the content was hashed in another way than now (or the header that told it is lost), the hash is left empty: it equals none. What another version
+ * of this program wrote in another form is left out whole (`otherVersion`).
  */
-export function decodeLedger(text: string): { readonly entries: ReadonlyMap<string, LedgerEntry>; readonly damagedLines: number } {
+export function decodeLedger(text: string): { readonly entries: ReadonlyMap<string, LedgerEntry>; readonly damagedLines: number; readonly otherVersion?: number } {
   const entries = new Map<string, LedgerEntry>();
   const texts = new Map<string, string>();
   let damagedLines = 0;
@@ -85,6 +87,7 @@ export function decodeLedger(text: string): { readonly entries: ReadonlyMap<stri
     }
     // The checksum vouches that this is a line of ours.
     const entry = JSON.parse(json) as LedgerEntry | Forgotten | Header;
+    if ("ledger" in entry && entry.ledger !== version) return { entries: new Map(), damagedLines, otherVersion: entry.ledger };
     if ("ledger" in entry) isHashKnown = entry.hash === contentHashName;
     else if ("gone" in entry) entries.delete(entryKey(entry));
     else entries.set(entryKey(entry), sharing(isHashKnown ? entry : { ...entry, content: "" }, texts));

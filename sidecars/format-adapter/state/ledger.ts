@@ -44,7 +44,8 @@ export class Ledger {
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) log.warn({ err: error, file }, "Cannot read the ledger; all inputs are adapted again");
       return "";
     });
-    const { entries, damagedLines } = decodeLedger(text);
+    const { entries, damagedLines, otherVersion } = decodeLedger(text);
+    if (otherVersion !== undefined) log.warn({ file, otherVersion }, "The ledger is of another version of the adapter and is begun anew; all inputs are adapted again");
     if (damagedLines > 0) log.warn({ file, damagedLines }, "Lines of the ledger were damaged and are left out; those inputs are adapted again");
     const ledger = new Ledger(file, log, entries);
     ledger.#forgetAllBut(adapters);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { crc32 } from "node:zlib";
 import { createLog } from "../../../kit/log.ts";
 import { Ledger } from "../../../sidecars/format-adapter/state/ledger.ts";
 import { decodeLedger, encodeEntry, encodeHeader, type LedgerEntry } from "../../../sidecars/format-adapter/state/ledger-log.ts";
@@ -42,6 +43,20 @@ test("a ledger whose contents were hashed in another way keeps its entries, and 
   const { entries, damagedLines } = decodeLedger(encodeEntry(entry("/a", 1)));
   assert.deepEqual([...entries.values()], [{ ...entry("/a", 1), content: "" }]);
   assert.equal(damagedLines, 0);
+});
+
+test("a ledger of another version is begun anew: its lines may mean something else", async () => {
+  const directory = join(root, "newer");
+  mkdirSync(directory);
+  const json = JSON.stringify({ ledger: 3, hash: "another" });
+  writeFileSync(join(directory, "ledger.log"), `${crc32(json).toString(16).padStart(8, "0")} ${json}\n${encodeEntry(entry("/a", 1))}`);
+  const ledger = await Ledger.open(directory, ["a"], log);
+  assert.deepEqual(ledger.entriesOf("a"), []);
+  await ledger.put(entry("/b", 2));
+  await ledger.close();
+  const again = await Ledger.open(directory, ["a"], log);
+  assert.deepEqual(again.entriesOf("a"), [entry("/b", 2)]);
+  await again.close();
 });
 
 test("entries put at once are written together and all of them are found again", async () => {
