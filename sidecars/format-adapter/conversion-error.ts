@@ -29,14 +29,19 @@ export class ConversionError extends Error {
   readonly offset: number | undefined;
 
   constructor(code: ConversionCode, message: string, place: { readonly line: number; readonly column?: string | undefined; readonly sample?: string | undefined; readonly offset?: number | undefined }) {
-    super(message);
+    super(bounded(message));
     this.name = "ConversionError";
     this.code = code;
     this.line = place.line;
-    this.column = place.column;
+    this.column = place.column === undefined ? undefined : bounded(place.column);
     this.offset = place.offset;
     this.sample = place.sample === undefined ? undefined : shorten(place.sample);
   }
+}
+
+/** Names of columns are of any length in a report; logs and reason files do not hold them whole. */
+function bounded(text: string): string {
+  return text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text;
 }
 
 export function shorten(text: string): string {

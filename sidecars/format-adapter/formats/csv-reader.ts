@@ -216,10 +216,19 @@ class CsvRow implements Row {
 /** The names of a header; throws when there are too many, one without characters, or two that are the same. */
 export function checkHeader(fields: readonly string[], line: number, limits: Pick<ReaderLimits, "columnsMax">): readonly string[] {
   if (fields.length > limits.columnsMax) throw new ConversionError("LIMIT", `${fields.length} columns, more than ${limits.columnsMax}`, { line });
+  const [first = ""] = fields;
+  // A column that has this name among others is one.
+  if (/^sep=.?$/i.test(first) && fields.slice(1).every((name) => name === "")) throw excelLine(first.slice("sep=".length), line);
   const names = new Set<string>();
   const double = fields.find((name) => names.size === names.add(name).size);
   if (double !== undefined) throw new ConversionError("COLUMN", `the header names the column "${double}" twice`, { line, column: double });
   const empty = fields.indexOf("");
   if (empty >= 0) throw new ConversionError("COLUMN", fields.length === 1 ? "the header is an empty line" : `the header's column ${empty + 1} has no name`, { line });
   return fields;
+}
+
+/** Excel takes the delimiter from a first line of its own, such as sep=; */
+function excelLine(delimiter: string, line: number): ConversionError {
+  const setting = delimiter === "" ? "" : ` and in.delimiter: ${JSON.stringify(delimiter)}`;
+  return new ConversionError("COLUMN", `the first line is none of the report, it tells Excel the delimiter: set in.skipLines: 1${setting}`, { line });
 }

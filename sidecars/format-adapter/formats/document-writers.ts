@@ -1,5 +1,6 @@
 // pure
 import { ConversionError } from "../conversion-error.ts";
+import { isInt64 } from "../mapping/decimal.ts";
 import { jsonKeys } from "./json-layout.ts";
 import { treeOfJson, type Tree } from "./tree.ts";
 import type { OutCell, TextWriter } from "./writers.ts";
@@ -86,8 +87,8 @@ function tomlValue(tree: Tree, fail: () => ConversionError): string {
     case "boolean":
       return tree.text;
     case "number": {
-      if (!/^-?\d+$/.test(tree.text)) return tree.text;
-      if (BigInt.asIntN(64, BigInt(tree.text)) !== BigInt(tree.text)) throw fail();
+      // Integers have 64 bits, others are doubles, of which a larger one would be read as infinite.
+      if (/^-?\d+$/.test(tree.text) ? !isInt64(tree.text) && tree.text !== "-0" : !Number.isFinite(Number(tree.text))) throw fail();
       return tree.text;
     }
     case "null":

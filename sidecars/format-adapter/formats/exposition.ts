@@ -44,7 +44,7 @@ export function isLabelName(name: string): boolean {
 
 /** A value as both formats write it; undefined when it is no number. */
 export function metricValue(text: string): string | undefined {
-  if (/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return text;
+  if (/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number.isFinite(Number(text)) ? text : undefined;
   const word = /^([+-]?)(nan|inf|infinity)$/i.exec(text);
   return word === null ? undefined : word[2]?.toLowerCase() === "nan" ? "NaN" : `${word[1] === "-" ? "-" : "+"}Inf`;
 }

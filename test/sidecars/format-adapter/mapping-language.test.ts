@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { jsonLayout, jsonLayoutFault } from "../../../sidecars/format-adapter/formats/json-layout.ts";
+import { convertText } from "../../../sidecars/format-adapter/convert.ts";
 import { compilePattern } from "../../../sidecars/format-adapter/mapping/text-pattern.ts";
 import { byEngine, byReference } from "./engine/outcomes.ts";
 import { mappingOf, parseConfig } from "./support.ts";
@@ -52,6 +53,18 @@ for (const [name, parts, input, expected, left] of cases) {
     assert.deepEqual(result, byReference(mapping, input));
   });
 }
+
+for (const [delimiter, hint] of [[";", /set in\.skipLines: 1 and in\.delimiter: ";"/], [",", /set in\.skipLines: 1$/]] as const) {
+  test(`a first line that tells Excel the delimiter ${delimiter} is told with the remedy`, () => {
+    const outcome = convertText(mappingOf({ in: "{format: csv}", fields: "{a: a}" }), `sep=${delimiter}\r\na${delimiter}b\r\n`);
+    assert.match(outcome.kind === "failed" ? outcome.error.message : outcome.text, hint);
+  });
+}
+
+test("names of any length are told shortened", () => {
+  const outcome = convertText(mappingOf({ in: "{format: csv}", fields: "{a: a}" }), `a,${"x".repeat(1_000_000)}\n`);
+  assert.ok(outcome.kind === "failed" && outcome.error.message.length < 5_000 && (outcome.error.column ?? "").length < 5_000);
+});
 
 for (const [what, parts, reason] of [
   ["two objects of one name", { in: "{format: csv}", out: ndjson, fields: "{a.b: x, c: x, a.d: x}" }, /let its fields follow each other/],
