@@ -5,8 +5,11 @@ import { Announced } from "../../../sidecars/format-adapter/watch/announced.ts";
 import { dispatch, type Turn } from "../../../sidecars/format-adapter/watch/dispatch.ts";
 import { ContentHash, contentHashOf } from "../../../sidecars/format-adapter/hash/content-hash.ts";
 import { isForWriting } from "../../../sidecars/format-adapter/watch/open-writers.ts";
+import { systemClock } from "../../../kit/clock.ts";
+import { Readiness } from "../../../sidecars/format-adapter/watch/readiness.ts";
 import { selectExcess } from "../../../sidecars/format-adapter/watch/retention.ts";
 import { isNameBeside, nameBeside } from "../../../sidecars/format-adapter/watch/watch-config.ts";
+import { parseAdapter } from "./support.ts";
 
 /** XXH64 with seed 0, as the specification defines it, without a thought for speed. */
 function slowXxh64(bytes: Uint8Array): string {
@@ -101,6 +104,21 @@ for (const [info, expected] of [
 ] as const) {
   test(`a descriptor with ${JSON.stringify(info)} counts as ${expected ? "a writer" : "a reader"}`, () => assert.equal(isForWriting(info), expected));
 }
+
+test("stable wants as many looks as it is told, apart from one another, and the whole quiet time", async () => {
+  const { watch } = parseAdapter('watch: {dir: /in, match: "*", ready: [{stable: {quiet: 600ms, checks: 4}}]}\nmappings: {m: {in: {format: csv}, out: {format: csv, file: "/o/{name}"}, fields: {a: a}}}\n');
+  let nowMs = 0;
+  const readiness = new Readiness(watch, { ...systemClock, monotonicMs: () => nowMs });
+  const isReady = async (atMs: number, stat: string): Promise<boolean> => {
+    nowMs = atMs;
+    return (await readiness.select([{ path: "/in/r", name: "r", stat }], new Set())).ready.length === 1;
+  };
+  for (const atMs of [0, 1, 2, 3, 200, 400, 599]) assert.equal(await isReady(atMs, "one"), false, `${atMs} ms`);
+  assert.equal(await isReady(600, "one"), true);
+  // Looks that come late are no fewer.
+  for (const atMs of [1_000, 5_000, 5_001, 5_200]) assert.equal(await isReady(atMs, "two"), false, `${atMs} ms`);
+  assert.equal(await isReady(5_400, "two"), true);
+});
 
 test("files that no event tells of are counted once, and only after an event had its time", () => {
   const announced = new Announced();
