@@ -26,7 +26,7 @@ spec:
 /** More than a store's log has room for in the pages it has already. */
 const bigConfigMap = `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: big }\ndata: { text: "${"x".repeat(200_000)}" }\n`;
 
-test("up on a full disk says so at once with the remedy and exit code 69, and makes nothing", { skip, timeout: 180_000 }, async () => {
+test("up on a full disk says so at once with the remedy and exit code 69, and makes nothing", { skip, timeout: 600_000 }, async () => {
   await using disk = await createTinyDisk(mebibyte);
   await disk.fill();
   const manifest = await cluster.file("m.yaml", pod("web"));
@@ -39,7 +39,7 @@ test("up on a full disk says so at once with the remedy and exit code 69, and ma
   assert.deepEqual(await cluster.leftovers(), []);
 });
 
-test("a disk that fills later: what runs goes on, a new Pod is refused whole, and both work again once there is room", { skip, timeout: 180_000 }, async (context) => {
+test("a disk that fills later: what runs goes on, a new Pod is refused whole, and both work again once there is room", { skip, timeout: 600_000 }, async (context) => {
   await using disk = await createTinyDisk(24 * mebibyte);
   const options = { env: { PODKIT_HOME: disk.path } };
   context.after(async () => { if (existsSync(join(disk.path, "clusters"))) await cluster.run(["down", "--all"], options); });
@@ -60,7 +60,7 @@ test("a disk that fills later: what runs goes on, a new Pod is refused whole, an
   await eventually(async () => (await readdir(join(disk.path, "clusters"))).length === 0);
 });
 
-test("down --all removes everything on a disk that is full, with its control plane and after it was killed", { skip, timeout: 180_000 }, async () => {
+test("down --all removes everything on a disk that is full, with its control plane and after it was killed", { skip, timeout: 600_000 }, async () => {
   for (const killed of [false, true]) {
     await using disk = await createTinyDisk(24 * mebibyte);
     const options = { env: { PODKIT_HOME: disk.path } };

@@ -11,7 +11,7 @@ Object.assign(process.env, await eventually(composeEnvironment, { timeoutMs: 120
 
 const folder = join(import.meta.dirname, "../../../manifests/demo/compose");
 
-test("the same demo runs under docker compose on a pause service", { timeout: 400_000 }, async (t) => {
+test("the same demo runs under docker compose on a pause service", { timeout: 600_000 }, async (t) => {
   const environment = await new DockerComposeEnvironment(folder, "compose.yaml").withDefaultWaitStrategy(Wait.forAll([])).up();
   t.after(async () => await environment.down({ removeVolumes: true }));
   const follow = async (service: string): Promise<() => string> => {

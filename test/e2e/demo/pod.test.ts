@@ -25,7 +25,7 @@ async function calls(pod: string, command: string): Promise<number> {
   return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, "m").exec(stdout)?.[1] ?? 0);
 }
 
-test("the demo's sidecars do their work on real data, and not a line is lost, not even the last", { timeout: 400_000 }, async (t) => {
+test("the demo's sidecars do their work on real data, and not a line is lost, not even the last", { timeout: 600_000 }, async (t) => {
   const hurried = (await manifest("pod.yaml")).replace("image: podkit/demo-app:0.1.0\n", 'image: podkit/demo-app:0.1.0\n      env: [{name: ORDERS_PER_SECOND, value: "100"}, {name: LOG_BYTES_MAX, value: "20000"}, {name: REPORT_SECONDS, value: "1"}]\n');
   assert.match(hurried, /LOG_BYTES_MAX/);
   const files = ["-f", join(demo, "redis.yaml"), "-f", join(demo, "receiver.yaml"), "-f", await cluster.file("pod.yaml", hurried)];

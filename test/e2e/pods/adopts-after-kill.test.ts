@@ -46,7 +46,7 @@ const running = async (runtime: Runtime, clusterName: string): Promise<Readonly<
   return Object.fromEntries(byName);
 };
 
-test("a control plane killed after every engine call of a Pod's start and stop restarts no container and leaves nothing", { timeout: 400_000 }, async () => {
+test("a control plane killed after every engine call of a Pod's start and stop restarts no container and leaves nothing", { timeout: 900_000 }, async () => {
   const cluster = await prepareCluster();
   const { clusterName, runtime, stateDirectory } = cluster;
   const journal = mkdtempSync(join(tmpdir(), "podkit-journal-"));
