@@ -1,5 +1,5 @@
 import { exitCode } from "../../kit/exit-code.ts";
-import { runRole, type RoleContext } from "../../kit/process.ts";
+import { runRole, type CommandContext, type RoleContext } from "../../kit/process.ts";
 import { runAdapter, type AdapterLoop } from "./watch/adapter-loop.ts";
 import { registerAdapterMetrics } from "./adapter-metrics.ts";
 import { spec, type Config } from "./config.ts";
@@ -9,13 +9,27 @@ import { diffAdapted } from "./commands/diff.ts";
 import { doctor } from "./commands/doctor.ts";
 import { infer } from "./commands/infer.ts";
 import { explain, lint, testExamples } from "./commands/mapping-commands.ts";
+import { harmless } from "./commands/terminal.ts";
 import { answerWithoutConfig } from "./commands/without-config.ts";
 import type { AdapterOptions } from "./record.ts";
 import { answerReplay, replayPath, replayQuarantined, runOnce } from "./commands/run-commands.ts";
 import { namesOf, openState, tidyOutputs, watchedFolders, type State } from "./state/state.ts";
 
-const answered = answerWithoutConfig(process.argv.slice(2), (text) => void process.stdout.write(text));
-if (answered === undefined) runRole({ role: "format-adapter", spec, run, commands: { infer: ({ argv, print }) => infer(argv, print), lint, test: testExamples, explain, diff: diffAdapted, doctor, run: runOnce, replay: replayQuarantined } });
+/** Names and values of others must not command a terminal. */
+const printSafely = (text: string): void => void process.stdout.write(harmless(text));
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: Error & { readonly code?: string }) => {
+    if (error.code !== "EPIPE") throw error;
+    // Nobody reads on, as behind "| head": there is nothing to work for, and nothing to say.
+    process.exit(exitCode.retry);
+  });
+}
+
+const safely = <C extends { readonly print: (text: string) => void }>(command: (context: C) => Promise<number>) => async (context: C): Promise<number> => await command({ ...context, print: printSafely });
+const commands = { infer: safely<CommandContext<Config>>(({ argv, print }) => infer(argv, print)), lint: safely(lint), test: safely(testExamples), explain: safely(explain), diff: safely(diffAdapted), doctor: safely(doctor), run: safely(runOnce), replay: safely(replayQuarantined) };
+
+const answered = answerWithoutConfig(process.argv.slice(2), printSafely);
+if (answered === undefined) runRole({ role: "format-adapter", spec, run, commands });
 else {
   answered.then(
     (code) => (process.exitCode = code),

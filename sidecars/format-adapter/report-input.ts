@@ -1,19 +1,24 @@
-import type { FileHandle } from "node:fs/promises";
 import { ConversionError } from "./conversion-error.ts";
 import type { RandomAccess } from "./formats/parquet/parquet-pages.ts";
 import { blocks } from "./blocks.ts";
 import { ContentHash } from "./hash/content-hash.ts";
 
+/** What is needed of a FileHandle to read a report. */
+export type ReadableFile = {
+  read(room: Uint8Array, offset: number, length: number, position: number | null): Promise<{ readonly bytesRead: number }>;
+  stat(): Promise<{ readonly size: number }>;
+};
+
 /** Reads a file from its start, into memory of others, and hashes its content on the way. `close` must be called; the file stays open. */
 export class ReportInput {
-  readonly #file: FileHandle;
+  readonly #file: ReadableFile;
   readonly #hash = new ContentHash();
   #isOver = false;
   /** The hash of the first reading, once that is compared with another. */
   #content: string | undefined;
   bytes = 0;
 
-  constructor(file: FileHandle) {
+  constructor(file: ReadableFile) {
     this.#file = file;
   }
 
@@ -68,7 +73,7 @@ export class ReportInput {
 }
 
 /** The pieces of a file from its start, whatever was read of it before. */
-async function* pieces(file: FileHandle): AsyncGenerator<Buffer> {
+async function* pieces(file: ReadableFile): AsyncGenerator<Buffer> {
   const block = Buffer.allocUnsafe(65_536);
   for (let at = 0; ; ) {
     const { bytesRead } = await file.read(block, 0, block.length, at);
@@ -79,7 +84,7 @@ async function* pieces(file: FileHandle): AsyncGenerator<Buffer> {
 }
 
 /** Where a line begins (lines as countLineEnds counts them). Undefined when the file has fewer lines. */
-export async function byteOffsetOfLine(file: FileHandle, line: number): Promise<number | undefined> {
+export async function byteOffsetOfLine(file: ReadableFile, line: number): Promise<number | undefined> {
   let before = line - 1;
   let offset = 0;
   let afterReturn = false;
@@ -96,7 +101,7 @@ export async function byteOffsetOfLine(file: FileHandle, line: number): Promise<
 }
 
 /** A report that is not read in order. Reading beyond what is there throws INCOMPLETE. */
-export function randomAccess(file: FileHandle, size: number): RandomAccess {
+export function randomAccess(file: ReadableFile, size: number): RandomAccess {
   return {
     size,
     async readAt(position, length) {

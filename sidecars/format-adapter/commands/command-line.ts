@@ -5,28 +5,37 @@ import { exitCode } from "../../../kit/exit-code.ts";
 import type { ConversionError } from "../conversion-error.ts";
 import type { InputFormat } from "../mapping/mapping.ts";
 import { readNode } from "../mapping/node-reader.ts";
+import { harmless, shownName } from "./terminal.ts";
 import { formatsIn, readInput } from "../mapping/read-format.ts";
 
 export type Print = (text: string) => void;
 
 /** Where commands tell what they cannot work with: not among what they make, which may go into a file. */
-export const tellError: Print = (text) => void process.stderr.write(text);
+export const tellError: Print = (text) => void process.stderr.write(harmless(text));
 
 /** What a command was given, or the exit code with which it ends at once. */
 export type Given = { readonly values: Readonly<Record<string, unknown>>; readonly positionals: readonly string[] } | number;
 
-/** Reads the arguments of a command. Its usage is printed for --help, and told as an error behind what is wrong. */
+/** Reads the arguments of a command. Its usage is printed for --help, and told as an error behind what is wrong. Only a usage that names arguments in capitals takes any. */
 export function given(argv: readonly string[], print: Print, usage: string, options: Readonly<Record<string, { readonly type: "string" | "boolean"; readonly multiple?: boolean }>>, complain = tellError): Given {
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options: { ...options, help: { type: "boolean" } }, allowPositionals: true });
-    if (values["help"] !== true) return { values, positionals };
-    print(usage);
-    return exitCode.ok;
+    if (values["help"] === true) {
+      print(usage);
+      return exitCode.ok;
+    }
+    const [first] = positionals;
+    if (first === undefined || takesArguments.test(usage)) return { values, positionals };
+    complain(`got "${first}", and takes no argument; a configuration is named by --config\n${usage}`);
+    return exitCode.usage;
   } catch (error) {
     complain(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
     return exitCode.usage;
   }
 }
+
+/** As in "usage: format-adapter replay [NAME...]". */
+const takesArguments = /^usage: format-adapter [a-z]+ \[?[A-Z]/;
 
 /** The values of an option that may be given several times, or with commas. */
 export function listOf(value: unknown): readonly string[] {
@@ -46,7 +55,7 @@ export class CommandFault extends Error {
 /** A fault of a report, with the report's name. */
 export class ReportFault extends Error {
   constructor(path: string, { line, code, column, message, sample }: ConversionError) {
-    super(`${path}:${line}: ${code}${column === undefined ? "" : ` in column ${column}`}: ${message}${sample === undefined ? "" : `: ${JSON.stringify(sample)}`}`);
+    super(`${shownName(path)}:${line}: ${code}${column === undefined ? "" : ` in column ${column}`}: ${message}${sample === undefined ? "" : `: ${JSON.stringify(sample)}`}`);
   }
 }
 

@@ -8,6 +8,7 @@ import { detectMapping } from "../detect.ts";
 import { isBinary, type InputOptions } from "../formats/options.ts";
 import type { Mapping } from "../mapping/mapping.ts";
 import { withReport } from "./open-report.ts";
+import { standardInput } from "./standard-input.ts";
 import { CommandFault, formatOfName, given, guarded, inputOfSettings, listOf, ReportFault, tellError, type Print } from "./command-line.ts";
 import type { ValueForm } from "./compare-values.ts";
 import { diffDefaults, DiffFault, diffReports, type DiffOptions } from "./report-diff.ts";
@@ -16,7 +17,8 @@ import { inputOfOutput, isTyped, readAdapted, readRecords, type RecordSource } f
 export const diffUsage = `usage: format-adapter diff OLD NEW [options]
 Compares two reports, record by record. With --mapping or --config the second
 one is a report in the new format: it is adapted first, so that diff tells
-whether the adapted report equals what the old version wrote.
+whether the adapted report equals what the old version wrote. One of them may be
+-, standard input.
 
   --key COLUMN[,COLUMN]  compare records with the same values there, whatever
                          their order (without: first with first, and so on)
@@ -59,6 +61,7 @@ async function diff(argv: readonly string[], print: Print, config: Config | unde
     tellError(`diff takes two reports, got ${args.positionals.length}\n${diffUsage}`);
     return exitCode.usage;
   }
+  if (first === standardInput && second === standardInput) throw new CommandFault("one report can come by standard input, not both");
   const reports = config === undefined ? plainReports(first, second, args.values) : await adaptedReports(first, second, config, args.values);
   try {
     const outcome = await diffReports(reports.first, reports.second, diffOptions(args.values));
@@ -117,6 +120,9 @@ async function mappingFor(path: string, config: Config, wanted: unknown): Promis
   }
   const [adapter, second] = config.adapters;
   if (adapter === undefined || second !== undefined) throw new CommandFault(`there are ${config.adapters.length} adapters; say by --mapping how to adapt ${path}, by one of ${names.join(", ")}`);
+  const [only, another] = adapter.mappings;
+  if (only !== undefined && another === undefined && adapter.detect.length === 0) return only;
+  if (path === standardInput) throw new CommandFault(`standard input is read once; say by --mapping how to adapt it, by one of ${names.join(", ")}`);
   try {
     return await withReport(path, async (source) => (await detectMapping(adapter, basename(path), source)).mapping);
   } catch (error) {

@@ -12,6 +12,7 @@ import { lockState } from "../state/state-lock.ts";
 import { listCandidates } from "../watch/candidates.ts";
 import { sameFolderFault } from "../watch/same-folder.ts";
 import { watchHints } from "../watch/watch-hints.ts";
+import { shownName } from "./terminal.ts";
 import { given, listOf } from "./command-line.ts";
 import { checkInputFolder, checkOutputFolder, checkStateFolder, codeOf, readWatchLimits, singleFileMounts } from "./doctor/folders.ts";
 import { consumerFinding, findingText, parseMounts, type Finding, type Mount } from "./doctor/finding.ts";
@@ -35,7 +36,7 @@ export async function doctor({ config, argv, print }: CommandContext<Config>): P
   const counts = { ok: 0, warn: 0, fail: 0 };
   for await (const finding of examine(config, { consumers: listOf(args.values["consumer"]), nowMs: Date.now() })) {
     counts[finding.level]++;
-    print(findingText(finding));
+    print(findingText({ ...finding, subject: shownName(finding.subject), detail: shownName(finding.detail) }));
   }
   print(`\n${counts.ok} ok, ${counts.warn} to look at, ${counts.fail} failed\n`);
   return counts.fail > 0 || (args.values["strict"] === true && counts.warn > 0) ? exitCode.config : exitCode.ok;

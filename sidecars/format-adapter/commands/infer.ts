@@ -8,6 +8,7 @@ import type { Mapping } from "../mapping/mapping.ts";
 import { readNode } from "../mapping/node-reader.ts";
 import { readMapping } from "../mapping/read-mapping.ts";
 import { withReport } from "./open-report.ts";
+import { standardInput } from "./standard-input.ts";
 import { CommandFault, formatOfName, given, guarded, inputOfSettings, ReportFault, tellError, type Print } from "./command-line.ts";
 import { different } from "./diff.ts";
 import { draftMapping, draftText, todosOf, type Draft, type Sample } from "./infer/draft.ts";
@@ -44,6 +45,7 @@ export async function infer(argv: readonly string[], print: Print, complain = te
       complain(`infer takes two samples, got ${args.positionals.length}\n${inferUsage}`);
       return exitCode.usage;
     }
+    if (oldPath === standardInput || newPath === standardInput) throw new CommandFault("samples are read more than once; put what comes by standard input into a file");
     const [old, recent] = [await readSample(oldPath, args.values["old-format"]), await readSample(newPath, args.values["new-format"])];
     const draft = draftMapping(old.sample, recent.sample, Intl.supportedValuesOf("timeZone"));
     const ending = /(\.[^.]+)(?:\.(?:gz|zst))?$/;

@@ -10,6 +10,7 @@ import { withReport } from "./open-report.ts";
 import { given, guarded, ReportFault, tellError } from "./command-line.ts";
 import { explainMapping, fieldPaths } from "./explain-mapping.ts";
 import { reverseMapping } from "./reverse-mapping.ts";
+import { shownName } from "./terminal.ts";
 import { watchHints } from "../watch/watch-hints.ts";
 
 const testUsage = `usage: format-adapter test [--config FILE]
@@ -18,7 +19,8 @@ Exit code 0: they hold; 78: one does not.
 `;
 const lintUsage = `usage: format-adapter lint [--reverse] [--config FILE]
 Reads the configuration and tells what is allowed and may surprise, and which
-fields cannot be undone; --reverse prints the mappings back where all can.
+fields cannot be undone. --reverse prints the mappings back where all can, to be
+put into a configuration, and tells all else on stderr.
 Exit code 0: the configuration is right; 78: it is not.
 `;
 const explainUsage = `usage: format-adapter explain [--sample REPORT] [--mapping NAME] [--config FILE]
@@ -49,24 +51,28 @@ export function testExamples({ config, argv, print }: CommandContext<Config>): P
 }
 
 /** `lint`: the configuration was read without a problem; tells what may surprise, and what cannot be undone. */
-export function lint({ config, argv, print }: CommandContext<Config>): Promise<number> {
+export function lint({ config, argv, print }: CommandContext<Config>, complain = tellError): Promise<number> {
   const args = given(argv, print, lintUsage, { reverse: { type: "boolean" } });
   if (typeof args === "number") return Promise.resolve(args);
+  const isReversed = args.values["reverse"] === true;
+  const tell = isReversed ? complain : print;
+  const backwards: string[] = [];
   for (const adapter of config.adapters) {
-    for (const hint of watchHints(adapter)) print(`${adapter.name}: ${hint}\n`);
+    for (const hint of watchHints(adapter)) tell(`${adapter.name}: ${hint}\n`);
     for (const mapping of adapter.mappings) {
-      const say = (text: string): void => print(`${adapter.name}: ${mapping.name}: ${text}\n`);
+      const say = (text: string): void => tell(`${adapter.name}: ${mapping.name}: ${text}\n`);
       if (mapping.examples.length === 0) say("has no examples; nothing gates its readiness");
       if (!mapping.input.strict) say("strict is false; new columns go unnoticed");
       const slow = fieldPaths(mapping).filter(({ path }) => path === "slow").map(({ field }) => field.name);
       if (slow.length > 0) say(`made record by record, which is slower (see explain): ${slow.join(", ")}`);
       const reverse = reverseMapping(mapping);
       if (reverse.kind === "lossy") for (const [reason, fields] of Map.groupBy(reverse.reasons, (each) => each.reason)) say(`cannot be undone: ${fields.map(({ field }) => field).join(", ")}: ${reason}`);
-      else if (args.values["reverse"] === true) print(`# ${mapping.name}, backwards\n${reverse.yaml}`);
+      else if (isReversed) backwards.push(`  ${JSON.stringify(`${mapping.name}-backwards`)}:\n${reverse.yaml.replaceAll(/^(?=.)/gm, "    ")}`);
       else say("every field can be undone; lint --reverse prints the mapping back");
     }
   }
-  print(`The configuration is right: ${countText(config.adapters.length, "adapter")}, ${countText(config.adapters.reduce((sum, adapter) => sum + adapter.mappings.length, 0), "mapping")}\n`);
+  if (backwards.length > 0) print(`mappings:\n${backwards.join("")}`);
+  tell(`The configuration is right: ${countText(config.adapters.length, "adapter")}, ${countText(config.adapters.reduce((sum, adapter) => sum + adapter.mappings.length, 0), "mapping")}\n`);
   return Promise.resolve(exitCode.ok);
 }
 
@@ -86,7 +92,7 @@ async function explainMappings({ config, argv, print }: CommandContext<Config>):
   for (const adapter of config.adapters) {
     const bySample = sample === undefined || typeof path !== "string" || typeof wanted === "string" ? undefined : await detectMapping(adapter, basename(path), sourceOf(sample)).then((found) => found.mapping.name, (error: unknown) => {
       if (!(error instanceof ConversionError)) throw error;
-      print(`${adapter.name}: ${path}:${error.line}: ${error.code}: ${error.message}\n`);
+      print(`${adapter.name}: ${shownName(path)}:${error.line}: ${error.code}: ${error.message}\n`);
       refused++;
       return "";
     });

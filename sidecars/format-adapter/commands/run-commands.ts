@@ -10,6 +10,7 @@ import { registerAdapterMetrics } from "../adapter-metrics.ts";
 import type { Config } from "../config.ts";
 import type { AdapterOptions } from "../record.ts";
 import { CommandFault, given, guarded, tellError } from "./command-line.ts";
+import { shownName } from "./terminal.ts";
 import { replay, type Replayed } from "./replay.ts";
 import { openState, tidyOutputs, watchedFolders, type State } from "../state/state.ts";
 
@@ -29,8 +30,8 @@ export async function runOnce(context: CommandContext<Config>): Promise<number> 
   const { config, log, argv, print } = context;
   const args = given(argv, print, runUsage, { once: { type: "boolean" } });
   if (typeof args === "number") return args;
-  if (args.values["once"] !== true || args.positionals.length > 0) {
-    tellError(`run takes --once and nothing else; to adapt what comes, start without a command\n${runUsage}`);
+  if (args.values["once"] !== true) {
+    tellError(`run takes --once; to adapt what comes, start without a command\n${runUsage}`);
     return exitCode.usage;
   }
   const state = await openState(config, log);
@@ -70,7 +71,7 @@ export async function replayQuarantined(context: CommandContext<Config>): Promis
     if (typeof args === "number") return args;
     const state = await openState(config, log);
     const results = state === "taken" ? await askRunning(config, args.positionals) : await replayAlone(context, state, args.positionals);
-    for (const { name, outcome, detail } of results) print(`${name}: ${outcome}: ${detail}\n`);
+    for (const { name, outcome, detail } of results) print(`${shownName(name)}: ${outcome}: ${shownName(detail)}\n`);
     print(`${results.length} in quarantine taken up, ${results.filter(({ outcome }) => outcome === "adapted").length} adapted\n`);
     return results.every(({ outcome }) => outcome === "adapted") ? exitCode.ok : exitCode.retry;
   });

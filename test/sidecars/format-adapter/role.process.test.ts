@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { toCsvReport, toJsonReport } from "../../../manifests/demo/app/orders.ts";
 import { checkOldReport } from "../../../manifests/demo/report-reader/old-report.ts";
 import { eventually } from "../../support/eventually.ts";
-import { end, entry, makePlace, orders, published, read, rename, root, running, start, writeConfig } from "./adapter-process.ts";
+import { runCommand } from "./adapter-command.ts";
+import { end, makePlace, orders, published, read, rename, root, start, writeConfig } from "./adapter-process.ts";
 
 test("reports are adapted to exactly the old format, whatever the new one holds", async () => {
   const place = makePlace();
@@ -216,12 +215,8 @@ test("the commands test, lint and run --once answer by words and exit code", asy
   rename(place, "orders-1.csv", toCsvReport(orders(1)));
   rename(place, "stock-1.json", "[{}]");
   const command = async (...argv: string[]): Promise<readonly [number | null, string]> => {
-    const child = spawn(process.execPath, [entry, ...argv, "--config", place.config]);
-    running.add(child);
-    let text = "";
-    child.stdout.on("data", (part: Buffer) => (text += part.toString()));
-    const [code] = (await once(child, "close")) as [number | null];
-    return [code, text];
+    const { code, stdout, told } = await runCommand(...argv, "--config", place.config);
+    return [code, `${stdout}${told}`];
   };
   assert.deepEqual(await command("test"), [0, "v2-to-v1 has no examples\nstock has no examples\n0 examples: 0 hold, 0 not\n"]);
   assert.match((await command("lint"))[1], /has no examples; nothing gates its readiness/);
