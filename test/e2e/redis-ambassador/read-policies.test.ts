@@ -92,18 +92,19 @@ describe("where reads go", () => {
     try {
       await ambassador.sees({ eligible: [] });
       assert.match(await wire.one("GET", "quiet"), /^-ERR podkit ambassador: no replica may be read for \d+ ms, and reads\.policy forbids the primary; the command was not executed/);
-      assert.equal(await wire.one("SET", "still", "written"), "+OK\r\n");
+      await eventually(async () => (await wire.one("SET", "still", "written")) === "+OK\r\n", { what: "a write at the primary" });
     } finally {
       for (const replica of [scene.node(1), scene.node(2)]) await replica.thaw();
     }
     await ambassador.sees({ eligible: [scene.node(1), scene.node(2)] });
-    assert.equal(await wire.one("GET", "still"), "$7\r\nwritten\r\n");
+    // A replica has half a second to prove that it has the write, then the read fails.
+    await eventually(async () => (await wire.one("GET", "still")) === "$7\r\nwritten\r\n", { what: "the written value at a replica" });
     assert.equal(await scene.node(0).calls("get"), before);
   });
 
   for (const serves of [true, false]) {
     test(`reads ${serves ? "go on at the replicas" : "wait"} while the primary is lost, by reads.withoutPrimary`, async () => {
-      await using ambassador = await startAmbassadorProcess(addresses(), { PODKIT_READS_WITHOUT_PRIMARY: String(serves), PODKIT_FAILOVER_HOLD_MS: "300ms" });
+      await using ambassador = await startAmbassadorProcess(addresses(), { ...patient, PODKIT_READS_WITHOUT_PRIMARY: String(serves), PODKIT_FAILOVER_HOLD_MS: "300ms" });
       await spread(ambassador);
       await scene.node(0).kill();
       try {
