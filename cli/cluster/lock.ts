@@ -65,7 +65,8 @@ export async function acquireLock(lockPath: string, options: { readonly startedB
   }
 }
 
-const guardTimeoutMs = 10_000;
+/** The guard is held for the time of one small write, which a disk that is busy may draw out; its holder's death gives it back at once. */
+const guardTimeoutMs = 60_000;
 const guardPollMs = 10;
 const sqliteBusy = 5;
 
