@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { lstat, open, type FileHandle } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { folderOf, mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import { ConversionError } from "./conversion-error.ts";
 import { convertReport } from "./convert.ts";
@@ -33,7 +33,9 @@ export type AdaptOutcome =
 export function outputPath(mapping: Mapping, inputPath: string): string {
   const name = basename(inputPath).replace(/\.(?:gz|zst)$/, "").replace(/\.[^.]+$/, "");
   const { file } = mapping.output;
-  return join(folderOf(dirname(file)), basename(file).replaceAll("{name}", () => name));
+  const folder = folderOf(dirname(file));
+  // Not joined by path.join, which would make another folder of a report's name such as "..".
+  return `${folder === "/" ? "" : folder}/${basename(file).replaceAll("{name}", () => name)}`;
 }
 
 /** The folders that an adapter writes into, each by its one spelling. */

@@ -188,7 +188,7 @@ test("what a command cannot work with is told as an error, not among what it mak
 test("lint tells what cannot be undone, and gives the mapping back of what can", () => {
   const { code, text } = command("lint", "--reverse", "--config", configuration());
   assert.equal(code, 0, text);
-  for (const line of ["orders: cannot be undone: total, name: the result of an expression does not tell its values", "orders: made record by record, which is slower (see explain): name", "orders: cannot be undone: where", "# plain, backwards"]) assert.ok(text.includes(line), `${line}\n${text}`);
+  for (const line of ["orders: cannot be undone: total, name: the result of an expression does not tell its values", "orders: made record by record, which is slower (see explain): name", "orders: cannot be undone: where", '"plain-backwards":\n    in: {format: ndjson']) assert.ok(text.includes(line), `${line}\n${text}`);
 });
 
 test("a mapping and its reverse give the report again", () => {
