@@ -133,9 +133,21 @@ describe("when a client misbehaves or moves much", () => {
         socket.write(Buffer.alloc(size, 97 + round));
         socket.write("\r\n");
         await receive(socket, 5);
-        recorder.note("GET of it");
-        socket.write("*2\r\n$3\r\nGET\r\n$4\r\nhuge\r\n");
-        await receive(socket, Buffer.byteLength(`$${size}\r\n\r\n`) + size);
+        // Whom the machine keeps from reading until more than limits.allClientsOutputBytes waits is ended, as it should be, and asks again.
+        await eventually(async () => {
+          recorder.note("GET of it");
+          const reader = await dial(ambassador), ended = await ambassador.metric("slow_clients_closed_total");
+          reader.write("*2\r\n$3\r\nGET\r\n$4\r\nhuge\r\n");
+          try {
+            await receive(reader, Buffer.byteLength(`$${size}\r\n\r\n`) + size);
+            return true;
+          } catch (error) {
+            assert.ok(await ambassador.metric("slow_clients_closed_total") > ended, String(error));
+            return false;
+          } finally {
+            reader.destroy();
+          }
+        }, { timeoutMs: 120_000, what: "the whole value" });
         recorder.note("there");
       }
     });
