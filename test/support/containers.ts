@@ -5,9 +5,12 @@ import { image, imageRecords } from "./images.ts";
 const reaper = imageRecords().get("reaper")?.reference;
 if (reaper !== undefined) process.env["RYUK_CONTAINER_IMAGE"] ??= reaper;
 
+/** How long a container may take until it is what its wait strategy wants: it says nothing about how fast anything is. */
+const startupTimeoutMs = 240_000;
+
 /** A container of one of our images by name (see images.ts), never pulled. Its wait strategy is the caller's: no image here listens for Docker's own check. */
 export function container(name: string): GenericContainer {
-  return new GenericContainer(image(name)).withPullPolicy(PullPolicy.neverPull());
+  return new GenericContainer(image(name)).withPullPolicy(PullPolicy.neverPull()).withStartupTimeout(startupTimeoutMs);
 }
 
 /** Runs until it is stopped; for the shell of tests and as a target of exec. */
