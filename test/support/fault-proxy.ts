@@ -1,6 +1,6 @@
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { systemClock, type Clock, type Random } from "../../kit/clock.ts";
-import { unusedPort } from "./unused-port.ts";
+import { unusedPort } from "./own-port.ts";
 
 /** "up" is what the client sends to the upstream, "down" what comes back. */
 export type Direction = "up" | "down";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createAuthority } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
-import { unusedPort } from "../../support/unused-port.ts";
+import { unusedPort } from "../../support/own-port.ts";
 import { startConfigured, startServerBox, type ServerBox } from "./server-box.ts";
 import { openTlsWire, openWire, type Place, type Wire } from "./wire.ts";
 

@@ -9,7 +9,7 @@ import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { ListenError, Listeners, type ListenSettings } from "../../../sidecars/redis-ambassador/listener/listen.ts";
 import { createAuthority } from "../../support/certificates.ts";
-import { unusedPort } from "../../support/unused-port.ts";
+import { unusedPort } from "../../support/own-port.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "podkit-listen-"));
 after(() => rmSync(folder, { recursive: true }));
