@@ -39,20 +39,20 @@ export async function fsyncDirectory(path: string): Promise<void> {
 
 /**
  * Makes a directory and those above it; one that is there is left as it is. Throws what the system refuses. Node's `recursive` does not always: it
- * tries for ever where a directory is there and the answer to making one in it is ENOENT, as in /proc.
+ * tries for ever where a directory is there and the answer to making one in it is ENOENT, as in /proc. `mode` is that of the directories made, less the process's umask.
  */
-export function makeDirectory(path: string): void {
+export function makeDirectory(path: string, mode = 0o777): void {
   const parent = dirname(path);
-  if (makeOne(path) || parent === path) return;
-  makeDirectory(parent);
+  if (makeOne(path, mode) || parent === path) return;
+  makeDirectory(parent, mode);
   // Somebody else may have made it meanwhile.
-  if (!makeOne(path)) mkdirSync(path);
+  if (!makeOne(path, mode)) mkdirSync(path, mode);
 }
 
 /** False when the directory above is not there. */
-function makeOne(path: string): boolean {
+function makeOne(path: string, mode: number): boolean {
   try {
-    mkdirSync(path);
+    mkdirSync(path, mode);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ENOENT") return false;

@@ -1,5 +1,6 @@
-import { mkdir, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { makeDirectory } from "../../../kit/files.ts";
 import type { HostPathVolumeSource } from "../../api/types/pod.ts";
 import { ConfigError } from "../env/field-ref.ts";
 
@@ -13,10 +14,10 @@ export async function prepareHostPath(source: HostPathVolumeSource): Promise<voi
   const found = await kindOf(path);
   switch (type) {
     case "":
-      if (found === "nothing") await makeDirectory(path);
+      if (found === "nothing") makeHostDirectory(path);
       return;
     case "DirectoryOrCreate":
-      if (found === "nothing") await makeDirectory(path);
+      if (found === "nothing") makeHostDirectory(path);
       else expectKind(path, found, "directory");
       return;
     case "FileOrCreate":
@@ -57,9 +58,9 @@ function expectKind(path: string, found: Found, wanted: Found, hint?: string): v
   throw new ConfigError(`hostPath type check failed: ${path} is not a ${wanted} (${state}): ${remedy}`);
 }
 
-async function makeDirectory(path: string): Promise<void> {
+function makeHostDirectory(path: string): void {
   try {
-    await mkdir(path, { recursive: true, mode: 0o755 });
+    makeDirectory(path, 0o755);
   } catch (error) {
     throw new ConfigError(`hostPath ${path} cannot be created: ${error instanceof Error ? error.message : String(error)}: create it by hand or choose another path`);
   }

@@ -1,7 +1,7 @@
-import { mkdir, open, stat, type FileHandle } from "node:fs/promises";
+import { open, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Clock } from "../../../kit/clock.ts";
-import { fsyncDirectory } from "../../../kit/files.ts";
+import { fsyncDirectory, makeDirectory } from "../../../kit/files.ts";
 import type { Log } from "../../../kit/log.ts";
 import { writeDeadLetters, type Burial } from "./dead-letter-line.ts";
 import { JsonWriter } from "../sinks/json-writer.ts";
@@ -124,7 +124,7 @@ export class DeadLetterFile implements DeadLetters {
       if (named !== undefined && held.ino === named.ino && held.dev === named.dev) return { file: this.#file, size: Number(held.size) };
       await this.#forget();
     }
-    await mkdir(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     const file = await open(path, "a+", 0o640);
     this.#file = file;
     await fsyncDirectory(dirname(path));

@@ -1,9 +1,9 @@
-import { mkdir, open, rename, stat, type FileHandle } from "node:fs/promises";
+import { open, rename, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { backoffDelayMs, type Backoff } from "../../../kit/backoff.ts";
 import type { Clock, Random } from "../../../kit/clock.ts";
 import type { Log } from "../../../kit/log.ts";
-import { fsyncDirectory } from "../../../kit/files.ts";
+import { fsyncDirectory, makeDirectory } from "../../../kit/files.ts";
 import type { Chunk } from "../delivery/chunk.ts";
 import { JsonLines } from "./json-lines.ts";
 import { delivered, stopped, type Delivery, type Sink } from "./sink.ts";
@@ -116,7 +116,7 @@ export class FileSink implements Sink {
 
   async #open(): Promise<OpenFile> {
     const { path } = this.#options;
-    await mkdir(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     const handle = await open(path, "a+");
     try {
       const { dev, ino, size } = await handle.stat({ bigint: true });

@@ -1,8 +1,8 @@
 import { write } from "node:fs";
-import { mkdir, open, readFile, stat, utimes, type FileHandle } from "node:fs/promises";
+import { open, readFile, stat, utimes, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../kit/clock.ts";
-import { replaceFile } from "../../../kit/files.ts";
+import { makeDirectory, replaceFile } from "../../../kit/files.ts";
 import type { Log } from "../../../kit/log.ts";
 import { encodeRecord, readCheckpoint, type CheckpointRecord, type CheckpointState } from "./checkpoint-log.ts";
 
@@ -129,7 +129,7 @@ export class Checkpoint {
     try {
       await this.#file?.close();
       this.#file = undefined;
-      await mkdir(this.#directory, { recursive: true });
+      makeDirectory(this.#directory);
       await replaceFile(path, text);
       this.#file = await open(path, "a");
       this.#bytes = text.length;

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, unlink } from "node:fs/promises";
+import { readdir, unlink } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { makeDirectory } from "../../../kit/files.ts";
 import type { Log } from "../../../kit/log.ts";
 
 /**
@@ -26,7 +27,7 @@ export async function lockState(directory: string, log: Log): Promise<StateLock>
   const path = join(directory, "lock.sock");
   const token = `${hostname()} ${process.pid} ${randomBytes(8).toString("hex")}`;
   try {
-    await mkdir(directory, { recursive: true });
+    makeDirectory(directory);
     const server = (await listen(path, token)) ?? (await takeOver(path, token));
     const holder = server === undefined ? await ask(path) : await ask(path).then((answer) => (answer === token ? undefined : answer));
     if (server === undefined || (holder !== undefined && holder !== "")) {

@@ -1,6 +1,7 @@
-import { closeSync, createReadStream, futimesSync, mkdirSync, openSync, readSync, unlinkSync, write } from "node:fs";
+import { closeSync, createReadStream, futimesSync, openSync, readSync, unlinkSync, write } from "node:fs";
 import { join } from "node:path";
 import { createGunzip } from "node:zlib";
+import { makeDirectory } from "../../../kit/files.ts";
 
 /** Files compressed by gzip (RFC 1952): what can be told of them cheaply, and their content as an open file. */
 const magic = [0x1f, 0x8b, 8];
@@ -52,7 +53,7 @@ export class ContentTooLargeError extends Error {}
  * Rejects when the file is cut off or damaged, when the disk is full, and with ContentTooLargeError beyond `maxBytes`.
  */
 export async function gunzipToUnnamed(path: string, options: { readonly directory: string; readonly maxBytes: number; readonly modifiedSeconds: number }): Promise<{ readonly fd: number; readonly size: number }> {
-  mkdirSync(options.directory, { recursive: true });
+  makeDirectory(options.directory);
   const temporary = join(options.directory, `.gunzip-${process.pid}-${performance.now()}`);
   const fd = openSync(temporary, "wx+", 0o600);
   try {

@@ -1,7 +1,7 @@
-import { linkSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
+import { linkSync, readdirSync, unlinkSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { fsyncDirectory } from "../../../kit/files.ts";
+import { fsyncDirectory, makeDirectory } from "../../../kit/files.ts";
 import type { Log } from "../../../kit/log.ts";
 import { identityOf, statOf, type FoundSibling } from "./discover.ts";
 import { headBytesMax, identityKey, inodeKey, tailBytesMax, type FileIdentity } from "./tail-state.ts";
@@ -73,7 +73,7 @@ export class Spool {
     if (this.#kept.has(key) || this.#unlinkable.has(key) || this.#givenUp.has(key)) return;
     const entry = join(this.#directory, `${entryStart(identity)}link.${encodedPath(formerPath)}${suffix}`);
     try {
-      mkdirSync(this.#directory, { recursive: true });
+      makeDirectory(this.#directory);
       linkSync(at, entry);
       const linked = statOf(entry);
       // The name may have gone to another file in between.
@@ -117,7 +117,7 @@ export class Spool {
     const path = join(this.#directory, `${entryStart(identity)}copy${from}.${encodedPath(file.path)}${suffix}`);
     const temporary = join(this.#directory, `.${entryStart(identity)}tmp`);
     try {
-      mkdirSync(this.#directory, { recursive: true });
+      makeDirectory(this.#directory);
       await copyRanges(fd, temporary, [[0, Math.min(headBytesMax, size)], [Math.max(0, from - tailBytesMax), size]]);
       for (const old of spooledIn(this.#directory)) if (old.copyOf !== undefined && identityKey(old.copyOf.identity) === key) this.release(old);
       await rename(temporary, path);

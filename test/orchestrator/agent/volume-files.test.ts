@@ -195,6 +195,10 @@ const hostPath = (name: string, type: HostPathType, expected: RegExp | "director
     }
   });
 };
+test("hostPath where nothing can be made is refused, also where every try is answered by ENOENT", { timeout: 60_000 }, async () => {
+  for (const path of ["/proc/podkit", "/proc/podkit/below"]) await assert.rejects(prepareHostPath({ path, type: "DirectoryOrCreate" }), /hostPath \/proc\/podkit.* cannot be created: ENOENT.*: create it by hand or choose another path/);
+});
+
 const file = (path: string): void => writeFileSync(path, "");
 hostPath("of no type is made", "", "directory");
 hostPath("DirectoryOrCreate is made", "DirectoryOrCreate", "directory");

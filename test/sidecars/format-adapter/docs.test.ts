@@ -126,9 +126,10 @@ test("the commands that are shown give what is shown", () => {
     if (name !== "console") continue;
     for (const [, line = "", expected = ""] of body.matchAll(/^\$ (.*)\n((?:(?!\$ ).*\n)*)/gm)) {
       const [argv = "", target] = line.split(" > ");
-      const { stdout } = spawnSync(process.execPath, [entry, ...argv.split(" ").slice(1)], { cwd: directory, env: {}, encoding: "utf8", timeout: 60_000 });
+      const { stdout, stderr, error } = spawnSync(process.execPath, [entry, ...argv.split(" ").slice(1)], { cwd: directory, env: {}, encoding: "utf8", timeout: 170_000 });
+      assert.ifError(error);
       if (target !== undefined) writeFileSync(join(directory, target), stdout);
-      else assert.equal(stdout, expected, line);
+      else assert.equal(stdout, expected, `${line} gave\n${stdout}and on standard error\n${stderr}`);
       commands++;
     }
   }

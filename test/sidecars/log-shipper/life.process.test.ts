@@ -36,6 +36,21 @@ test("A second shipper on the same state directory ends with 78 and names the fi
   assert.equal(await third.stop(), 0);
 });
 
+test("A state directory that cannot be made keeps no line from going out, and is told", { timeout: 150_000 }, async () => {
+  const { made, path } = place();
+  using _ = made;
+  await using receiver = new RecordingReceiver();
+  await receiver.listen();
+  writeFileSync(path, lines("a", 0, 100));
+  // In /proc each try to make a directory is answered by ENOENT, although the one above is there.
+  const shipper = startShipper(configOf(made.root, { sources: [{ type: "tail", paths: [path] }], sinks: [sinkTo(receiver)], state: { directory: "/proc/podkit" } }).config);
+  await shipper.logLine("Cannot guard the state directory");
+  await eventually(() => receiver.all.length >= 100);
+  assert.equal(await shipper.stop(), 0);
+  assert.deepEqual(idsOf(receiver.all), idsFrom("a", 100));
+  assert.ok(shipper.logged.some(({ level, err }) => level === "error" && JSON.stringify(err).includes("mkdir '/proc/podkit'")));
+});
+
 test("A changed configuration takes effect without loss: new sink, new source, the positions kept", { timeout: 150_000 }, async () => {
   const { made, path } = place();
   using _ = made;
