@@ -4,7 +4,7 @@ import { basename, dirname } from "node:path";
 import { folderOf, mappingHash, type AdapterConfig } from "./adapter-config.ts";
 import { ConversionError } from "./conversion-error.ts";
 import { convertReport } from "./convert.ts";
-import { detectMapping } from "./detect.ts";
+import { detectMapping } from "./detect/detect-mapping.ts";
 import { checkCompression, ReplayedSource, unpack, type UnpackedSource } from "./formats/compression.ts";
 import { isBinary } from "./formats/options.ts";
 import type { Mapping } from "./mapping/mapping.ts";

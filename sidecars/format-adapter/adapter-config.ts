@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { joinPath, type Problem } from "../../kit/config/problem.ts";
 import type { RawNode } from "../../kit/config/raw.ts";
 import type { ParseContext, TypedField } from "../../kit/config/schema.ts";
-import { readDetect, type DetectRule } from "./detect.ts";
+import { readDetect, type DetectRule } from "./detect/detect-rule.ts";
 import { piecesFault } from "./formats/csv-dialect.ts";
 import type { Mapping } from "./mapping/mapping.ts";
 import { readMapping } from "./mapping/read-mapping.ts";

@@ -4,7 +4,7 @@ import { exitCode } from "../../../kit/exit-code.ts";
 import type { CommandContext } from "../../../kit/process.ts";
 import type { Config } from "../config.ts";
 import { ConversionError } from "../conversion-error.ts";
-import { detectMapping } from "../detect.ts";
+import { detectMapping } from "../detect/detect-mapping.ts";
 import { isBinary, type InputOptions } from "../formats/options.ts";
 import type { Mapping } from "../mapping/mapping.ts";
 import { withReport } from "./open-report.ts";

@@ -3,7 +3,7 @@ import { exitCode } from "../../../kit/exit-code.ts";
 import type { CommandContext } from "../../../kit/process.ts";
 import type { Config } from "../config.ts";
 import { ConversionError } from "../conversion-error.ts";
-import { detectMapping } from "../detect.ts";
+import { detectMapping } from "../detect/detect-mapping.ts";
 import { runExamples } from "../examples.ts";
 import { sourceOf } from "../formats/compression.ts";
 import { withReport } from "./open-report.ts";

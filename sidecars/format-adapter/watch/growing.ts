@@ -6,7 +6,7 @@ import { outputPath } from "../adapt-file.ts";
 import type { Candidate } from "./candidates.ts";
 import { ConversionError } from "../conversion-error.ts";
 import { convertReport } from "../convert.ts";
-import { detectMapping } from "../detect.ts";
+import { detectMapping } from "../detect/detect-mapping.ts";
 import { sourceOf } from "../formats/compression.ts";
 import type { Turn } from "./dispatch.ts";
 import { contentHashOf } from "../hash/content-hash.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConversionError } from "../../../sidecars/format-adapter/conversion-error.ts";
-import { chooseMapping, detectMapping } from "../../../sidecars/format-adapter/detect.ts";
+import { detectMapping } from "../../../sidecars/format-adapter/detect/detect-mapping.ts";
+import { chooseMapping } from "../../../sidecars/format-adapter/detect/detection.ts";
 import { Pace } from "../../../sidecars/format-adapter/pace.ts";
 import { parseAdapter, parseConfig } from "./support.ts";
 

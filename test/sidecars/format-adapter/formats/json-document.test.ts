@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { convertText, startConversion } from "../../../../sidecars/format-adapter/convert.ts";
-import { chooseMapping } from "../../../../sidecars/format-adapter/detect.ts";
+import { chooseMapping } from "../../../../sidecars/format-adapter/detect/detection.ts";
 import { mappingOf, parseAdapter, parseConfig } from "../support.ts";
 import { byEngine, byReference, type Outcome } from "../engine/outcomes.ts";
 

@@ -116,7 +116,7 @@ test("examples and detection know Avro", async () => {
   const mapping = mappingOf({ in: "{format: avro, columns: {id: int64}}", out: '{format: avro, file: "/o/{name}"}', fields: "{a.id: id}" });
   assert.deepEqual(convertText(mapping, '{"id":1}\n'), { kind: "converted", text: '{"a":{"id":1}}\n', rows: 1 });
   const { parseAdapter } = await import("../../support.ts");
-  const { chooseMapping } = await import("../../../../../sidecars/format-adapter/detect.ts");
+  const { chooseMapping } = await import("../../../../../sidecars/format-adapter/detect/detection.ts");
   const adapter = parseAdapter(`watch: {dir: /in}
 detect: [{when: {header: [id, discount]}, use: v3}, {when: {value: {column: version, is: ["2"]}}, use: v2}]
 mappings:

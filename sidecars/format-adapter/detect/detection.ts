@@ -1,48 +1,17 @@
 // pure
 import { posix } from "node:path";
-import { ConversionError } from "./conversion-error.ts";
-import { blockBytes, blocks } from "./blocks.ts";
-import type { ByteReader } from "./formats/byte-reader.ts";
-import type { ByteSource } from "./formats/compression.ts";
-import { createSniffer } from "./formats/create-reader.ts";
-import type { InputOptions } from "./formats/options.ts";
-import type { Row } from "./formats/row.ts";
-import { isEmpty } from "./mapping/cells.ts";
-import type { Mapping } from "./mapping/mapping.ts";
-import type { NodeReader } from "./mapping/node-reader.ts";
-import { parsePath, withPaths } from "./mapping/path.ts";
-import type { Pace } from "./pace.ts";
+import { ConversionError } from "../conversion-error.ts";
+import type { ByteReader } from "../formats/byte-reader.ts";
+import { createSniffer } from "../formats/create-reader.ts";
+import type { InputOptions } from "../formats/options.ts";
+import type { Row } from "../formats/row.ts";
+import { isEmpty } from "../mapping/cells.ts";
+import type { Mapping } from "../mapping/mapping.ts";
+import { parsePath, withPaths } from "../mapping/path.ts";
+import type { DetectRule } from "./detect-rule.ts";
 
-/**
- * Which mapping a report is for. A rule holds when everything it names does: these columns are there, the first record has one of
- * these values in a column, the file's name matches. The first rule that holds decides.
- */
-export type DetectRule = { readonly header: readonly string[]; readonly value: { readonly column: string; readonly values: readonly string[] } | undefined; readonly name: string | undefined; readonly use: string };
-type Detecting = { readonly detect: readonly DetectRule[]; readonly mappings: readonly Mapping[] };
-
-/** Reads `detect:`. */
-export function readDetect(node: NodeReader | undefined, names: readonly string[]): readonly DetectRule[] {
-  return (node?.list() ?? []).flatMap((item) => {
-    const parts = item.map(["when", "use"]);
-    const use = parts?.get("use")?.oneOf(names);
-    const when = parts?.get("when")?.map(["header", "value", "name"]);
-    if (parts !== undefined && (!parts.has("use") || when === undefined || when.size === 0)) item.problem('needs "use: mapping" and "when:" with header: [columns], value: {column: version, is: [values]} or name: a glob');
-    const header = when?.get("header")?.list()?.map((column) => column.text("a column"));
-    const value = readValue(when?.get("value"));
-    const name = when?.get("name")?.text("a glob on the file's name");
-    if (name?.includes("/") === true) when?.get("name")?.problem(`expected a glob on the file's name, got "${name}"`);
-    return use === undefined || when === undefined || header?.includes(undefined) === true ? [] : [{ header: header?.filter((column) => column !== undefined) ?? [], value, name, use }];
-  });
-}
-
-function readValue(node: NodeReader | undefined): DetectRule["value"] {
-  const parts = node?.map(["column", "is"]);
-  const [column, is] = [parts?.get("column")?.text("a column"), parts?.get("is")];
-  if (parts !== undefined && (column === undefined || is === undefined)) node?.problem('needs "column" and "is": a value, or a list of such');
-  const values = is === undefined ? undefined : is.raw.kind === "list" ? is.list()?.map((each) => each.text("a value")) : [is.text("a value")];
-  if (column === undefined || values === undefined || values.includes(undefined)) return undefined;
-  return { column, values: values.filter((value) => value !== undefined) };
-}
+/** The rules, and the mappings that they choose among. */
+export type Detecting = { readonly detect: readonly DetectRule[]; readonly mappings: readonly Mapping[] };
 
 export type Choice = { readonly kind: "chosen"; readonly mapping: Mapping } | { readonly kind: "undecided"; readonly atEnd: Mapping | ConversionError };
 
@@ -61,13 +30,13 @@ export function chooseMapping(adapter: Detecting, name: string, bytes: Uint8Arra
 }
 
 /** A stretch of work that is not to be interrupted. */
-type Step = () => void;
+export type Step = () => void;
 
 /** The beginning of a report, or all of it. */
 type Beginning = { readonly pieces: readonly Uint8Array[]; readonly isAll: boolean };
 
 /** Holds the rules of detect against the beginning of a report, one after the other. The work is handed out in steps, so that others get their turn between them. */
-class Detection {
+export class Detection {
   readonly #adapter: Detecting;
   readonly #name: string;
   readonly #beginning: Beginning;
@@ -244,72 +213,4 @@ class WholeReading {
       this.isWhole = error.code === "COLUMN";
     }
   }
-}
-
-/** What is held to tell a version: as much as a record may be. */
-const heldBytesMax = 16_777_216;
-/** A rule that so many bytes do not decide gives way to a later one that holds. What is chosen must not depend on how the report is cut. */
-const patienceBytes = 262_144;
-
-/**
- * As chooseMapping, from a source that is read until it is known; gives what was read too. Others get their turn between its pieces. Throws LIMIT when
- * much of it tells nothing, and the signal's reason when it is aborted.
- */
-export async function detectMapping(adapter: Detecting, name: string, source: ByteSource, { signal, pace }: { readonly signal?: AbortSignal; readonly pace?: Pace } = {}): Promise<{ readonly bytes: Buffer; readonly mapping: Mapping }> {
-  const [only] = adapter.mappings;
-  if (adapter.detect.length === 0 && only !== undefined) return { bytes: Buffer.alloc(0), mapping: only };
-  const take = async (steps: Iterable<Step>): Promise<void> => {
-    for (const step of steps) {
-      if (pace === undefined) step();
-      else pace.measure(step);
-      // Small reports, of which there may be thousands, are over by now.
-      if (pieces.length > 1) await nextTurn();
-      signal?.throwIfAborted();
-    }
-    pace?.adjust();
-  };
-  const pieces: Buffer[] = [await readStart(source)];
-  let length = pieces[0]?.length ?? 0;
-  for (let isAll = length === 0; ; ) {
-    const detection = new Detection(adapter, name, { pieces, isAll });
-    await take(detection.tryRules());
-    const mapping = detection.chosen(isAll || length >= patienceBytes);
-    if (mapping !== undefined) return { bytes: Buffer.concat(pieces), mapping };
-    if (isAll) {
-      await take(detection.readWhole());
-      const atEnd = detection.atEnd();
-      if (atEnd instanceof ConversionError) throw atEnd;
-      return { bytes: Buffer.concat(pieces), mapping: atEnd };
-    }
-    if (length >= heldBytesMax) throw new ConversionError("LIMIT", `the first ${heldBytesMax} bytes of the report do not tell its version; let the first record come earlier, or tell versions by name:`, { line: 1 });
-    // Twice as much each time, to a whole power of two, so that a long first record is not read over and over.
-    const wanted = 2 ** Math.floor(Math.log2(Math.max(length, blockBytes / 2)) + 1);
-    while (!isAll && length < wanted) {
-      const piece = await readPiece(source, Math.min(pace?.blockBytes ?? blockBytes, wanted - length));
-      pieces.push(piece);
-      length += piece.length;
-      isAll = piece.length === 0;
-      signal?.throwIfAborted();
-    }
-  }
-}
-
-/** As many bytes as asked for, or all that there are: packed reports come in small ones. */
-async function readPiece(source: ByteSource, wanted: number): Promise<Buffer> {
-  const room = Buffer.allocUnsafeSlow(wanted);
-  let length = 0;
-  for (let count = 1; count > 0 && length < wanted; length += count) count = await source.read(room.subarray(length));
-  return room.subarray(0, length);
-}
-
-/** What one read gives: most reports are all there then. */
-async function readStart(source: ByteSource): Promise<Buffer> {
-  const room = blocks.take();
-  const piece = Buffer.from(room.subarray(0, await source.read(room)));
-  blocks.give(room);
-  return piece;
-}
-
-async function nextTurn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
 }
