@@ -9,8 +9,11 @@ import { shell, TestCluster } from "../pods/support.ts";
 
 const rows = 200;
 
+/** Leaves a number under a name, never an empty file: who reads meanwhile finds the one before. */
+const tell = 'tell() { echo "$2" > "/control/.$1"; mv "/control/.$1" "/control/$1"; }';
+
 /** Report after report, each in the format of the version that /control/version names at that moment. Total is unit times qty in each. */
-const application = `
+const application = `${tell}
 until [ -f /control/version ]; do sleep 0.05; done
 s=0
 while :; do
@@ -28,12 +31,12 @@ while :; do
     }
   }' > /reports/.next
   mv /reports/.next /reports/current.report
-  echo $s > /control/written
+  tell written $s
   sleep 0.05
 done`;
 
 /** Reads the old report again and again; what is wrong with it goes to /control/wrong. */
-const consumer = `
+const consumer = `${tell}
 last=0; reads=0
 while :; do
   if cat /legacy/current.csv > /control/copy 2>/dev/null; then
@@ -44,7 +47,7 @@ while :; do
       END { if (!bad) { if (NR != ${rows + 1}) print "wrong: " NR " records"; else if (first < last) print "wrong: " first " after " last; else print first } }' /control/copy)
     case "$seen" in
       wrong*) echo "$seen" >> /control/wrong ;;
-      *) last=$seen; reads=$((reads+1)); echo "$seen" > /control/seen; echo $reads > /control/reads ;;
+      *) last=$seen; reads=$((reads+1)); tell seen $seen; tell reads $reads ;;
     esac
   elif [ $last -gt 0 ]; then echo "wrong: no report after $last" >> /control/wrong; fi
 done`;
