@@ -93,7 +93,7 @@ function ask(port: number, path: string): Promise<{ readonly status: number; rea
   });
 }
 
-export type Injection = { readonly adapter: Adapter; readonly inject: (...faults: readonly string[]) => void; readonly heal: () => void; /** Resolves when the adapter has sent itself the signal that a fault named. */ readonly signalled: () => Promise<void> };
+export type Injection = { readonly adapter: Adapter; readonly inject: (...faults: readonly string[]) => void; readonly heal: () => void; /** Resolves when the adapter has sent itself the signal that a fault named; with SIGSTOP, when it stands still. */ readonly signalled: () => Promise<void> };
 
 /** Starts the adapter with fault-shim.mjs, which says what faults there are. They concern the files in the folder of adapted reports. */
 export async function startFaulty(place: Place, ...faults: readonly string[]): Promise<Injection> {
@@ -101,7 +101,19 @@ export async function startFaulty(place: Place, ...faults: readonly string[]): P
   const inject = (...lines: readonly string[]): void => writeFileSync(file, lines.join("\n"));
   inject(...faults);
   const adapter = await start(place, { preload: ["--import", join(import.meta.dirname, "fault-shim.mjs")], env: { PODKIT_ADMIN_ADDR: "127.0.0.1:0", FAULTS: file, FAULT_FOLDER: place.legacy } });
-  return { adapter, inject, heal: () => rmSync(file), signalled: async () => void (await eventually(() => existsSync(join(place.state, "..", "signalled")), { what: "the signal" })) };
+  return {
+    adapter, inject, heal: () => rmSync(file),
+    signalled: async () => {
+      await eventually(() => existsSync(join(place.state, "..", "signalled")), { what: "the signal" });
+      // The file is there a moment before the signal: a SIGCONT that came in between would be lost.
+      if (faults.some((fault) => fault.startsWith("signal SIGSTOP"))) await eventually(() => isStopped(adapter.child.pid), { what: "the adapter being stopped" });
+    },
+  };
+}
+
+/** By /proc/PID/stat (proc(5)): the state is the field behind the name in brackets. */
+function isStopped(pid = 0): boolean {
+  return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.startsWith("T") === true;
 }
 
 export async function end(adapter: Adapter): Promise<void> {
