@@ -111,6 +111,12 @@ export async function startFaulty(place: Place, ...faults: readonly string[]): P
   };
 }
 
+/** Stops the process until SIGCONT; resolves when it stands still. */
+export async function standStill({ child }: Adapter): Promise<void> {
+  child.kill("SIGSTOP");
+  await eventually(() => isStopped(child.pid), { what: "the adapter being stopped" });
+}
+
 /** By /proc/PID/stat (proc(5)): the state is the field behind the name in brackets. */
 function isStopped(pid = 0): boolean {
   return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.startsWith("T") === true;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { firstRecordEnd, lastRecordEnd } from "../../../sidecars/format-adapter/watch/record-ends.ts";
 import { eventually } from "../../support/eventually.ts";
-import { end, makePlace, published, read, start, type Adapter, type Place } from "./adapter-process.ts";
+import { end, makePlace, published, read, standStill, start, type Adapter, type Place } from "./adapter-process.ts";
 
 function appendConfig(place: Place, format: "csv" | "ndjson", match: string): void {
   writeFileSync(place.config, `stateDirectory: ${place.state}\nadapters:\n  - name: grow\n    watch: {dir: ${place.reports}, match: "${match}", ready: [rename, {append: {every: 50ms}}], reconcile: 200ms}\n    mappings:\n      grow: {in: {format: ${format}, columns: {a: int64}}, out: {format: ${format}, file: "${place.legacy}/{name}.{segment}.${format}"}, fields: {b: a}}\n`);
@@ -93,7 +93,7 @@ test("a rotated report is read to its end under its new name, a truncated one be
   const path = join(place.reports, "app.csv");
   writeFileSync(path, "a\n1\n2\n");
   await eventually(() => assert.deepEqual(values(place), [1, 2]) === undefined);
-  adapter.child.kill("SIGSTOP");
+  await standStill(adapter);
   appendFileSync(path, "3\n");
   renameSync(path, `${path}.1`);
   writeFileSync(path, "a\n4\n");

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { copyConfig, end, makePlace, metricsOf, mountTmpfs, published, read, ready, rename, running, start, startFaulty, type Adapter, type Place } from "./adapter-process.ts";
+import { copyConfig, end, makePlace, metricsOf, mountTmpfs, published, read, ready, rename, running, start, standStill, startFaulty, type Adapter, type Place } from "./adapter-process.ts";
 
 const isRoot = process.getuid?.() === 0;
 const sum = (text: string, name: string): number => [...text.matchAll(new RegExp(`^podkit_format_adapter_${name}(?:\\{[^}]*\\})? (\\d+)$`, "gm"))].reduce((total, match) => total + Number(match[1]), 0);
@@ -17,8 +17,7 @@ test("two thousand reports that come while the process is stopped are all adapte
   const adapter = await start(place);
   await ready(adapter);
   const count = 2_000;
-  adapter.child.kill("SIGSTOP");
-  await eventually(() => /^State:\s+T/m.test(readFileSync(`/proc/${adapter.child.pid}/status`, "utf8")), { what: "the process to stop" });
+  await standStill(adapter);
   for (let index = 0; index < count; index++) rename(place, `r${index}.csv`, `a\n${index}\n`);
   adapter.child.kill("SIGCONT");
   await eventually(() => published(place).length === count, { timeoutMs: 120_000, intervalMs: 100 });
